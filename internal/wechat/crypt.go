@@ -1,0 +1,145 @@
+package wechat
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// What Open refuses. They stand for the codes of WeChat's WXBizMsgCrypt library, which never cross the wire.
+var (
+	ErrBase64  = errors.New("the envelope is not base64 (-40010)")
+	ErrDecrypt = errors.New("the envelope is no whole number of AES blocks (-40007)")
+	ErrPadding = errors.New("the envelope's padding or length is wrong (-40008)")
+	ErrAppID   = errors.New("the envelope is for another AppID (-40005)")
+)
+
+const (
+	randomLen = 16 // bytes before the length
+	headLen   = randomLen + 4
+	padBlock  = 32 // PKCS#7 here pads to 32 bytes, not to AES's 16
+)
+
+// Cipher seals and opens the AES envelope of one account. It is safe for concurrent use.
+type Cipher struct {
+	block cipher.Block
+	iv    []byte
+	appID string
+}
+
+// ParseAESKey decodes an EncodingAESKey: 43 characters of base64, which are 32 bytes.
+func ParseAESKey(encodingAESKey string) ([]byte, error) {
+	if len(encodingAESKey) != 43 {
+		return nil, fmt.Errorf("an EncodingAESKey has 43 characters, this one has %d", len(encodingAESKey))
+	}
+	// Not Strict: real keys leave the two unused bits of the last character set.
+	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
+	if err != nil || len(key) != 32 { // shorter where the decoder skipped line breaks, or a "=" stood in for a character
+		return nil, errors.New("an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /")
+	}
+	return key, nil
+}
+
+// NewCipher returns the Cipher of an account: its EncodingAESKey (43 characters) and its AppID.
+func NewCipher(encodingAESKey, appID string) (*Cipher, error) {
+	key, err := ParseAESKey(encodingAESKey)
+	if err != nil {
+		return nil, err
+	}
+	if appID == "" {
+		return nil, errors.New("an envelope cannot be checked without the AppID")
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Cipher{block: block, iv: key[:aes.BlockSize], appID: appID}, nil
+}
+
+// Open returns the message in an Encrypt text. Check msg_signature first: the envelope itself has no authentication.
+// The errors are ErrBase64, ErrDecrypt, ErrPadding and ErrAppID.
+func (c *Cipher) Open(encrypt string) ([]byte, error) {
+	buf := make([]byte, base64.StdEncoding.DecodedLen(len(encrypt)))
+	n, err := base64.StdEncoding.Decode(buf, []byte(encrypt))
+	if err != nil {
+		return nil, ErrBase64
+	}
+	buf = buf[:n]
+	if n == 0 || n%aes.BlockSize != 0 {
+		return nil, ErrDecrypt
+	}
+	cipher.NewCBCDecrypter(c.block, c.iv).CryptBlocks(buf, buf)
+
+	pad := int(buf[n-1])
+	if pad < 1 || pad > padBlock || pad > n {
+		return nil, ErrPadding
+	}
+	for _, b := range buf[n-pad:] {
+		if int(b) != pad {
+			return nil, ErrPadding
+		}
+	}
+	buf = buf[:n-pad]
+	if len(buf) < headLen {
+		return nil, ErrPadding
+	}
+	size := uint64(binary.BigEndian.Uint32(buf[randomLen:]))
+	rest := buf[headLen:]
+	if size > uint64(len(rest)) {
+		return nil, ErrPadding
+	}
+	if subtle.ConstantTimeCompare(rest[size:], []byte(c.appID)) != 1 {
+		return nil, ErrAppID
+	}
+	return rest[:size:size], nil
+}
+
+// Seal returns the Encrypt text of a message, with fresh random bytes.
+func (c *Cipher) Seal(message []byte) string {
+	var random [randomLen]byte
+	_, _ = rand.Read(random[:]) // never fails
+	return string(c.appendSealed(nil, message, random))
+}
+
+// appendSealed appends the Encrypt text of message to dst.
+func (c *Cipher) appendSealed(dst, message []byte, random [randomLen]byte) []byte {
+	n := headLen + len(message) + len(c.appID)
+	pad := padBlock - n%padBlock
+	buf := make([]byte, 0, n+pad)
+	buf = append(buf, random[:]...)
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(message)))
+	buf = append(buf, message...)
+	buf = append(buf, c.appID...)
+	for range pad {
+		buf = append(buf, byte(pad))
+	}
+	cipher.NewCBCEncrypter(c.block, c.iv).CryptBlocks(buf, buf)
+	return base64.StdEncoding.AppendEncode(dst, buf)
+}
+
+// SealReply wraps a reply's XML into the envelope that WeChat expects in safe mode, signed with token.
+// timestamp is in seconds; nonce may be the request's. Element names and their case are fixed.
+func (c *Cipher) SealReply(token string, reply []byte, timestamp int64, nonce string) []byte {
+	var random [randomLen]byte
+	_, _ = rand.Read(random[:]) // never fails
+	const head, tail = "<xml><Encrypt><![CDATA[", "]]></Nonce></xml>"
+	size := base64.StdEncoding.EncodedLen(headLen + len(reply) + len(c.appID) + padBlock)
+	out := make([]byte, 0, size+len(head)+len(tail)+len(nonce)+160)
+	out = append(out, head...)
+	out = c.appendSealed(out, reply, random)
+	encrypt := string(out[len(head):])
+	seconds := strconv.FormatInt(timestamp, 10)
+	out = append(out, "]]></Encrypt><MsgSignature><![CDATA["...)
+	out = append(out, Signature(token, seconds, nonce, encrypt)...)
+	out = append(out, "]]></MsgSignature><TimeStamp>"...)
+	out = append(out, seconds...)
+	out = append(out, "</TimeStamp><Nonce><![CDATA["...)
+	out = append(out, nonce...)
+	return append(out, tail...)
+}

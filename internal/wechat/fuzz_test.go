@@ -1,0 +1,217 @@
+package wechat
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// FuzzDecode: no body breaks the reader, and what encoding/xml accepts we read alike.
+func FuzzDecode(f *testing.F) {
+	for _, file := range inbound(f) {
+		f.Add(sample(f, "inbound", file))
+	}
+	for file := range replySamples() {
+		f.Add(sample(f, "replies", file))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		d, err := Parse(body)
+		checkAgainstStd(t, body, d, err)
+		m, decodeErr := Decode(body)
+		if err != nil {
+			var syntax *SyntaxError
+			if !errors.Is(err, ErrDoctype) && !errors.As(err, &syntax) {
+				t.Fatalf("an error of no known kind: %v", err)
+			}
+			if m != nil || decodeErr == nil || decodeErr.Error() != err.Error() {
+				t.Fatalf("Decode: %v, %v; Parse: %v", m, decodeErr, err)
+			}
+			if syntax != nil && (syntax.Line < 1 || syntax.Column < 1) {
+				t.Fatalf("no place: %v", err)
+			}
+			return
+		}
+		if m.GetContent() == nil {
+			t.Fatal("a message without content")
+		}
+		// gRPC must be able to carry it: only valid UTF-8 can be.
+		if _, err := proto.Marshal(m); err != nil {
+			t.Fatalf("the message cannot be sent: %v", err)
+		}
+		checkNothingLost(t, d.tree(0).GetChildren(), m)
+	})
+}
+
+// paddedReference finds character references too long for us to read, which XML allows.
+var paddedReference = regexp.MustCompile(`&#x?0000`)
+
+// checkAgainstStd fails where encoding/xml accepts body and our tree is another. Skipped is what the two treat
+// differently on purpose: line ends, namespaces, long references, documents beyond our limits.
+func checkAgainstStd(t *testing.T, body []byte, d *Document, err error) {
+	if bytes.ContainsAny(body, "\r") || bytes.Contains(body, []byte("xmlns")) || paddedReference.Match(body) {
+		return
+	}
+	want, stdErr := stdTree(body)
+	if stdErr != nil || want.GetName() != rootName {
+		return
+	}
+	depth, n, prefixed := measure(want)
+	if depth > maxDepth || n > maxElements || prefixed {
+		return
+	}
+	if err != nil {
+		t.Fatalf("encoding/xml accepts what we refuse: %v", err)
+	}
+	if diff := cmp.Diff(want, d.tree(0), protocmp.Transform()); diff != "" {
+		t.Fatalf("-encoding/xml +ours:\n%s", diff)
+	}
+}
+
+// measure returns the depth of e, how many elements it has, and whether the name of one has a prefix, which encoding/xml
+// takes off.
+func measure(e *wechatv1.Element) (depth, n int, prefixed bool) {
+	depth, n, prefixed = 1, 1, strings.Contains(e.GetName(), ":")
+	for _, c := range e.GetChildren() {
+		d, m, p := measure(c)
+		depth, n, prefixed = max(depth, d+1), n+m, prefixed || p
+	}
+	return depth, n, prefixed
+}
+
+// checkNothingLost fails unless each element is in extra, or the first of its name and its text in a field.
+func checkNothingLost(t *testing.T, elements []*wechatv1.Element, m *wechatv1.Message) {
+	extra, taken, fields := m.GetExtra(), map[string]bool{}, map[string]bool{}
+	m = proto.CloneOf(m)
+	m.Extra = nil
+	collect(m.ProtoReflect(), fields)
+	for _, e := range elements {
+		if len(extra) > 0 && proto.Equal(extra[0], e) {
+			extra = extra[1:]
+			continue
+		}
+		text := strings.Trim(e.GetText(), xmlBlanks)
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil && !fields[text] {
+			text = strconv.FormatInt(n, 10)
+		}
+		switch {
+		case taken[e.GetName()]:
+			t.Fatalf("two elements %q were read into fields: %v", e.GetName(), m)
+		case len(e.GetChildren()) > 0:
+			t.Fatalf("%q has children and is not in extra", e.GetName())
+		case text != "" && text != "0" && !fields[text] && !fields[e.GetText()]:
+			t.Fatalf("%q is lost: %v", e.GetName(), m)
+		}
+		taken[e.GetName()] = true
+	}
+	if len(extra) > 0 {
+		t.Fatalf("extra has more than the body, or another order: %v", extra)
+	}
+}
+
+// collect adds the values of all fields of m, as text.
+func collect(m protoreflect.Message, fields map[string]bool) {
+	for field, value := range m.Range {
+		if field.Message() != nil {
+			collect(value.Message(), fields)
+		} else {
+			fields[value.String()] = true
+		}
+	}
+}
+
+// FuzzOpen: no Encrypt text breaks Open, and what we seal opens to itself.
+func FuzzOpen(f *testing.F) {
+	all := readVectors(f)
+	for _, v := range append(all.Crypto, all.Negative...) {
+		f.Add([]byte(v.Plaintext), v.Encrypt)
+	}
+	f.Add([]byte{}, "")
+	c := vectorOf(f, "own-text").cipher(f)
+	f.Fuzz(func(t *testing.T, message []byte, encrypt string) {
+		if got, err := c.Open(c.Seal(message)); err != nil || !bytes.Equal(got, message) {
+			t.Fatalf("%q opens to %q, %v", message, got, err)
+		}
+		got, err := c.Open(encrypt)
+		switch {
+		case err == nil:
+			// Whoever made it, it is an envelope of ours: sealed once more it opens to the same.
+			if again, err := c.Open(c.Seal(got)); err != nil || !bytes.Equal(again, got) {
+				t.Fatalf("%q, sealed again, opens to %q, %v", got, again, err)
+			}
+		case got != nil:
+			t.Fatalf("%q beside %v", got, err)
+		case !errors.Is(err, ErrBase64) && !errors.Is(err, ErrDecrypt) && !errors.Is(err, ErrPadding) && !errors.Is(err, ErrAppID):
+			t.Fatalf("an error of no known kind: %v", err)
+		}
+		// The same bytes as plaintext: all that stands behind the cipher is reached.
+		plain := message[:len(message)/padBlock*padBlock]
+		if got, err := c.Open(sealRaw(c, plain)); err == nil && !bytes.Contains(plain, got) {
+			t.Fatalf("%q opens to %q", plain, got)
+		}
+	})
+}
+
+// FuzzEncodeReply: every text is read back, less what XML cannot hold.
+func FuzzEncodeReply(f *testing.F) {
+	for _, reply := range replySamples() {
+		f.Add(reply.GetText().GetContent())
+	}
+	for _, text := range []string{"]]>", "]]\x00>", "\ufffe", "\xff", "a\r\nb", "\ufffd", "]]]]><![CDATA[>"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		checkTextReply(t, text)
+		if out := EncodeReply(textReply(text), "o", "gh", 1); !utf8.Valid(out) {
+			t.Fatalf("invalid UTF-8: %q", out)
+		}
+	})
+}
+
+// Documents put together at random from pieces of XML, so that many are well-formed, read like with encoding/xml.
+func TestParseLikeStd(t *testing.T) {
+	pieces := []string{
+		"a", " ", "\n", "世", "&lt;", "&#65;", "&#x4e16;", "&", "]]", ">", "]]>", "<!-- c -->", "<!-->", "<!--->", "--", "<?p q?>",
+		"<?p?>", "<![CDATA[", "<![CDATA[]]>", "<![CDATA[ <b> & ]] ]]>", "<a>", "</a>", "<a x='>'>", "<a y=\"/\" />", "<a/>", "</a >",
+		"<b><![CDATA[1]]></b>", "<b> <c/> </b>", "<c>2</c>", "</xml>", "<xml>", "<é>", "</é>", "\ufeff", "\x00", "\xff",
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	accepted := 0
+	for range 30_000 {
+		body := []byte("<xml>")
+		if r.IntN(8) == 0 {
+			body = []byte("<?xml version='1.0'?> <!-- <xml> --><xml>")
+		}
+		open := 0
+		for range r.IntN(10) {
+			piece := pieces[r.IntN(len(pieces))]
+			switch piece {
+			case "<a>", "<a x='>'>":
+				open++
+			case "</a>", "</a >":
+				open--
+			}
+			body = append(body, piece...)
+		}
+		body = append(append(body, strings.Repeat("</a>", max(open, 0))...), "</xml>"...)
+		d, err := Parse(body)
+		checkAgainstStd(t, body, d, err)
+		if _, err := stdTree(body); err == nil {
+			accepted++
+		}
+	}
+	if accepted < 3000 {
+		t.Errorf("encoding/xml accepts only %d of the documents", accepted)
+	}
+}
