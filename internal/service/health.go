@@ -1,0 +1,51 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// CheckHealth asks the process at addr (host:port) whether it does its job: over HTTP at /readyz, or where addr speaks
+// gRPC by its health service. It returns nil where it does.
+func CheckHealth(ctx context.Context, addr string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
+	if err != nil {
+		return fmt.Errorf("%q is no address such as 127.0.0.1:8001", addr)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil && strings.Contains(err.Error(), "malformed HTTP") {
+		return checkGRPC(ctx, addr)
+	}
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(body)))
+	}
+	return nil
+}
+
+func checkGRPC(ctx context.Context, addr string) error {
+	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	resp, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{})
+	if err != nil {
+		return err
+	}
+	if resp.Status != healthv1.HealthCheckResponse_SERVING {
+		return fmt.Errorf("%s", resp.Status)
+	}
+	return nil
+}

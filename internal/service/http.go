@@ -1,0 +1,128 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// HTTP is a bound HTTP server.
+type HTTP struct {
+	server *http.Server
+	lis    net.Listener
+}
+
+// ListenHTTP binds addr, the setting named flag, for handler.
+func ListenHTTP(env Env, flag, addr string, handler http.Handler) (*HTTP, error) {
+	lis, err := Listen(flag, addr)
+	if err != nil {
+		return nil, err
+	}
+	return NewHTTP(env, lis, handler), nil
+}
+
+// NewHTTP returns a server on a bound address. Slow and oversized requests are cut off.
+func NewHTTP(env Env, lis net.Listener, handler http.Handler) *HTTP {
+	return &HTTP{lis: lis, server: &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      20 * time.Second,
+		IdleTimeout:       75 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(env.Log.Handler(), slog.LevelDebug),
+	}}
+}
+
+// Addr returns the address that is bound.
+func (h *HTTP) Addr() net.Addr { return h.lis.Addr() }
+
+// Close gives the address back; for a server that never served.
+func (h *HTTP) Close() { _ = h.lis.Close() }
+
+// Serve serves until ctx ends; requests in flight then have Grace to end.
+func (h *HTTP) Serve(ctx context.Context) error {
+	done := make(chan error, 1)
+	go func() { done <- h.server.Serve(h.lis) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve HTTP on %s: %w", h.lis.Addr(), err)
+	case <-ctx.Done():
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
+	defer cancel()
+	if err := h.server.Shutdown(limited); err != nil {
+		_ = h.server.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// RequestIDHeader carries a request's id over HTTP, and in lower case as gRPC metadata.
+const RequestIDHeader = "X-Request-Id"
+
+// Handle wraps next: a request id, one log line, and a 500 without details where next panics. A caller's own
+// request id is kept where trusted is true.
+func Handle(log *slog.Logger, trusted bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		id := ""
+		if trusted {
+			id = r.Header.Get(RequestIDHeader)
+		}
+		ctx, line := withLine(r.Context(), id)
+		out := &recorder{ResponseWriter: w}
+		out.Header().Set(RequestIDHeader, line.id)
+		defer func() {
+			if p := recover(); p != nil {
+				line.Fail(PanicError(p))
+				if out.status == 0 {
+					http.Error(out, "internal error", http.StatusInternalServerError)
+				}
+			}
+			line.write(ctx, log, levelOfHTTP(out.status), "http",
+				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", out.status),
+				took(start))
+		}()
+		next.ServeHTTP(out, r.WithContext(ctx))
+	})
+}
+
+func levelOfHTTP(status int) slog.Level {
+	switch {
+	case status >= 500:
+		return slog.LevelError
+	case status >= 400:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// recorder remembers the status of an answer; 0: none yet.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,116 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// LogFlags are the settings of the log.
+type LogFlags struct {
+	LogLevel  slog.Level `name:"log-level" env:"WXGATE_LOG_LEVEL" default:"info" help:"debug, info (one line per request), warn or error."`
+	LogFormat string     `name:"log-format" env:"WXGATE_LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"text, json, or auto: text on a terminal, else json."`
+}
+
+// Logger returns a logger that writes to w.
+func (f LogFlags) Logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: f.LogLevel}
+	file, isFile := w.(*os.File)
+	if f.LogFormat == "text" || f.LogFormat == "auto" && isFile && term.IsTerminal(int(file.Fd())) {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// Line is the one log line of a request. The handler adds what it learns; it is written once, at the request's end.
+// It is not for concurrent use.
+type Line struct {
+	id    string
+	attrs []slog.Attr
+	err   error
+}
+
+// Add adds attributes. Never a text, a whole openid, a code, a token, a secret, a query string.
+func (l *Line) Add(attrs ...slog.Attr) { l.attrs = append(l.attrs, attrs...) }
+
+// Fail adds the private cause of a failure, and makes the line an error.
+func (l *Line) Fail(err error) { l.err = err }
+
+type lineKey struct{}
+
+// LineOf returns the request's line; one that is never written outside a request.
+func LineOf(ctx context.Context) *Line {
+	if l, ok := ctx.Value(lineKey{}).(*Line); ok {
+		return l
+	}
+	return &Line{}
+}
+
+// RequestID returns the id that a request keeps through all services; "" outside a request.
+func RequestID(ctx context.Context) string { return LineOf(ctx).id }
+
+// withLine begins the line of a request; an empty or odd id is replaced by a new one.
+func withLine(ctx context.Context, id string) (context.Context, *Line) {
+	if !validID(id) {
+		var random [8]byte
+		_, _ = rand.Read(random[:]) // never fails
+		id = hex.EncodeToString(random[:])
+	}
+	l := &Line{id: id}
+	return context.WithValue(ctx, lineKey{}, l), l
+}
+
+func validID(id string) bool {
+	for _, c := range []byte(id) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 64
+}
+
+func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, msg string, attrs ...slog.Attr) {
+	if l.err != nil {
+		level = max(level, slog.LevelError)
+	}
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	attrs = append(attrs, slog.String("request_id", l.id))
+	attrs = append(attrs, l.attrs...)
+	if l.err != nil {
+		attrs = append(attrs, slog.String("error", l.err.Error()))
+	}
+	log.LogAttrs(ctx, level, msg, attrs...)
+}
+
+// took returns the time since start, in milliseconds.
+func took(start time.Time) slog.Attr {
+	return slog.Float64("ms", float64(time.Since(start).Microseconds())/1000)
+}
+
+// Short returns the beginning of an openid, enough to follow a user through a log and too little to be one.
+func Short(openid string) string {
+	if len(openid) <= 8 {
+		return "…"
+	}
+	return openid[:6] + "…"
+}
+
+// PanicError describes a recovered panic. It shows a value only where the runtime made it: another may hold a
+// message's text.
+func PanicError(value any) error {
+	if err, ok := value.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w\n%s", err, debug.Stack())
+	}
+	return fmt.Errorf("panic: a %T\n%s", value, debug.Stack())
+}

@@ -1,0 +1,73 @@
+package service
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+type state string
+
+const (
+	starting state = "starting"
+	serving  state = "ready"
+	draining state = "draining"
+)
+
+// Ready tells whether a process does its job. The zero value is a process that starts.
+type Ready struct {
+	mu     sync.Mutex
+	state  state
+	checks map[string]func() error
+}
+
+func (r *Ready) set(s state) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state = s
+}
+
+// Check adds a neighbour to the report. One that is away is listed, and does not make this process unready: taking
+// every gateway out would make an outage of it. check must return at once.
+func (r *Ready) Check(name string, check func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.checks == nil {
+		r.checks = map[string]func() error{}
+	}
+	r.checks[name] = check
+}
+
+// ServeHTTP answers 200 while the process serves, else 503, and lists what is away.
+func (r *Ready) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	report := struct {
+		Status state             `json:"status"`
+		Away   map[string]string `json:"away,omitempty"`
+	}{Status: starting, Away: map[string]string{}}
+	r.mu.Lock()
+	if r.state != "" {
+		report.Status = r.state
+	}
+	for name, check := range r.checks {
+		if err := check(); err != nil {
+			report.Away[name] = err.Error()
+		}
+	}
+	r.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	if report.Status != serving {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(report)
+}
+
+// InternalMux returns the routes that every process has on its internal listener: /metrics, /livez, /readyz.
+func InternalMux(env Env) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(env.Gatherer, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.Handle("GET /readyz", env.Ready)
+	return mux
+}

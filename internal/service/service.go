@@ -1,0 +1,96 @@
+// Package service is what every wxgate process does the same way: settings, logs, metrics, health, HTTP and gRPC
+// servers, gRPC clients, starting and stopping. It knows nothing of WeChat. Nothing in it is global: what a process
+// shares is in its Env.
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Grace is how long each server of a process may take to finish what is in flight: WeChat waits for an answer 5 s.
+const Grace = 5 * time.Second
+
+// Env is what the services of one process share.
+type Env struct {
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+	Gatherer   prometheus.Gatherer
+	Ready      *Ready
+}
+
+// NewEnv returns the Env of a process that logs to log.
+func NewEnv(log *slog.Logger) Env {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return Env{Log: log, Registerer: registry, Gatherer: registry, Ready: &Ready{}}
+}
+
+// For returns the Env of one service of the process: its name is in every log line and metric.
+func (e Env) For(name string) Env {
+	e.Log = e.Log.With("service", name)
+	e.Registerer = prometheus.WrapRegistererWith(prometheus.Labels{"service": name}, e.Registerer)
+	return e
+}
+
+// Server is a service whose listeners are bound.
+type Server interface {
+	// Serve serves until ctx ends, then finishes what is in flight and returns nil. Another end is an error.
+	Serve(ctx context.Context) error
+}
+
+// Run serves all servers until ctx ends or one of them fails, and stops them in the order given: put those that call
+// others first. It returns what failed.
+func Run(ctx context.Context, ready *Ready, servers ...Server) error {
+	type running struct {
+		stop context.CancelFunc
+		done chan error
+	}
+	failed := make(chan struct{}, len(servers))
+	all := make([]running, len(servers))
+	for i, s := range servers {
+		own, stop := context.WithCancel(context.WithoutCancel(ctx))
+		all[i] = running{stop, make(chan error, 1)}
+		go func() {
+			err := s.Serve(own)
+			if err == nil && own.Err() == nil {
+				err = errors.New("a server ended by itself")
+			}
+			all[i].done <- err
+			failed <- struct{}{}
+		}()
+	}
+	ready.set(serving)
+	select {
+	case <-ctx.Done():
+	case <-failed:
+	}
+	ready.set(draining)
+	var errs []error
+	for _, r := range all {
+		r.stop()
+		errs = append(errs, <-r.done)
+	}
+	return errors.Join(errs...)
+}
+
+// Listen binds a TCP address, ":0" for any free port; flag is the setting's name, for the error.
+func Listen(flag, addr string) (net.Listener, error) {
+	lis, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("--%s: %s is taken by another process; give another address", flag, addr)
+	case err != nil:
+		return nil, fmt.Errorf("--%s: cannot listen on %q: %w", flag, addr, err)
+	}
+	return lis, nil
+}
