@@ -1,0 +1,76 @@
+// Package fakewechat is a fake of WeChat's platform: it sends signed callbacks as WeChat does, judges the answers as
+// WeChat would, and serves the pages and calls of web OAuth. NOT FOR PRODUCTION: it has one user, asks nobody for a
+// password, and forgets all on exit.
+//
+// The facts come from the platform's pages "消息推送" (message push), "消息加解密" (message encryption),
+// "被动回复用户消息" (passive reply) and "网页授权" (web authorization), and from recorded traffic. Answers are read
+// with encoding/xml and not with the gateway's own parser, so that a mistake there is not made twice.
+package fakewechat
+
+import (
+	"cmp"
+	"fmt"
+
+	"wxgate/internal/wechat"
+)
+
+// User is the openid of the fake platform's only user.
+const User = "oFakeUser000000000000000001"
+
+// ServiceFailed is what the user reads in the chat where WeChat refuses the answer, or gets none in three attempts.
+const ServiceFailed = "该公众号提供的服务出现故障，请稍后再试"
+
+// Mode is how an account's callbacks are encrypted: its setting in WeChat's console.
+type Mode string
+
+// The modes. The empty one is Safe where the account has an AES key, else Plain.
+const (
+	Plain  Mode = "plain"  // nothing is encrypted
+	Compat Mode = "compat" // callbacks carry the plain fields and the envelope; replies may be either
+	Safe   Mode = "safe"   // envelopes only
+)
+
+// Account is what WeChat knows of an official account.
+type Account struct {
+	AppID, AppSecret string
+	Token            string // signs callbacks
+	AESKey           string // EncodingAESKey, 43 characters; not needed in plain mode
+	OriginalID       string // "gh_…": who a callback is for, and a reply from
+	Mode             Mode
+}
+
+// cipher returns the account's mode, never the empty one, and its cipher, nil in plain mode.
+func (a *Account) cipher() (Mode, *wechat.Cipher, error) {
+	mode := a.Mode
+	if mode == "" {
+		mode = Plain
+		if a.AESKey != "" {
+			mode = Safe
+		}
+	}
+	switch mode {
+	case Plain:
+		return mode, nil, nil
+	case Compat, Safe:
+		c, err := wechat.NewCipher(a.AESKey, a.AppID)
+		if err != nil {
+			return mode, nil, fmt.Errorf("%s mode: %w", mode, err)
+		}
+		return mode, c, nil
+	}
+	return mode, nil, fmt.Errorf("unknown mode %q: use plain, compat or safe", mode)
+}
+
+// originalID is who callbacks of the fake's own page are for.
+func (a *Account) originalID() string { return cmp.Or(a.OriginalID, "gh_fake00000000") }
+
+// clip shortens what others wrote to about limit bytes, so that one answer can't fill the page or the memory.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	for limit > 0 && s[limit]&0xC0 == 0x80 { // not inside a character
+		limit--
+	}
+	return s[:limit] + "…"
+}

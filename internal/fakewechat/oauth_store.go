@@ -1,0 +1,110 @@
+package fakewechat
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+)
+
+// How long WeChat's web OAuth keeps things ("网页授权").
+const (
+	codeLife    = 5 * time.Minute
+	tokenLife   = 7200 * time.Second
+	refreshLife = 30 * 24 * time.Hour
+)
+
+// maxKept is how many codes, and how many tokens, are remembered; the oldest go first.
+const maxKept = 1000
+
+// code is what the browser brings back from the authorize page.
+type code struct {
+	scope    string
+	snapshot bool // of a snapshot page: the user is a virtual one
+	minted   time.Time
+	used     bool
+}
+
+// grant is what the user allowed: one refresh token, and access tokens one after the other.
+type grant struct {
+	openid, unionid string
+	scope           string
+	snapshot        bool
+	issued          time.Time
+	refreshToken    string
+	access          *accessToken // the latest
+}
+
+// accessToken is a web access_token. It ends by itself; a refresh before that only makes it last longer.
+type accessToken struct {
+	value   string
+	grant   *grant
+	expires time.Time
+}
+
+// oauthStore remembers codes and tokens. Its maps are guarded by mu.
+type oauthStore struct {
+	mu      sync.Mutex
+	codes   capped[*code]
+	access  capped[*accessToken]
+	refresh capped[*grant]
+}
+
+func newOAuthStore() *oauthStore {
+	return &oauthStore{codes: newCapped[*code](), access: newCapped[*accessToken](), refresh: newCapped[*grant]()}
+}
+
+// mint makes a code for a scope.
+func (s *oauthStore) mint(scope string, snapshot bool, now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value := rand.Text()
+	s.codes.put(value, &code{scope: scope, snapshot: snapshot, minted: now})
+	return value
+}
+
+// grantFor makes the tokens for a code. The caller holds mu.
+func (s *oauthStore) grantFor(c *code, now time.Time) *grant {
+	g := &grant{openid: User, scope: c.scope, snapshot: c.snapshot, issued: now, refreshToken: newToken()}
+	if c.snapshot {
+		g.openid = "oFakeVirtual00000000000000" + rand.Text()[:2]
+	}
+	if c.scope != "snsapi_base" {
+		g.unionid = "u" + g.openid[1:]
+	}
+	s.refresh.put(g.refreshToken, g)
+	s.renew(g, now)
+	return g
+}
+
+// renew extends the grant's access token, or makes a new one where it has ended. The caller holds mu.
+func (s *oauthStore) renew(g *grant, now time.Time) {
+	if g.access == nil || !now.Before(g.access.expires) {
+		g.access = &accessToken{value: newToken(), grant: g}
+		s.access.put(g.access.value, g.access)
+	}
+	g.access.expires = now.Add(tokenLife)
+}
+
+// newToken returns a token in the form of WeChat's: a number, "_", and what nobody can guess.
+func newToken() string { return "57_" + rand.Text() + rand.Text() }
+
+// capped is a map that forgets its oldest entry for each one above maxKept.
+type capped[V any] struct {
+	values map[string]V
+	keys   []string // a ring
+	next   int
+}
+
+func newCapped[V any]() capped[V] {
+	return capped[V]{values: map[string]V{}, keys: make([]string, maxKept)}
+}
+
+func (c *capped[V]) put(key string, v V) {
+	delete(c.values, c.keys[c.next])
+	c.keys[c.next] = key
+	c.next = (c.next + 1) % len(c.keys)
+	c.values[key] = v
+}
+
+// get returns the zero V for an unknown key.
+func (c *capped[V]) get(key string) V { return c.values[key] }

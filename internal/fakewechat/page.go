@@ -1,0 +1,117 @@
+package fakewechat
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed style.css
+var styleCSS []byte
+
+var pages = template.Must(template.New("").Parse(pageHTML))
+
+const (
+	attempts = 3        // how often WeChat sends a callback that gets no answer
+	maxForm  = 64 << 10 // bytes of the page's form
+)
+
+// render writes one of the templates of page.html.
+func render(w http.ResponseWriter, status int, name string, data any) {
+	var b bytes.Buffer
+	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
+		http.Error(w, "the page's template failed", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = w.Write(styleCSS)
+}
+
+func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
+	data := struct {
+		Gateway, AppID, Failed, Usage string
+		Kinds                         []string
+		Seen                          []seen
+	}{AppID: p.account.AppID, Failed: ServiceFailed, Usage: Kinds(), Kinds: strings.Split(kindNames(), ", "), Seen: p.newest()}
+	if p.sender != nil {
+		data.Gateway = p.sender.URL
+	}
+	render(w, http.StatusOK, "page", data)
+}
+
+// serveSend sends what the page's form says, up to three times as WeChat does, and goes back to the page.
+func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
+	if p.sender == nil {
+		http.Error(w, "no gateway to send to: give the fake platform its callback URL", http.StatusNotFound)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, "the form cannot be read: it is broken or longer than 64 KiB", http.StatusBadRequest)
+		return
+	}
+	kind := r.PostForm.Get("kind")
+	callback, err := Compose(p.account.originalID(), User, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	// Three slow attempts take longer than a server usually lets a handler write; not every writer has a deadline.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add((attempts + 1) * patience))
+	for n := 1; n <= attempts && r.Context().Err() == nil; n++ {
+		s := seen{What: fmt.Sprintf("send %s %s (attempt %d of %d)", kind, r.PostForm.Get("arg"), n, attempts)}
+		res, err := p.sender.Send(r.Context(), callback)
+		if err != nil {
+			p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n, "err", err)
+			s.Outcome = err.Error()
+			if n == attempts {
+				s.Refused = []string{"no answer in three attempts"}
+			}
+			p.saw(s)
+			continue
+		}
+		p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n,
+			"status", res.Status, "took", res.Took, "refused", len(res.Refused))
+		s.Outcome = fmt.Sprintf("status %d in %d ms", res.Status, res.Took.Milliseconds())
+		s.Fields, s.Refused = res.Fields, res.Refused
+		p.saw(s)
+		break
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// words splits the form's one field into the arguments of a kind; the last takes the rest, blanks and all.
+func words(kind, text string) []string {
+	most := 3 // event: a name and two more
+	if f := find(messages, kind); f != nil {
+		most = f.max
+		if f.min == 1 && most == 1 {
+			return []string{text}
+		}
+	}
+	var args []string
+	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
+		if len(args)+1 >= most {
+			return append(args, text)
+		}
+		word, rest, _ := strings.Cut(text, " ")
+		args, text = append(args, word), rest
+	}
+	return args
+}

@@ -1,0 +1,223 @@
+package fakewechat
+
+import (
+	"bytes"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// send posts the page's form.
+func (s *site) send(t *testing.T, kind, arg string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/fake/send",
+		strings.NewReader(url.Values{"kind": {kind}, "arg": {arg}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := s.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(resp.Body)
+	return resp, string(body)
+}
+
+func TestPageShowsReply(t *testing.T) {
+	gw, got := gateway(t, 200, fixed(as("text", "<Content><![CDATA[<script>你好]]></Content>")))
+	s := newSite(t, Config{Gateway: gw})
+	resp, _ := s.send(t, "text", " <b>hi</b> ", nil)
+	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/" {
+		t.Errorf("status %d, Location %q", resp.StatusCode, resp.Header.Get("Location"))
+	}
+	if !bytes.Contains(got.body, []byte("<![CDATA[ <b>hi</b> ]]>")) || !bytes.Contains(got.body, []byte(account)) {
+		t.Errorf("sent %s", got.body)
+	}
+	resp, page := s.get(t, "/")
+	for _, want := range []string{"<dd>&lt;script&gt;你好</dd>", "&lt;b&gt;hi&lt;/b&gt;", "attempt 1 of 3", "status 200 in",
+		at.Format("15:04:05"), "/fake/send"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "<script") || strings.Contains(page, ServiceFailed) {
+		t.Errorf("a script or an error in\n%s", page)
+	}
+	want := "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if csp := resp.Header.Get("Content-Security-Policy"); csp != want {
+		t.Errorf("CSP %q", csp)
+	}
+	if resp, css := s.get(t, "/fake/style.css"); resp.StatusCode != 200 || css != string(styleCSS) {
+		t.Errorf("style: %d", resp.StatusCode)
+	}
+}
+
+func TestPageShowsRefusal(t *testing.T) {
+	gw, _ := gateway(t, 500, fixed("oops"))
+	s := newSite(t, Config{Gateway: gw})
+	s.send(t, "image", "", nil)
+	_, page := s.get(t, "/")
+	for _, want := range []string{ServiceFailed, "<li>the status is 500, not 200</li>", `class="refused"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if strings.Contains(page, "attempt 2") {
+		t.Error("an answer that is refused is not sent again")
+	}
+}
+
+func TestThreeAttempts(t *testing.T) {
+	var mu sync.Mutex
+	var bodies []string
+	gw := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		bodies = append(bodies, string(body))
+		n := len(bodies)
+		mu.Unlock()
+		if n < 3 {
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "success")
+	}))
+	t.Cleanup(gw.Close)
+	s := newSite(t, Config{Gateway: gw.URL})
+	s.send(t, "text", "hi", nil)
+	if len(bodies) != 3 || bodies[0] != bodies[2] {
+		t.Errorf("sent %q", bodies)
+	}
+	_, page := s.get(t, "/")
+	third, second := strings.Index(page, "attempt 3 of 3"), strings.Index(page, "attempt 2 of 3")
+	if third < 0 || second < third || strings.Contains(page, ServiceFailed) {
+		t.Errorf("not the newest first, or an error in\n%s", page)
+	}
+
+	gw.Close()
+	s.send(t, "text", "hi", nil)
+	if _, page = s.get(t, "/"); !strings.Contains(page, "no answer in three attempts") || strings.Count(page, ServiceFailed) != 1 {
+		t.Errorf("no error in\n%s", page)
+	}
+}
+
+func TestSendRefusals(t *testing.T) {
+	gw, _ := gateway(t, 200, fixed("success"))
+	for _, test := range []struct {
+		name, gateway, kind, arg string
+		header                   http.Header
+		status                   int
+		want                     string
+	}{
+		{"cross-site", gw, "text", "hi", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403, "cross-origin"},
+		{"other origin", gw, "text", "hi", http.Header{"Origin": {"http://evil.test"}}, 403, "cross-origin"},
+		{"same origin", gw, "text", "hi", http.Header{"Sec-Fetch-Site": {"same-origin"}}, 303, ""},
+		{"no gateway", "", "text", "hi", nil, 404, "no gateway"},
+		{"unknown kind", gw, "sticker", "hi", nil, 400, "kinds: text"},
+		{"missing words", gw, "location", "1", nil, 400, "usage: location X Y"},
+		{"long form", gw, "text", strings.Repeat("a", maxForm), nil, 400, "longer than 64 KiB"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := newSite(t, Config{Gateway: test.gateway})
+			resp, body := s.send(t, test.kind, test.arg, test.header)
+			if resp.StatusCode != test.status || !strings.Contains(body, test.want) {
+				t.Errorf("status %d, %s", resp.StatusCode, body)
+			}
+		})
+	}
+	if _, page := newSite(t, Config{}).get(t, "/"); strings.Contains(page, "<form") {
+		t.Error("a form without a gateway")
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, test := range []struct {
+		kind, text string
+		want       []string
+	}{
+		{"text", "", []string{""}},
+		{"text", " a b ", []string{" a b "}},
+		{"voice", "a b", []string{"a b"}},
+		{"image", " ", nil},
+		{"video", "", nil},
+		{"video", "x", []string{"x"}},
+		{"location", "1  2 a  b", []string{"1", "2", "a  b"}},
+		{"link", "u", []string{"u"}},
+		{"event", "CLICK k", []string{"CLICK", "k"}},
+		{"event", "LOCATION 1 2", []string{"LOCATION", "1", "2"}},
+	} {
+		if diff := cmp.Diff(test.want, words(test.kind, test.text)); diff != "" {
+			t.Errorf("%s %q (-want +got):\n%s", test.kind, test.text, diff)
+		}
+	}
+}
+
+// TestNothingLeaks: neither the log nor the page shows a secret, a code or a token; the log no text and no openid.
+func TestNothingLeaks(t *testing.T) {
+	var log bytes.Buffer
+	gw, _ := gateway(t, 200, fixed(as("text", "<Content>answerwords</Content>")))
+	acc := testAccount(Compat)
+	s := newSite(t, Config{Account: acc, Gateway: gw, Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	code := s.code(t, "snsapi_userinfo")
+	m := s.call(t, exchange+code)
+	s.call(t, exchange+code)
+	s.call(t, refresh+m["refresh_token"].(string))
+	s.call(t, "/sns/userinfo?access_token="+m["access_token"].(string)+"&openid="+User)
+	s.get(t, authorize+"snsapi_base&state=forged-state")
+	s.send(t, "text", "questionwords", nil)
+	_, page := s.get(t, "/")
+	page = html.UnescapeString(page)
+	if strings.Count(log.String(), "\n") != 7 || strings.Count(page, "<tr") != 8 {
+		t.Fatalf("log\n%s\npage\n%s", log.String(), page)
+	}
+	secrets := []string{code, m["access_token"].(string), m["refresh_token"].(string), acc.AppSecret, acc.Token, acc.AESKey, "forged-state"}
+	for _, secret := range secrets {
+		if strings.Contains(page, secret) {
+			t.Errorf("the page shows %q", secret)
+		}
+	}
+	for _, secret := range append(secrets, User, "questionwords", "answerwords") {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log shows %q", secret)
+		}
+	}
+}
+
+func TestPageIsBounded(t *testing.T) {
+	s := newSite(t, Config{})
+	p := s.platform
+	long, wide := strings.Repeat("a", 1<<20), strings.Repeat("世", 10000)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range maxSeen / 2 {
+				p.saw(seen{What: "x", Outcome: wide, Fields: []Field{{"Content", long}}})
+				p.newest()
+			}
+		})
+	}
+	wg.Wait()
+	p.saw(seen{What: "last"})
+	got := p.newest()
+	if len(got) != maxSeen || got[0].What != "last" {
+		t.Fatalf("%d lines, the first is %q", len(got), got[0].What)
+	}
+	if n := len(got[1].Fields[0].Value) + len(got[1].Outcome); n > 5000 {
+		t.Errorf("a line of %d bytes", n)
+	}
+	if !strings.HasSuffix(got[1].Outcome, "世…") {
+		t.Error("cut inside a character")
+	}
+}

@@ -1,0 +1,102 @@
+package fakewechat
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Config says what a Platform is.
+type Config struct {
+	Account Account
+	Gateway string           // the callback URL that the page's form sends to; "": no form
+	Now     func() time.Time // nil: time.Now. All expiry goes by it
+	Log     *slog.Logger     // nil: no log
+}
+
+// Platform is the fake of open.weixin.qq.com and api.weixin.qq.com, and a page that shows what it saw.
+// It is an http.Handler, safe for concurrent use, and its memory is bounded.
+type Platform struct {
+	account Account
+	now     func() time.Time
+	log     *slog.Logger
+	sender  *Sender // nil without a gateway
+	mux     *http.ServeMux
+	oauth   *oauthStore
+
+	mu   sync.Mutex
+	seen []seen // oldest first, at most maxSeen
+}
+
+const maxSeen = 200
+
+// seen is a line of the page: an API call, or one attempt to send a callback.
+type seen struct {
+	At            time.Time
+	What, Outcome string
+	Fields        []Field
+	Refused       []string
+}
+
+// New returns a Platform with one account and one user.
+func New(cfg Config) *Platform {
+	p := &Platform{account: cfg.Account, now: cfg.Now, log: cfg.Log, mux: http.NewServeMux()}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Gateway != "" {
+		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now}
+	}
+	p.oauth = newOAuthStore()
+
+	p.mux.HandleFunc("GET /{$}", p.servePage)
+	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
+	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
+	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
+	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
+	p.mux.HandleFunc("/sns/oauth2/access_token", p.call(p.exchange))
+	p.mux.HandleFunc("/sns/oauth2/refresh_token", p.call(p.refresh))
+	p.mux.HandleFunc("/sns/userinfo", p.call(p.userInfo))
+	p.mux.HandleFunc("/sns/auth", p.call(p.checkToken))
+	return p
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	p.mux.ServeHTTP(w, r)
+}
+
+// saw puts a line on the page. It must hold no secret, code or token.
+func (p *Platform) saw(s seen) {
+	const most = maxText + 200 // of a value, in bytes: what WeChat would show fits
+	s.At = p.now()
+	for i := range s.Fields {
+		s.Fields[i].Value = clip(s.Fields[i].Value, most)
+	}
+	s.What, s.Outcome = clip(s.What, most), clip(s.Outcome, most)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.seen) == maxSeen {
+		p.seen = slices.Delete(p.seen, 0, 1)
+	}
+	p.seen = append(p.seen, s)
+}
+
+// newest returns the page's lines, the newest first.
+func (p *Platform) newest() []seen {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := slices.Clone(p.seen)
+	slices.Reverse(s)
+	return s
+}

@@ -1,0 +1,216 @@
+package fakewechat
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"wxgate/internal/wechat"
+)
+
+const (
+	patience  = 5 * time.Second // how long WeChat waits for an answer
+	maxAnswer = 1 << 20         // how many bytes of an answer are read
+)
+
+// Sender sends callbacks to a gateway as WeChat does. It is safe for concurrent use.
+type Sender struct {
+	URL     string // the callback URL, as it would stand in WeChat's console; any port will do
+	Account Account
+	Client  *http.Client     // nil: one of its own for each call that waits 5 s. It never follows a redirect
+	Now     func() time.Time // nil: time.Now
+}
+
+// Result is what came back for a callback.
+type Result struct {
+	Status  int           // of HTTP
+	Took    time.Duration // until the whole answer was read
+	Body    []byte        // as received, at most 1 MiB
+	XML     []byte        // the reply, opened; nil where nothing is said or nothing can be read
+	Fields  []Field       // MsgType and the reply's values
+	Refused []string      // why WeChat would show ServiceFailed to the user; empty: accepted
+}
+
+// request is what an answer is judged against: elements of the callback.
+type request struct{ to, from, msgType string }
+
+// Send signs a callback's plain XML, seals it as the account's mode wants, posts it once, and judges the answer.
+// The error tells that there is no answer to judge: the gateway was not reached or took more than 5 s, the callback is
+// no XML, the account's key is none.
+func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
+	req, err := readRequest(callback)
+	if err != nil {
+		return nil, err
+	}
+	mode, cipher, err := s.Account.cipher()
+	if err != nil {
+		return nil, err
+	}
+	query, timestamp, nonce := s.sign()
+	if req.from != "" {
+		query += "&openid=" + url.QueryEscape(req.from)
+	}
+	body := callback
+	if cipher != nil {
+		sealed := cipher.Seal(callback)
+		query += "&encrypt_type=aes&msg_signature=" + wechat.Signature(s.Account.Token, timestamp, nonce, sealed)
+		body = envelope(mode, callback, req.to, sealed)
+	}
+	status, answer, took, err := s.do(ctx, http.MethodPost, query, body)
+	if err != nil {
+		return nil, fmt.Errorf("send: %w", err)
+	}
+	j := &judge{account: &s.Account, mode: mode, cipher: cipher, request: req}
+	if took > patience {
+		j.refuse("the answer took %.1f s; WeChat hangs up after 5 s", took.Seconds())
+	}
+	r := &Result{Status: status, Took: took, Body: answer[:min(len(answer), maxAnswer)]}
+	switch {
+	case status != http.StatusOK:
+		j.refuse("the status is %d, not 200", status)
+	case len(answer) > maxAnswer:
+		j.refuse("the answer is longer than 1 MiB")
+	default:
+		r.XML = j.body(answer)
+	}
+	r.Fields, r.Refused = j.fields, j.refused
+	return r, nil
+}
+
+// Verify makes the GET with which WeChat's console checks a callback URL; the answer must be echostr byte for byte.
+func (s *Sender) Verify(ctx context.Context) error {
+	query, _, _ := s.sign()
+	echostr := strconv.FormatInt(rand.Int64(), 10)
+	status, answer, took, err := s.do(ctx, http.MethodGet, query+"&echostr="+echostr, nil)
+	switch {
+	case err != nil:
+		return fmt.Errorf("verify: %w", err)
+	case status != http.StatusOK:
+		return fmt.Errorf("verify: the status is %d, not 200: check the token", status)
+	case took > patience:
+		return fmt.Errorf("verify: the answer took %.1f s; WeChat hangs up after 5 s", took.Seconds())
+	case string(answer) != echostr:
+		return fmt.Errorf("verify: the answer (%d bytes) is not echostr (%d bytes) byte for byte", len(answer), len(echostr))
+	}
+	return nil
+}
+
+// sign returns the query's signature, timestamp and nonce, and the last two besides.
+func (s *Sender) sign() (query, timestamp, nonce string) {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	timestamp = strconv.FormatInt(now().Unix(), 10)
+	nonce = strconv.FormatUint(uint64(rand.Uint32()), 10)
+	signature := wechat.Signature(s.Account.Token, timestamp, nonce)
+	return "signature=" + signature + "&timestamp=" + timestamp + "&nonce=" + nonce, timestamp, nonce
+}
+
+// do makes one HTTP call; answer has a byte more than maxAnswer where it was cut. The error never shows the query.
+func (s *Sender) do(ctx context.Context, method, query string, body []byte) (status int, answer []byte, took time.Duration, err error) {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return 0, nil, 0, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
+	}
+	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query, "&")
+	r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, 0, fmt.Errorf("%s: bad request", u.Host)
+	}
+	r.Header.Set("User-Agent", "Mozilla/4.0")
+	r.Header.Set("Accept", "*/*")
+	r.Header.Set("Pragma", "no-cache")
+	if body != nil {
+		r.Header.Set("Content-Type", "text/xml")
+	}
+	began := time.Now()
+	resp, err := s.client().Do(r)
+	if err == nil {
+		defer func() { _ = resp.Body.Close() }()
+		status = resp.StatusCode
+		answer, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	}
+	took = time.Since(began)
+	if err == nil {
+		return status, answer, took, nil
+	}
+	if ue := (*url.Error)(nil); errors.As(err, &ue) {
+		err = ue.Err // without the URL
+	}
+	if t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && t.Timeout() {
+		return 0, nil, 0, fmt.Errorf("%s: no answer within %.1f s: %w", u.Host, took.Seconds(), err)
+	}
+	return 0, nil, 0, fmt.Errorf("%s: no answer: %w", u.Host, err)
+}
+
+func (s *Sender) client() *http.Client {
+	c := *cmp.Or(s.Client, &http.Client{
+		Timeout:   patience,
+		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
+	})
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// envelope returns the body of a sealed callback, in the layout of WeChat's.
+func envelope(mode Mode, callback []byte, to, sealed string) []byte {
+	if mode == Compat {
+		end := bytes.LastIndex(callback, []byte("</"))
+		x := &xmlWriter{b: append([]byte(nil), callback[:end]...)}
+		x.text("Encrypt", sealed)
+		x.raw(string(callback[end:]))
+		return x.b
+	}
+	x := &xmlWriter{}
+	x.raw("<xml>\n    ")
+	x.text("ToUserName", to)
+	x.raw("    ")
+	x.text("Encrypt", sealed)
+	x.raw("</xml>")
+	return x.b
+}
+
+// readRequest reads what an answer is judged against. Of two elements with one name the first counts.
+func readRequest(callback []byte) (request, error) {
+	// WeChat passes control characters on, which encoding/xml does not read.
+	clean := bytes.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == '\uFFFE' || r == '\uFFFF' {
+			return ' '
+		}
+		return r
+	}, callback)
+	var x struct {
+		XMLName  xml.Name
+		Children []struct {
+			XMLName xml.Name
+			Text    string `xml:",chardata"`
+		} `xml:",any"`
+	}
+	if err := xml.Unmarshal(clean, &x); err != nil {
+		return request{}, fmt.Errorf("the callback is not XML: %w", err)
+	}
+	if !bytes.HasSuffix(bytes.TrimSpace(callback), []byte("</xml>")) {
+		return request{}, errors.New("the callback is not XML that ends with </xml>")
+	}
+	first := map[string]string{}
+	for _, c := range x.Children {
+		if _, ok := first[c.XMLName.Local]; !ok {
+			first[c.XMLName.Local] = strings.TrimSpace(c.Text)
+		}
+	}
+	return request{to: first["ToUserName"], from: first["FromUserName"], msgType: first["MsgType"]}, nil
+}

@@ -1,0 +1,223 @@
+package fakewechat
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// errmsgs are WeChat's words for its errcodes.
+var errmsgs = map[int]string{
+	40001: "invalid credential, access_token is invalid or not latest",
+	40002: "invalid grant_type",
+	40003: "invalid openid",
+	40013: "invalid appid",
+	40029: "invalid code",
+	40030: "invalid refresh_token",
+	40125: "invalid appsecret",
+	40163: "code been used",
+	41001: "access_token missing",
+	41002: "appid missing",
+	41003: "refresh_token missing",
+	41004: "appsecret missing",
+	41008: "missing code",
+	41009: "missing openid",
+	42001: "access_token expired",
+	42002: "refresh_token expired",
+	42003: "code expired",
+	43001: "require GET method",
+	48001: "api unauthorized",
+}
+
+type errorAnswer struct {
+	ErrCode int    `json:"errcode"`
+	ErrMsg  string `json:"errmsg"`
+}
+
+type tokenAnswer struct {
+	AccessToken    string `json:"access_token"`
+	ExpiresIn      int    `json:"expires_in"`
+	RefreshToken   string `json:"refresh_token"`
+	OpenID         string `json:"openid"`
+	Scope          string `json:"scope"`
+	IsSnapshotUser int    `json:"is_snapshotuser,omitempty"`
+	UnionID        string `json:"unionid,omitempty"`
+}
+
+type userAnswer struct {
+	OpenID     string   `json:"openid"`
+	Nickname   string   `json:"nickname"`
+	Sex        int      `json:"sex"`
+	Language   string   `json:"language"`
+	City       string   `json:"city"`
+	Province   string   `json:"province"`
+	Country    string   `json:"country"`
+	HeadImgURL string   `json:"headimgurl"`
+	Privilege  []string `json:"privilege"`
+	UnionID    string   `json:"unionid,omitempty"`
+}
+
+// call makes an HTTP handler of an API call. The call has the store's lock; it returns its answer, or an errcode.
+func (p *Platform) call(do func(q url.Values, now time.Time) (answer any, errcode int)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var answer any
+		errcode := 43001
+		if r.Method == http.MethodGet {
+			p.oauth.mu.Lock()
+			answer, errcode = do(r.URL.Query(), p.now())
+			p.oauth.mu.Unlock()
+		}
+		outcome := "ok"
+		if errcode != 0 {
+			outcome = strconv.Itoa(errcode) + " " + errmsgs[errcode]
+			answer = errorAnswer{errcode, errmsgs[errcode] + ", rid: " + p.rid()}
+		}
+		var body bytes.Buffer
+		e := json.NewEncoder(&body)
+		e.SetEscapeHTML(false) // WeChat sends raw UTF-8
+		if err := e.Encode(answer); err != nil {
+			panic(err) // the answers are our own structs
+		}
+		// Not application/json: WeChat's header is wrong, and clients must live with it.
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = w.Write(bytes.TrimSpace(body.Bytes()))
+		p.saw(seen{What: r.URL.Path, Outcome: outcome})
+		p.log.Info("fake WeChat API call", "path", r.URL.Path, "errcode", errcode)
+	}
+}
+
+func (p *Platform) rid() string {
+	return fmt.Sprintf("%08x-%08x-%08x", uint32(p.now().Unix()), rand.Uint32(), rand.Uint32())
+}
+
+// missing returns the errcode of the first parameter that q lacks, 0 for none.
+func missing(q url.Values, names ...string) int {
+	codes := map[string]int{
+		"access_token": 41001, "appid": 41002, "refresh_token": 41003, "secret": 41004, "code": 41008, "openid": 41009,
+	}
+	for _, name := range names {
+		if q.Get(name) == "" {
+			return codes[name]
+		}
+	}
+	return 0
+}
+
+// exchange is /sns/oauth2/access_token.
+func (p *Platform) exchange(q url.Values, now time.Time) (any, int) {
+	if errcode := missing(q, "appid", "secret", "code"); errcode != 0 {
+		return nil, errcode
+	}
+	c := p.oauth.codes.get(q.Get("code"))
+	switch {
+	case q.Get("grant_type") != "authorization_code":
+		return nil, 40002
+	case q.Get("appid") != p.account.AppID:
+		return nil, 40013
+	case q.Get("secret") != p.account.AppSecret:
+		return nil, 40125
+	case c == nil:
+		return nil, 40029
+	case c.used:
+		return nil, 40163
+	case now.Sub(c.minted) >= codeLife:
+		return nil, 42003
+	}
+	c.used = true
+	g := p.oauth.grantFor(c, now)
+	a := g.answer(now)
+	a.Scope, a.UnionID = g.scope, g.unionid
+	if g.snapshot {
+		a.IsSnapshotUser = 1
+	}
+	return a, 0
+}
+
+// refresh is /sns/oauth2/refresh_token.
+func (p *Platform) refresh(q url.Values, now time.Time) (any, int) {
+	if errcode := missing(q, "appid", "refresh_token"); errcode != 0 {
+		return nil, errcode
+	}
+	g := p.oauth.refresh.get(q.Get("refresh_token"))
+	switch {
+	case q.Get("grant_type") != "refresh_token":
+		return nil, 40002
+	case q.Get("appid") != p.account.AppID:
+		return nil, 40013
+	case g == nil:
+		return nil, 40030
+	case now.Sub(g.issued) >= refreshLife:
+		return nil, 42002
+	}
+	p.oauth.renew(g, now)
+	return g.answer(now), 0
+}
+
+// userInfo is /sns/userinfo.
+func (p *Platform) userInfo(q url.Values, now time.Time) (any, int) {
+	g, errcode := p.granted(q, now)
+	switch {
+	case errcode != 0:
+		return nil, errcode
+	case g.scope == "snsapi_base" || g.snapshot:
+		return nil, 48001
+	}
+	lang := q.Get("lang")
+	if !slices.Contains([]string{"zh_CN", "zh_TW", "en"}, lang) {
+		lang = "zh_CN"
+	}
+	return userAnswer{
+		OpenID:     g.openid,
+		Nickname:   "示例&用户😀",
+		Language:   lang,
+		HeadImgURL: "https://thirdwx.qlogo.cn/mmopen/vi_32/fake/132",
+		Privilege:  []string{}, // not null
+		UnionID:    g.unionid,
+	}, 0
+}
+
+// checkToken is /sns/auth.
+func (p *Platform) checkToken(q url.Values, now time.Time) (any, int) {
+	if _, errcode := p.granted(q, now); errcode != 0 {
+		return nil, errcode
+	}
+	return errorAnswer{0, "ok"}, 0
+}
+
+// granted returns the grant of the query's access_token and openid, or an errcode.
+func (p *Platform) granted(q url.Values, now time.Time) (*grant, int) {
+	if errcode := missing(q, "access_token", "openid"); errcode != 0 {
+		return nil, errcode
+	}
+	t := p.oauth.access.get(q.Get("access_token"))
+	switch {
+	case t == nil:
+		return nil, 40001
+	case !now.Before(t.expires):
+		return nil, 42001
+	case q.Get("openid") != t.grant.openid:
+		return nil, 40003
+	}
+	return t.grant, 0
+}
+
+// answer returns what a refresh says.
+func (g *grant) answer(now time.Time) tokenAnswer {
+	scope := g.scope
+	if scope == "snsapi_userinfo" {
+		scope = "snsapi_base,snsapi_userinfo," // as WeChat does, with the last comma
+	}
+	return tokenAnswer{
+		AccessToken:  g.access.value,
+		ExpiresIn:    int(g.access.expires.Sub(now) / time.Second),
+		RefreshToken: g.refreshToken,
+		OpenID:       g.openid,
+		Scope:        scope,
+	}
+}
