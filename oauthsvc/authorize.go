@@ -1,0 +1,66 @@
+package oauthsvc
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	oauthv1 "wxgate/proto/oauth/v1"
+)
+
+// maxRedirectURI is the longest redirect_uri, in bytes: escaped, it still fits into a URL that every browser opens.
+const maxRedirectURI = 2048
+
+// statePattern is from platform.md E.1.
+var statePattern = regexp.MustCompile(`^[a-zA-Z0-9]{0,128}$`)
+
+// authorizeURL returns the page that asks the user. It is put together by hand: WeChat checks the order of the
+// parameters (platform.md E.1).
+func authorizeURL(base, appID string, req *oauthv1.GetAuthorizeUrlRequest) (string, error) {
+	if err := checkRedirectURI(req.GetRedirectUri()); err != nil {
+		return "", err
+	}
+	if err := checkState(req.GetState()); err != nil {
+		return "", err
+	}
+	scope := req.GetScope()
+	switch scope {
+	case "":
+		scope = "snsapi_base"
+	case "snsapi_base", "snsapi_userinfo":
+	default:
+		return "", invalid("scope: expected snsapi_base or snsapi_userinfo")
+	}
+	page := base + "/connect/oauth2/authorize?appid=" + appID +
+		"&redirect_uri=" + url.QueryEscape(req.GetRedirectUri()) + "&response_type=code&scope=" + scope
+	if req.GetState() != "" {
+		page += "&state=" + req.GetState()
+	}
+	return page + "#wechat_redirect", nil
+}
+
+func checkRedirectURI(uri string) error {
+	if uri == "" {
+		return invalid("redirect_uri: missing, but required")
+	}
+	if len(uri) > maxRedirectURI {
+		return invalid(fmt.Sprintf("redirect_uri: %d bytes; expected at most %d", len(uri), maxRedirectURI))
+	}
+	u, err := url.Parse(uri)
+	if err != nil || !isWeb(u) {
+		return invalid("redirect_uri: expected an absolute http or https URL without a user, such as https://wx.example.com/oauth/callback")
+	}
+	// RFC 6749, 3.1.2: the code would end up behind the fragment.
+	if strings.Contains(uri, "#") {
+		return invalid("redirect_uri: holds a fragment; expected none")
+	}
+	return nil
+}
+
+func checkState(state string) error {
+	if !statePattern.MatchString(state) {
+		return invalid("state: expected at most 128 letters and digits")
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package oauthsvc
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"wxgate/internal/service"
+	oauthv1 "wxgate/proto/oauth/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What must never show up anywhere but in WeChat's hands.
+const (
+	testAppID  = "wx0123456789abcdef"
+	testSecret = "secretsecretsecretsecretsecret32"
+	testCode   = "codecodecode021"
+	testState  = "statestatestate"
+	testToken  = "57_sampleWebAccessToken"
+	testFresh  = "57_sampleRefreshToken"
+	testOpenID = "oGateway0000000000000000001"
+)
+
+// fixture is a service over a real connection, with a WeChat that the test plays.
+type fixture struct {
+	oauthv1.OAuthServiceClient
+	server *Server
+	env    service.Env
+	log    *buffer
+}
+
+// start runs a service whose API is wechat.
+func start(t *testing.T, wechat http.HandlerFunc) *fixture {
+	t.Helper()
+	api := httptest.NewServer(wechat)
+	t.Cleanup(api.Close)
+	return startAt(t, api.URL)
+}
+
+// startAt runs a service whose API is at apiURL.
+func startAt(t *testing.T, apiURL string) *fixture {
+	t.Helper()
+	f := &fixture{log: &buffer{}}
+	f.env = service.NewEnv(slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	var err error
+	f.server, err = New(Config{Env: f.env, Listen: "127.0.0.1:0", AppID: testAppID, AppSecret: testSecret,
+		APIURL: apiURL, OpenURL: "https://open.weixin.qq.com/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.server.Serve(ctx) }()
+	conn, err := grpc.NewClient(f.server.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.OAuthServiceClient = oauthv1.NewOAuthServiceClient(conn)
+	t.Cleanup(func() {
+		_ = conn.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return f
+}
+
+// do makes one of WeChat's calls with good parameters.
+func (f *fixture) do(ctx context.Context, c call) error {
+	var err error
+	switch c {
+	case exchangeCall:
+		_, err = f.ExchangeCode(ctx, &oauthv1.ExchangeCodeRequest{Code: testCode, State: testState})
+	case refreshCall:
+		_, err = f.RefreshToken(ctx, &oauthv1.RefreshTokenRequest{RefreshToken: testFresh})
+	case userInfoCall:
+		_, err = f.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{AccessToken: testToken, Openid: testOpenID})
+	case checkCall:
+		_, err = f.CheckToken(ctx, &oauthv1.CheckTokenRequest{AccessToken: testToken, Openid: testOpenID})
+	}
+	return err
+}
+
+var allCalls = []call{exchangeCall, refreshCall, userInfoCall, checkCall}
+
+// says answers as WeChat does: JSON as text/plain.
+func says(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// sample returns a recorded answer.
+func sample(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "internal", "wechat", "testdata", "samples", "json", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// refused is what a caller sees of an error.
+type refused struct {
+	Code   codes.Code
+	Reason string
+	Meta   map[string]string
+}
+
+// seen returns what the caller sees of err.
+func seen(t *testing.T, err error) refused {
+	t.Helper()
+	st := status.Convert(err)
+	r := refused{Code: st.Code()}
+	for _, d := range st.Details() {
+		info, ok := d.(*errdetails.ErrorInfo)
+		if !ok || info.Domain != "wxgate" || len(st.Details()) != 1 {
+			t.Errorf("details %v; want one ErrorInfo of domain wxgate", st.Details())
+			continue
+		}
+		r.Reason, r.Meta = info.Reason, info.Metadata
+	}
+	return r
+}
+
+// expect checks code and reason of an error.
+func expect(t *testing.T, err error, code codes.Code, reason string) {
+	t.Helper()
+	got := seen(t, err)
+	got.Meta = nil
+	if diff := cmp.Diff(refused{Code: code, Reason: reason}, got); diff != "" {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// buffer is a bytes.Buffer for concurrent use.
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,184 @@
+package oauthsvc
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+)
+
+func TestNonsense(t *testing.T) {
+	const token = `{"access_token":"a","expires_in":7200,"refresh_token":"r","openid":"o","scope":"snsapi_base"}`
+	for name, wechat := range map[string]http.HandlerFunc{
+		"empty":          says(""),
+		"spaces":         says(" \n"),
+		"HTML":           says("<html><body>502 Bad Gateway</body></html>"),
+		"half of it":     says(token[:40]),
+		"two of it":      says(token + token),
+		"null":           says("null"),
+		"a list":         says("[]"),
+		"a string":       says(`"ok"`),
+		"nothing in it":  says("{}"),
+		"odd errcode":    says(`{"errcode":"none","errmsg":"ok"}`),
+		"huge errcode":   says(`{"errcode":4294967336}`),
+		"another server": says(`{"code":0,"data":{"access_token":"a"}}`),
+		"5 MB of JSON":   says(`{"openid":"o","access_token":"` + strings.Repeat("a", 5<<20) + `","errcode":0}`),
+		"HTTP 500":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, token, http.StatusInternalServerError) },
+		"HTTP 502":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
+		"HTTP 404":       http.NotFound,
+		"HTTP 204":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"fewer bytes than announced": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			_, _ = io.WriteString(w, token)
+		},
+		"hangs up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"broken gzip": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = io.WriteString(w, token)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, wechat)
+			for _, c := range allCalls {
+				expect(t, f.do(t.Context(), c), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
+			}
+			if lines := strings.Count(f.log.String(), `"cause":"`); lines != len(allCalls) {
+				t.Errorf("%d log lines have a cause; want %d:\n%s", lines, len(allCalls), f.log)
+			}
+		})
+	}
+}
+
+func TestMissingParts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		of   call
+		body string
+	}{
+		"exchange without access_token": {exchangeCall, `{"openid":"o","expires_in":7200}`},
+		"exchange without openid":       {exchangeCall, `{"access_token":"a","expires_in":7200}`},
+		"refresh without access_token":  {refreshCall, `{"openid":"o"}`},
+		"refresh without openid":        {refreshCall, `{"access_token":"a"}`},
+		"user info without openid":      {userInfoCall, `{"nickname":"n"}`},
+		"check without errcode":         {checkCall, `{"errmsg":"ok"}`},
+		"check with errcode null":       {checkCall, `{"errcode":null}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			expect(t, start(t, says(tt.body)).do(t.Context(), tt.of), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
+		})
+	}
+}
+
+func TestNoRedirectIsFollowed(t *testing.T) {
+	var second atomic.Int32
+	f := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			second.Add(1)
+		}
+		http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, http.StatusFound)
+	})
+	expect(t, f.do(t.Context(), exchangeCall), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
+	if n := second.Load(); n != 0 {
+		t.Errorf("the redirect was followed %d times; want none", n)
+	}
+	if !strings.Contains(f.log.String(), "HTTP status 302") {
+		t.Errorf("the log does not say why:\n%s", f.log)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lis.Close()
+	f := startAt(t, "http://"+lis.Addr().String())
+	for _, c := range allCalls {
+		expect(t, f.do(t.Context(), c), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
+	}
+	if !strings.Contains(f.log.String(), "connection refused") {
+		t.Errorf("the log does not say why:\n%s", f.log)
+	}
+}
+
+// hangs answers when the caller has gone.
+func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+func TestUpstreamHangs(t *testing.T) {
+	for name, wechat := range map[string]http.HandlerFunc{
+		"before the header": hangs,
+		"within the body": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"access_token":"`)
+			_ = http.NewResponseController(w).Flush()
+			hangs(w, r)
+		},
+	} {
+		for _, c := range allCalls {
+			t.Run(name+strings.ReplaceAll(string(c), "/", " ")+", our limit", func(t *testing.T) {
+				f := start(t, wechat)
+				f.server.api.timeout = 50 * time.Millisecond
+				expect(t, f.do(t.Context(), c), codes.DeadlineExceeded, "UPSTREAM_TIMEOUT")
+			})
+			t.Run(name+strings.ReplaceAll(string(c), "/", " ")+", the caller's", func(t *testing.T) {
+				f := start(t, wechat)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				expect(t, f.do(ctx, c), codes.DeadlineExceeded, "UPSTREAM_TIMEOUT")
+				if ctx.Err() != nil {
+					t.Error("the answer came with the deadline; want it before, with its reason")
+				}
+			})
+		}
+	}
+	if callTimeout != 3*time.Second {
+		t.Errorf("a call may take %s; want 3s", callTimeout)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	answers := map[call]string{exchangeCall: "<html>", refreshCall: sample(t, "sns.refresh_token.json"), userInfoCall: sample(t, "error.48001.json")}
+	f := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if call(r.URL.Path) == checkCall {
+			hangs(w, r)
+			return
+		}
+		says(answers[call(r.URL.Path)])(w, r)
+	})
+	f.server.api.timeout = 200 * time.Millisecond
+	for _, c := range allCalls {
+		_ = f.do(t.Context(), c)
+	}
+	families, err := f.env.Gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			labels := []string{}
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetValue())
+			}
+			switch family.GetName() {
+			case "wxgate_upstream_requests_total":
+				got[strings.Join(labels, " ")] = m.GetCounter().GetValue()
+			case "wxgate_upstream_seconds":
+				got[fmt.Sprintf("seconds %s", strings.Join(labels, " "))] = float64(m.GetHistogram().GetSampleCount())
+			}
+		}
+	}
+	want := map[string]float64{
+		"/sns/oauth2/access_token unavailable": 1, "/sns/oauth2/refresh_token ok": 1, "/sns/userinfo refused": 1, "/sns/auth timeout": 1,
+		"seconds /sns/oauth2/access_token": 1, "seconds /sns/oauth2/refresh_token": 1, "seconds /sns/userinfo": 1, "seconds /sns/auth": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
