@@ -1,0 +1,192 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"wxgate/internal/wechat"
+)
+
+// Everything that decides whether a request is WeChat's is in this file. Each check fails with a refusal of its own
+// reason; a stranger sees one text for all that are forbidden.
+
+// refusal is a request that is not let in.
+type refusal struct {
+	status int
+	reason string // for log and metric, from a fixed set
+	detail string // what the caller sees besides the status; "" where the caller is told nothing
+	allow  string // the methods, for a 405
+}
+
+func (r *refusal) Error() string { return r.reason }
+
+func forbidden(reason string) *refusal { return &refusal{status: http.StatusForbidden, reason: reason} }
+
+func bad(reason, detail string) *refusal {
+	return &refusal{status: http.StatusBadRequest, reason: reason, detail: detail}
+}
+
+// maxParameter is longer than any query parameter of WeChat's, in bytes.
+const maxParameter = 512
+
+// query is a callback's query string.
+type query struct {
+	signature, timestamp, nonce string
+	echostr                     string // of a GET
+	msgSignature                string // of a sealed POST
+	sealed                      bool   // encrypt_type=aes
+}
+
+// parseQuery reads the parameters that the request's kind needs: each once and not empty. Of a sealed callback,
+// signature says nothing about the body, so it is not asked for (platform page "消息加解密").
+func parseQuery(method, raw string) (query, error) {
+	var q query
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return q, bad("parameter", "the query string is malformed")
+	}
+	if types, ok := values["encrypt_type"]; ok && method == http.MethodPost {
+		q.sealed = len(types) == 1 && types[0] == "aes"
+		if !q.sealed && (len(types) != 1 || types[0] != "raw") {
+			return q, bad("parameter", "encrypt_type: expected aes or raw, once")
+		}
+	}
+	needed := map[string]*string{"timestamp": &q.timestamp, "nonce": &q.nonce}
+	switch {
+	case q.sealed:
+		needed["msg_signature"] = &q.msgSignature
+	case method == http.MethodGet:
+		needed["signature"], needed["echostr"] = &q.signature, &q.echostr
+	default:
+		needed["signature"] = &q.signature
+	}
+	for _, name := range [...]string{"signature", "msg_signature", "timestamp", "nonce", "echostr"} {
+		value, wanted := needed[name]
+		got := values[name]
+		switch {
+		case len(got) > 1:
+			return q, bad("parameter", name+": given more than once")
+		case !wanted:
+		case len(got) == 0 || got[0] == "":
+			return q, bad("parameter", name+": missing or empty")
+		case len(got[0]) > maxParameter:
+			return q, bad("parameter", name+": too long")
+		default:
+			*value = got[0]
+		}
+	}
+	return q, nil
+}
+
+// readBody reads a callback's body, at most wechat.MaxBody bytes.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, reason: "size", detail: fmt.Sprintf("a callback has at most %d bytes", wechat.MaxBody)}
+	if r.ContentLength > wechat.MaxBody {
+		return nil, tooLarge
+	}
+	body := make([]byte, 0, max(r.ContentLength, 511)+1)
+	limited := http.MaxBytesReader(w, r.Body, wechat.MaxBody)
+	for {
+		n, err := limited.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		var over *http.MaxBytesError
+		switch {
+		case err == io.EOF:
+			return body, nil
+		case errors.As(err, &over):
+			return nil, tooLarge
+		case err != nil:
+			return nil, bad("body", "the body ended early")
+		}
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}
+
+// checkURL checks the signature of a GET or a plain POST: token, timestamp and nonce.
+func (a *account) checkURL(q query) error {
+	if !wechat.VerifySignature(q.signature, a.token, q.timestamp, q.nonce) {
+		return forbidden("signature")
+	}
+	return nil
+}
+
+// checkTime checks that the request was signed not long ago; maxSkew 0 takes any time.
+func checkTime(q query, now time.Time, maxSkew time.Duration) error {
+	if maxSkew == 0 {
+		return nil
+	}
+	seconds, err := strconv.ParseInt(q.timestamp, 10, 64)
+	if skew := now.Sub(time.Unix(seconds, 0)); err != nil || skew.Abs() > maxSkew {
+		return forbidden("timestamp")
+	}
+	return nil
+}
+
+// open returns the callback's document, taken out of its envelope where it was sealed. A body is never read in a
+// weaker way than the account's mode and the body itself ask for.
+func (a *account) open(q query, body []byte, now time.Time, maxSkew time.Duration) (*wechat.Document, error) {
+	if !q.sealed {
+		return a.openPlain(q, body, now, maxSkew)
+	}
+	if a.Mode == Plain {
+		return nil, forbidden("mode")
+	}
+	envelope, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	encrypt, ok := envelope.Text("Encrypt")
+	if !ok {
+		return nil, forbidden("envelope")
+	}
+	if !wechat.VerifySignature(q.msgSignature, a.token, q.timestamp, q.nonce, encrypt) {
+		return nil, forbidden("signature")
+	}
+	if err := checkTime(q, now, maxSkew); err != nil {
+		return nil, err
+	}
+	message, err := a.cipher.Open(encrypt)
+	switch {
+	case errors.Is(err, wechat.ErrAppID):
+		return nil, forbidden("app_id")
+	case err != nil:
+		return nil, forbidden("envelope")
+	}
+	return parse(message)
+}
+
+func (a *account) openPlain(q query, body []byte, now time.Time, maxSkew time.Duration) (*wechat.Document, error) {
+	if err := a.checkURL(q); err != nil {
+		return nil, err
+	}
+	if err := checkTime(q, now, maxSkew); err != nil {
+		return nil, err
+	}
+	if a.Mode == Safe {
+		return nil, forbidden("mode")
+	}
+	doc, err := parse(body)
+	if err != nil {
+		return nil, err
+	}
+	// The plain half of a compatible-mode body is not signed: whoever strips encrypt_type could have changed it.
+	if _, sealed := doc.Text("Encrypt"); sealed {
+		return nil, forbidden("mode")
+	}
+	return doc, nil
+}
+
+func parse(body []byte) (*wechat.Document, error) {
+	doc, err := wechat.Parse(body)
+	if err != nil {
+		return nil, bad("xml", err.Error())
+	}
+	return doc, nil
+}

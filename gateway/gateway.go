@@ -1,0 +1,157 @@
+// Package gateway speaks HTTP and WeChat. It checks who calls, turns XML into protobuf and back, and decides nothing:
+// answers come from the replier, identities from oauthsvc.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"wxgate/internal/service"
+	oauthv1 "wxgate/proto/oauth/v1"
+	replierv1 "wxgate/proto/replier/v1"
+)
+
+// Config is what a gateway needs.
+type Config struct {
+	Env            service.Env
+	Listen         string // public address: callbacks and /oauth/
+	InternalListen string // internal address: REST, /metrics, /livez, /readyz
+	Accounts       []Account
+	Replier        string        // gRPC target of a ReplierService
+	OAuth          string        // gRPC target of an OAuthService; "": no /oauth/ routes
+	ReplyTimeout   time.Duration // WeChat hangs up after 5 s
+	MaxSkew        time.Duration // how far a callback's timestamp may be from our clock; 0: any
+	PublicURL      string        // scheme and host that browsers use; "": the request's Host
+	ReturnHosts    []string      // hosts besides our own that a login may return to
+	SessionKey     service.Secret
+}
+
+// maxReplyTimeout is when WeChat hangs up (platform page "消息推送": 5 seconds).
+const maxReplyTimeout = 5 * time.Second
+
+// minSessionKey is the shortest session key, in characters.
+const minSessionKey = 32
+
+// Validate returns everything that is wrong.
+func (c Config) Validate() error {
+	var errs []error
+	if len(c.Accounts) == 0 {
+		errs = append(errs, errors.New("no account"))
+	}
+	for _, a := range c.Accounts {
+		errs = append(errs, a.Validate())
+	}
+	if c.ReplyTimeout <= 0 || c.ReplyTimeout >= maxReplyTimeout {
+		errs = append(errs, fmt.Errorf("--reply-timeout: %s; expected more than 0s and less than %s, when WeChat hangs up", c.ReplyTimeout, maxReplyTimeout))
+	}
+	if c.MaxSkew < 0 {
+		errs = append(errs, fmt.Errorf("--max-skew: %s; expected 0 (any) or more", c.MaxSkew))
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			errs = append(errs, fmt.Errorf("--public-url: %q; expected scheme and host, such as https://wx.example.com", c.PublicURL))
+		}
+	}
+	for _, host := range c.ReturnHosts {
+		if u, err := url.Parse("https://" + host); err != nil || host == "" || u.Host != host {
+			errs = append(errs, fmt.Errorf("--return-hosts: %q; expected a host, such as www.example.com", host))
+		}
+	}
+	if key := c.SessionKey.Reveal(); key != "" && len(key) < minSessionKey {
+		errs = append(errs, fmt.Errorf("--session-key: %d characters; expected at least %d, such as openssl rand -hex 32 makes", len(key), minSessionKey))
+	}
+	return errors.Join(errs...)
+}
+
+// Server is a gateway whose addresses are bound.
+type Server struct {
+	public, internal *service.HTTP
+	conns            []*grpc.ClientConn
+}
+
+// New validates the configuration and binds the addresses.
+func New(cfg Config) (s *Server, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	s = &Server{}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	toReplier, err := s.dial(cfg.Env, "replier", cfg.Replier)
+	if err != nil {
+		return nil, err
+	}
+	public := http.NewServeMux()
+	if err := routeCallbacks(public, cfg, replierv1.NewReplierServiceClient(toReplier)); err != nil {
+		return nil, err
+	}
+	var toOAuth *grpc.ClientConn
+	if cfg.OAuth != "" {
+		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth); err != nil {
+			return nil, err
+		}
+		routeOAuth(public, cfg, oauthv1.NewOAuthServiceClient(toOAuth))
+	}
+	internal, err := internalHandler(cfg, toReplier, toOAuth)
+	if err != nil {
+		return nil, err
+	}
+	if s.public, err = service.ListenHTTP(cfg.Env, "listen", cfg.Listen, service.Handle(cfg.Env.Log, false, public)); err != nil {
+		return nil, err
+	}
+	s.internal, err = service.ListenHTTP(cfg.Env, "internal-listen", cfg.InternalListen, internal)
+	return s, err
+}
+
+func (s *Server) dial(env service.Env, name, target string) (*grpc.ClientConn, error) {
+	conn, err := service.Dial(env, name, target)
+	if err == nil {
+		s.conns = append(s.conns, conn)
+	}
+	return conn, err
+}
+
+// Addr returns the public address.
+func (s *Server) Addr() net.Addr { return s.public.Addr() }
+
+// InternalAddr returns the internal address.
+func (s *Server) InternalAddr() net.Addr { return s.internal.Addr() }
+
+// Close gives addresses and connections back; for a server that never served.
+func (s *Server) Close() {
+	for _, h := range []*service.HTTP{s.public, s.internal} {
+		if h != nil {
+			h.Close()
+		}
+	}
+	for _, conn := range s.conns {
+		_ = conn.Close()
+	}
+}
+
+// Serve serves until ctx ends: the public address stops first, so that the internal one tells of it.
+func (s *Server) Serve(ctx context.Context) error {
+	defer s.Close()
+	internalCtx, stopInternal := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopInternal()
+	group, failed := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.internal.Serve(internalCtx) })
+	group.Go(func() error {
+		defer stopInternal()
+		return s.public.Serve(failed)
+	})
+	return group.Wait()
+}

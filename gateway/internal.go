@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"wxgate/internal/service"
+	oauthv1 "wxgate/proto/oauth/v1"
+	replierv1 "wxgate/proto/replier/v1"
+)
+
+//go:embed openapi.swagger.json
+var openAPI []byte
+
+// Limits of a REST call.
+const (
+	restTimeout = 15 * time.Second
+	maxRESTBody = 4 << 20
+)
+
+// internalHandler returns the routes of the internal address: what every process has, the gRPC services as REST, and
+// their description. toOAuth may be nil.
+func internalHandler(cfg Config, toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) {
+	rest := runtime.NewServeMux(
+		runtime.WithDisableHTTPMethodOverride(),
+		// No header of a REST call becomes gRPC metadata; the request's id goes its own way.
+		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
+		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
+		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
+			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
+		}),
+	)
+	ctx := context.Background()
+	if err := replierv1.RegisterReplierServiceHandler(ctx, rest, toReplier); err != nil {
+		return nil, fmt.Errorf("REST of the replier: %w", err)
+	}
+	if toOAuth != nil {
+		if err := oauthv1.RegisterOAuthServiceHandler(ctx, rest, toOAuth); err != nil {
+			return nil, fmt.Errorf("REST of oauthsvc: %w", err)
+		}
+	}
+	mux := service.InternalMux(cfg.Env)
+	limited := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), restTimeout)
+		defer cancel()
+		rest.ServeHTTP(w, r.WithContext(ctx))
+	}), maxRESTBody)
+	mux.Handle("/v1/", service.Handle(cfg.Env.Log, true, limited))
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(openAPI)
+	})
+	// A page in a browser on this machine must not reach the services through it.
+	return http.NewCrossOriginProtection().Handler(mux), nil
+}

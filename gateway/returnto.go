@@ -1,0 +1,31 @@
+package gateway
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// maxReturnTo is the longest return address, in bytes: it travels in a URL.
+const maxReturnTo = 1024
+
+// allowedReturn tells whether a login may lead to target: a path of our own, or a page of one of the hosts. What
+// browsers read otherwise than Go does is refused: backslashes, control characters, a second slash at the start.
+func allowedReturn(target string, hosts []string) bool {
+	if target == "" || len(target) > maxReturnTo {
+		return false
+	}
+	for _, c := range []byte(target) {
+		if c <= ' ' || c == '\\' || c >= 0x7F {
+			return false
+		}
+	}
+	u, err := url.Parse(target)
+	if err != nil || u.User != nil || u.Opaque != "" {
+		return false
+	}
+	if strings.HasPrefix(target, "/") {
+		return !strings.HasPrefix(target, "//") && u.Scheme == "" && u.Host == "" && !strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
+	}
+	return (strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://")) && slices.Contains(hosts, u.Host)
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// stateLife is how long a login may take: WeChat's code lives five minutes, the user reads a page before.
+const stateLife = 10 * time.Minute
+
+// stateSigner makes and checks the state of a login. Nothing is kept: the state carries its expiry and a signature over
+// the account and the return address too, which travel in redirect_uri. WeChat takes at most 128 letters and digits;
+// a state has 72.
+type stateSigner struct{ key []byte }
+
+const (
+	nonceLen = 16
+	timeLen  = 4
+	macLen   = 16
+)
+
+func (s stateSigner) make(account, returnTo string, now time.Time) string {
+	b := make([]byte, nonceLen, nonceLen+timeLen+macLen)
+	_, _ = rand.Read(b) // never fails
+	b = binary.BigEndian.AppendUint32(b, uint32(now.Add(stateLife).Unix()))
+	b = append(b, s.mac(b, account, returnTo)...)
+	return hex.EncodeToString(b)
+}
+
+// check returns nil for a state that make gave for this account and return address, while it is young enough.
+func (s stateSigner) check(state, account, returnTo string, now time.Time) error {
+	b, err := hex.DecodeString(state)
+	if err != nil || len(b) != nonceLen+timeLen+macLen {
+		return errors.New("state_malformed")
+	}
+	signed := b[:nonceLen+timeLen]
+	if !hmac.Equal(b[len(signed):], s.mac(signed, account, returnTo)) {
+		return errors.New("state_forged")
+	}
+	if now.Unix() > int64(binary.BigEndian.Uint32(b[nonceLen:])) {
+		return errors.New("state_expired")
+	}
+	return nil
+}
+
+func (s stateSigner) mac(signed []byte, account, returnTo string) []byte {
+	h := hmac.New(sha256.New, s.key)
+	h.Write(signed)
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(account))))
+	h.Write([]byte(account))
+	h.Write([]byte(returnTo))
+	return h.Sum(nil)[:macLen]
+}
+
+// derive makes one of several keys out of a secret.
+func derive(secret []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, secret, nil, "wxgate "+purpose, sha256.Size)
+	if err != nil {
+		panic(err) // only a length beyond 8160 bytes fails
+	}
+	return key
+}
