@@ -1,0 +1,72 @@
+# make help tells what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# buf and golangci-lint live in a module of their own: buf needs another protobuf.
+tool = go tool -modfile=tools/go.mod
+against ?= $(shell git rev-parse --verify --quiet origin/main >/dev/null && echo origin/main || echo main)
+
+.PHONY: help
+help: ## Show this help.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run everything with a fake WeChat.
+	go run . dev
+
+.PHONY: build
+build: ## Build bin/wxgate, static.
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/wxgate .
+
+.PHONY: test
+test: ## Run the tests.
+	go test ./...
+
+.PHONY: check
+check: format vet lint proto-check tidy-check race test ## Everything that CI runs, but the containers.
+
+.PHONY: format
+format: ## Fail where gofmt would change something.
+	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt: $$files" >&2; exit 1; }
+
+.PHONY: vet
+vet: ## go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: ## golangci-lint and buf lint.
+	$(tool) golangci-lint run
+	$(tool) buf lint
+
+.PHONY: generate
+generate: ## Regenerate Go and OpenAPI from the .proto files.
+	$(tool) buf generate
+
+.PHONY: proto-check
+proto-check: generate ## Fail where generated code is stale, or the contracts break main's.
+	@git diff --exit-code --stat -- proto gateway/openapi.swagger.json || { echo 'generated code is stale: make generate' >&2; exit 1; }
+	@if git cat-file -e $(against):buf.yaml 2>/dev/null; then $(tool) buf breaking --against '.git#ref=$(against)'; fi
+
+.PHONY: tidy-check
+tidy-check: ## Fail where go.mod is not tidy.
+	go mod tidy -diff
+	cd tools && go mod tidy -diff
+
+.PHONY: race
+race: ## Run the tests with the race detector.
+	go test -race ./...
+
+.PHONY: bench
+bench: ## Run the micro-benchmarks.
+	go test -run xxx -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for 30 seconds.
+	@for package in $$(go list ./...); do \
+	  for test in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    go test -run xxx -fuzz "^$$test$$" -fuzztime 30s $$package; done; done
+
+.PHONY: containers
+containers: ## Bring docker-compose.yml up with a fake WeChat, try it, take it down.
+	test/compose.sh

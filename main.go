@@ -1,0 +1,150 @@
+// Command wxgate is the server side of a WeChat Official Account: a gateway that speaks WeChat, a replier that runs the
+// rules, a service for OAuth, and a fake WeChat to try it all.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"wxgate/gateway"
+	"wxgate/internal/service"
+)
+
+// commands is the command line.
+type commands struct {
+	Dev        devCmd        `cmd:"" help:"Run everything in one process with a fake WeChat: no account, no file, no Docker."`
+	Serve      serveCmd      `cmd:"" help:"Run gateway, replier and oauthsvc in one process."`
+	Gateway    gatewayCmd    `cmd:"" help:"Run the gateway alone."`
+	Replier    replierCmd    `cmd:"" help:"Run the replier alone."`
+	Oauthsvc   oauthsvcCmd   `cmd:"" help:"Run the oauth service alone."`
+	Fakewechat fakewechatCmd `cmd:"" help:"Run the fake WeChat platform alone. Not for production."`
+	Send       sendCmd       `cmd:"" help:"Send one signed callback to a gateway, as WeChat would, and show the reply."`
+	Decode     decodeCmd     `cmd:"" help:"Read one callback body on stdin, print the message as JSON."`
+	Rules      struct {
+		Check checkCmd `cmd:"" help:"Check rules files."`
+	} `cmd:"" help:"Work with rules files."`
+	Health healthCmd `cmd:"" help:"Ask a process for its health; exit 0 where it is good."`
+
+	Version kong.VersionFlag `help:"Print the version."`
+}
+
+// secrets are the variables that may also come from a file, named by the variable with _FILE behind it.
+var secrets = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "WXGATE_SESSION_KEY"}
+
+type appFlags struct {
+	AppID string `name:"app-id" env:"WECHAT_APP_ID" placeholder:"wx…" help:"AppID."`
+}
+
+type appSecretFlags struct {
+	AppSecret service.Secret `name:"app-secret" env:"WECHAT_APP_SECRET" placeholder:"SECRET" help:"AppSecret; only oauthsvc reads it."`
+}
+
+type accountFlags struct {
+	appFlags
+	Token  service.Secret `name:"token" env:"WECHAT_TOKEN" placeholder:"TOKEN" help:"The callback URL's token; only the gateway reads it."`
+	AESKey service.Secret `name:"aes-key" env:"WECHAT_AES_KEY" placeholder:"KEY" help:"EncodingAESKey, 43 characters."`
+	Mode   string         `name:"mode" env:"WECHAT_MODE" placeholder:"MODE" help:"plain, compat or safe; by default safe where an AES key is given, else plain."`
+}
+
+// mode returns the mode that is set, or the one that follows from the AES key.
+func (f accountFlags) mode() gateway.Mode {
+	switch {
+	case f.Mode != "":
+		return gateway.Mode(f.Mode)
+	case f.AESKey != "":
+		return gateway.Safe
+	}
+	return gateway.Plain
+}
+
+type publicFlags struct {
+	Listen       string         `name:"listen" env:"WXGATE_LISTEN" default:":8000" help:"Public address: callbacks and /oauth/."`
+	PublicURL    string         `name:"public-url" env:"WXGATE_PUBLIC_URL" placeholder:"URL" help:"Scheme and host that browsers use; by default the request's Host."`
+	ReturnHosts  []string       `name:"return-hosts" env:"WXGATE_RETURN_HOSTS" placeholder:"HOST,…" help:"Hosts besides our own that a login may return to."`
+	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Key of login sessions, at least 32 characters, the same for all gateways; by default a new one at each start."`
+	ReplyTimeout time.Duration  `name:"reply-timeout" env:"WXGATE_REPLY_TIMEOUT" default:"4.5s" help:"Time for an answer; WeChat hangs up after 5s."`
+	MaxSkew      time.Duration  `name:"max-skew" env:"WXGATE_MAX_SKEW" default:"5m" help:"How far a callback's timestamp may be from our clock; 0 for any."`
+}
+
+type internalFlags struct {
+	InternalListen string `name:"internal-listen" env:"WXGATE_INTERNAL_LISTEN" default:"${internal_listen}" help:"Internal address: /metrics, /livez, /readyz; of a gateway REST too."`
+}
+
+type replierFlags struct {
+	ReplierListen string `name:"replier-listen" env:"WXGATE_REPLIER_LISTEN" default:"127.0.0.1:9001" help:"The replier's gRPC address."`
+	Rules         string `name:"rules" env:"WXGATE_RULES" placeholder:"FILE" help:"Rules file; by default the built-in rules."`
+}
+
+type oauthFlags struct {
+	OAuthListen string `name:"oauth-listen" env:"WXGATE_OAUTH_LISTEN" default:"127.0.0.1:9002" help:"The oauth service's gRPC address."`
+}
+
+type upstreamFlags struct {
+	APIURL  string `name:"api-url" env:"WECHAT_API_URL" default:"https://api.weixin.qq.com" help:"WeChat's API."`
+	OpenURL string `name:"open-url" env:"WECHAT_OPEN_URL" default:"https://open.weixin.qq.com" help:"WeChat's authorize page."`
+}
+
+type fakeFlags struct {
+	FakeListen string `name:"fake-listen" env:"WXGATE_FAKE_LISTEN" default:"127.0.0.1:8010" help:"The fake platform's address."`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C quits at once
+	if err := service.LoadEnv(secrets...); err != nil {
+		fail(err)
+	}
+	var cli commands
+	parser := kong.Must(&cli,
+		kong.Name("wxgate"),
+		kong.Description("The server side of a WeChat Official Account. Start with: wxgate dev"),
+		kong.Vars{"version": version(), "internal_listen": "127.0.0.1:8001"},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.WithHyphenPrefixedParameters(true),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	args := os.Args[1:]
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if err != nil && slices.ContainsFunc(args, isNegative) {
+		err = fmt.Errorf("%w; a negative number goes behind --, such as: wxgate send location -- -33.86 151.21", err)
+	}
+	parser.FatalIfErrorf(err)
+	if err := command.Run(); err != nil {
+		fail(err)
+	}
+}
+
+func isNegative(arg string) bool {
+	n, err := strconv.ParseFloat(arg, 64)
+	return err == nil && n < 0
+}
+
+// fail ends the process with a line for each error.
+func fail(err error) {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(os.Stderr, "wxgate: "+strings.TrimRight(line, "\n"))
+	}
+	os.Exit(1)
+}
+
+// version returns the module's version, or the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown"
+	}
+	return info.Main.Version
+}
