@@ -220,7 +220,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 	}
 	gatewayURL := browserURL(running.gateway.Addr())
 	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log})
-	fake := service.NewHTTP(env, lis, platform)
+	fake := service.NewHTTP(env, "fake-listen", lis, platform)
 	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
 	return service.Run(ctx, env.Ready, append(running.servers(), fake)...)
 }

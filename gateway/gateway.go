@@ -80,40 +80,43 @@ type Server struct {
 }
 
 // New validates the configuration and binds the addresses.
-func New(cfg Config) (s *Server, err error) {
+func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s = &Server{}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
+	s := &Server{}
+	if err := s.open(cfg); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) open(cfg Config) error {
 	toReplier, err := s.dial(cfg.Env, "replier", cfg.Replier)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	public := http.NewServeMux()
 	if err := routeCallbacks(public, cfg, replierv1.NewReplierServiceClient(toReplier)); err != nil {
-		return nil, err
+		return err
 	}
 	var toOAuth *grpc.ClientConn
 	if cfg.OAuth != "" {
 		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth); err != nil {
-			return nil, err
+			return err
 		}
 		routeOAuth(public, cfg, oauthv1.NewOAuthServiceClient(toOAuth))
 	}
 	internal, err := internalHandler(cfg, toReplier, toOAuth)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if s.public, err = service.ListenHTTP(cfg.Env, "listen", cfg.Listen, service.Handle(cfg.Env.Log, false, public)); err != nil {
-		return nil, err
+		return err
 	}
 	s.internal, err = service.ListenHTTP(cfg.Env, "internal-listen", cfg.InternalListen, internal)
-	return s, err
+	return err
 }
 
 func (s *Server) dial(env service.Env, name, target string) (*grpc.ClientConn, error) {

@@ -29,6 +29,8 @@ import (
 // GRPC is a bound gRPC server with health and reflection.
 type GRPC struct {
 	*grpc.Server
+	log    *slog.Logger
+	flag   string
 	health *health.Server
 	lis    net.Listener
 }
@@ -47,7 +49,7 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	recovered := recovery.WithRecoveryHandler(func(p any) error {
 		return NewError(codes.Internal, "", "internal error", nil, PanicError(p))
 	})
-	g := &GRPC{lis: lis, health: health.NewServer(), Server: grpc.NewServer(
+	g := &GRPC{log: env.Log, flag: flag, lis: lis, health: health.NewServer(), Server: grpc.NewServer(
 		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), logUnary(env.Log), shave,
 			recovery.UnaryServerInterceptor(recovered)),
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), recovery.StreamServerInterceptor(recovered)),
@@ -69,6 +71,7 @@ func (g *GRPC) Close() { _ = g.lis.Close() }
 // Serve serves until ctx ends. It then reports NOT_SERVING, and calls in flight have Grace to end: an open health
 // watch would hold a graceful stop for ever.
 func (g *GRPC) Serve(ctx context.Context) error {
+	g.log.Info("listening", "flag", g.flag, "addr", g.lis.Addr().String())
 	done := make(chan error, 1)
 	go func() { done <- g.Server.Serve(g.lis) }()
 	g.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)

@@ -12,6 +12,8 @@ import (
 
 // HTTP is a bound HTTP server.
 type HTTP struct {
+	log    *slog.Logger
+	flag   string
 	server *http.Server
 	lis    net.Listener
 }
@@ -22,12 +24,12 @@ func ListenHTTP(env Env, flag, addr string, handler http.Handler) (*HTTP, error)
 	if err != nil {
 		return nil, err
 	}
-	return NewHTTP(env, lis, handler), nil
+	return NewHTTP(env, flag, lis, handler), nil
 }
 
-// NewHTTP returns a server on a bound address. Slow and oversized requests are cut off.
-func NewHTTP(env Env, lis net.Listener, handler http.Handler) *HTTP {
-	return &HTTP{lis: lis, server: &http.Server{
+// NewHTTP returns a server on an address that is bound. Slow and oversized requests are cut off.
+func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP {
+	return &HTTP{log: env.Log, flag: flag, lis: lis, server: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -46,6 +48,7 @@ func (h *HTTP) Close() { _ = h.lis.Close() }
 
 // Serve serves until ctx ends; requests in flight then have Grace to end.
 func (h *HTTP) Serve(ctx context.Context) error {
+	h.log.Info("listening", "flag", h.flag, "addr", h.lis.Addr().String())
 	done := make(chan error, 1)
 	go func() { done <- h.server.Serve(h.lis) }()
 	select {

@@ -1,0 +1,168 @@
+package test
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wxgate/internal/fakewechat"
+)
+
+func composed(t *testing.T, kind string, args ...string) ([]byte, error) {
+	t.Helper()
+	return fakewechat.Compose(gh, user, time.Now(), kind, args...)
+}
+
+// Each wrong start ends with a line for each error, before anything listens.
+func TestWrongStart(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	taken := lis.Addr().String()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	badRules := file("rules.yaml", "rules:\n  - name: a\n    match: {typ: text}\n    reply: {text: hello}\n  - name: b\n    reply: {text: '{{ message.foo }}'}\n")
+	for _, c := range []struct {
+		name string
+		env  []string
+		args string
+		want []string // each in one line of stderr
+	}{
+		{"no token", nil, "gateway", []string{"--token (WECHAT_TOKEN"}},
+		{"empty is unset", []string{"WECHAT_TOKEN="}, "gateway", []string{"--token (WECHAT_TOKEN"}},
+		{"all errors at once", []string{"WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WXGATE_REPLY_TIMEOUT=6s", "WXGATE_MAX_SKEW=-1s"}, "gateway --public-url example.com",
+			[]string{"--app-id", "43 characters, this one has 5", "--reply-timeout: 6s", "--max-skew: -1s", `--public-url: "example.com"`}},
+		{"errors of all services at once", []string{"WECHAT_APP_SECRET=s"}, "serve --api-url ftp://x --rules " + badRules,
+			[]string{"--token", "--app-id", "--api-url", "rules.yaml:3:13", "rules.yaml:6:"}},
+		{"rules", nil, "replier --rules " + badRules, []string{`rules.yaml:3:13: rule "a": unknown key "typ"; expected type`, `rules.yaml:6:30: rule "b": undefined field 'foo'`}},
+		{"no rules file", nil, "replier --rules /nonexistent.yaml", []string{"/nonexistent.yaml"}},
+		{"oauthsvc without a secret", []string{"WECHAT_APP_ID=wx1"}, "oauthsvc", []string{"--app-secret (WECHAT_APP_SECRET"}},
+		{"mode", []string{"WECHAT_TOKEN=t"}, "gateway --mode secret", []string{`"secret"; expected plain, compat or safe`}},
+		{"variable and file", []string{"WECHAT_TOKEN=t", "WECHAT_TOKEN_FILE=/x"}, "gateway", []string{"WECHAT_TOKEN and WECHAT_TOKEN_FILE are both set"}},
+		{"missing secret files", []string{"WECHAT_TOKEN_FILE=/x", "WECHAT_AES_KEY_FILE=/y"}, "gateway", []string{"WECHAT_TOKEN_FILE: stat /x", "WECHAT_AES_KEY_FILE: stat /y"}},
+		{"taken port", []string{"WECHAT_TOKEN=t"}, "gateway --internal-listen 127.0.0.1:0 --listen " + taken, []string{"--listen: " + taken + " is taken by another process"}},
+		{"taken gRPC port", nil, "replier --replier-listen " + taken, []string{"--replier-listen: " + taken + " is taken"}},
+		{"taken port in dev", env(), "dev --fake-listen " + taken, []string{"--fake-listen: " + taken + " is taken"}},
+		{"unknown flag", nil, "dev --foo", []string{"unknown flag --foo"}},
+		{"unknown command", nil, "run", []string{"unexpected argument run"}},
+		{"log level", nil, "replier --log-level loud", []string{"--log-level", "loud"}},
+		{"duration", nil, "gateway --reply-timeout soon", []string{"--reply-timeout"}},
+		{"unknown kind", nil, "send telegram", []string{`unknown kind "telegram"; kinds: text, image`}},
+		{"negative number", nil, "send location -33.86 151.21", []string{"behind --"}},
+		{"no gateway", nil, "send --url http://" + closedPort(t) + "/ text hello", []string{"refused"}},
+		{"unhealthy", nil, "health " + closedPort(t), []string{"refused"}},
+		{"rules check", nil, "rules check " + badRules, []string{"rules.yaml:3:13", "rules.yaml:6:30"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, _, stderr := run(t, c.env, "", strings.Fields(c.args)...)
+			if code == 0 {
+				t.Error("exit code 0")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("stderr lacks %q:\n%s", want, stderr)
+				}
+			}
+			if strings.Contains(stderr, `"listening"`) || strings.Contains(stderr, "goroutine") {
+				t.Errorf("it listened, or panicked:\n%s", stderr)
+			}
+		})
+	}
+}
+
+// closedPort returns an address at which nobody listens.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	return lis.Addr().String()
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, env("WECHAT_TOKEN_FILE="+file), "serve")
+	if got := say(t, sender(p.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSend(t *testing.T) {
+	p := start(t, env(accountEnv...), "serve")
+	url := "http://" + p.addr("listen") + "/"
+	for _, c := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"text", "Big brother muyao nb"}, 0, []string{"<Content><![CDATA[Big brother muyao nb]]></Content>", "MsgType  text\nContent  Big brother muyao nb\n"}},
+		{[]string{"location", "23.134521", "113.358803", "广州"}, 0, []string{"(X, Y)=(23.134521, 113.358803)of广州!"}},
+		{[]string{"location", "--", "-33.86", "151.21", "Sydney"}, 0, []string{"(X, Y)=(-33.86, 151.21)ofSydney!"}},
+		{[]string{"event", "subscribe"}, 0, []string{"Thank you for your attention!"}},
+		{[]string{"event", "unsubscribe"}, 0, []string{"success: nothing to say"}},
+		{[]string{"--token", "wrong", "text", "hello"}, 1, []string{"403"}},
+		{[]string{"--mode", "plain", "text", "hello"}, 1, []string{"403"}},
+	} {
+		code, stdout, stderr := run(t, accountEnv, "", append([]string{"send", "--url", url}, c.args...)...)
+		if code != c.code {
+			t.Errorf("send %q: exit code %d, want %d\n%s%s", c.args, code, c.code, stdout, stderr)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stdout+stderr, want) {
+				t.Errorf("send %q: no %q in\n%s%s", c.args, want, stdout, stderr)
+			}
+		}
+	}
+}
+
+func TestDecode(t *testing.T) {
+	samples, err := filepath.Glob("../internal/wechat/testdata/samples/inbound/*.xml")
+	if err != nil || len(samples) < 80 {
+		t.Fatalf("%d samples, %v", len(samples), err)
+	}
+	for _, sample := range samples {
+		body, err := os.ReadFile(sample)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The envelopes open with the key of the recorded vectors; it does not matter to the others.
+		code, stdout, stderr := run(t, nil, string(body), "decode", "--app-id", "wx0000000000000001", "--aes-key", "jXkQ2vT7mB9rZc4LwPy8uHn5sDg1aFe6oVi0KtRqYxE")
+		if code != 0 || !strings.Contains(stdout, `"toUserName": "gh_0a1b2c3d4e5f"`) || strings.Contains(stdout, `"Encrypt"`) {
+			t.Errorf("%s: exit code %d\n%s%s", sample, code, stdout, stderr)
+		}
+	}
+	for _, c := range []struct{ name, body, want string }{
+		{"sealed, no key", "<xml><Encrypt>x</Encrypt></xml>", "--aes-key and --app-id"},
+		{"empty", "", "line 1, column 1"},
+		{"not XML", "hello", "line 1, column 1"},
+		{"doctype", `<!DOCTYPE xml [<!ENTITY a "b">]><xml>&a;</xml>`, "DOCTYPE"},
+		{"too large", "<xml>" + strings.Repeat(" ", 1<<20) + "</xml>", "1048576"},
+	} {
+		if code, _, stderr := run(t, nil, c.body, "decode"); code == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: exit code %d, stderr %q; want %q", c.name, code, stderr, c.want)
+		}
+	}
+}
+
+func TestRulesCheck(t *testing.T) {
+	code, stdout, stderr := run(t, nil, "", "rules", "check", "../replier/rules.yaml")
+	if code != 0 || !strings.Contains(stdout, "rules.yaml: ok, 6 rules") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}

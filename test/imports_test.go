@@ -1,0 +1,69 @@
+// Package test holds what looks at wxgate from outside: import rules, documents against code, whole processes.
+package test
+
+import (
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says which of our packages each package may import. What is not here may import all: main and test.
+var mayImport = map[string][]string{
+	"proto/wechat/v1":     {},
+	"proto/replier/v1":    {"proto/wechat/v1"},
+	"proto/oauth/v1":      {},
+	"internal/wechat":     {"proto/wechat/v1"},
+	"internal/service":    {},
+	"internal/fakewechat": {"internal/wechat"},
+	"gateway":             {"internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
+	"replier":             {"internal/service", "proto/wechat/v1", "proto/replier/v1"},
+	"oauthsvc":            {"internal/service", "proto/oauth/v1"},
+}
+
+// mayImportAll sees all packages.
+var mayImportAll = []string{".", "test"}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == "tools" || entry.Name() == "testdata" || strings.HasPrefix(entry.Name(), ".") && entry.Name() != "..") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		source, err := parser.ParseFile(gotoken.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(strings.TrimPrefix(filepath.ToSlash(file), "../"))
+		seen[pkg] = true
+		allowed, restricted := mayImport[pkg]
+		if !restricted && !slices.Contains(mayImportAll, pkg) {
+			t.Errorf("%s: package %s has no rule; add it to mayImport", file, pkg)
+		}
+		for _, spec := range source.Imports {
+			ours, ok := strings.CutPrefix(strings.Trim(spec.Path.Value, `"`), "wxgate/")
+			if ok && restricted && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s; %s may import only %v", file, ours, pkg, allowed)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range mayImport {
+		if !seen[pkg] {
+			t.Errorf("there is a rule for package %s, but no such package", pkg)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"syscall"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"wxgate/internal/service"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// bot is a ReplierService of somebody else's, which answers when it is told to.
+type bot struct {
+	replierv1.UnimplementedReplierServiceServer
+	asked   chan struct{}
+	release chan struct{}
+}
+
+func (b *bot) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	b.asked <- struct{}{}
+	select {
+	case <-b.release:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	text := &wechatv1.TextReply{Content: "bot: " + req.GetMessage().GetText().GetContent()}
+	return &replierv1.ReplyResponse{Reply: &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: text}}}, nil
+}
+
+func startBot(t *testing.T) (*bot, string) {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bot{asked: make(chan struct{}, 16), release: make(chan struct{})}
+	server := grpc.NewServer()
+	replierv1.RegisterReplierServiceServer(server, b)
+	go func() { _ = server.Serve(lis) }()
+	t.Cleanup(server.Stop)
+	return b, lis.Addr().String()
+}
+
+// What is in flight at SIGTERM gets its answer: a callback, and a REST call.
+func TestStopFinishesWhatIsInFlight(t *testing.T) {
+	b, addr := startBot(t)
+	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr), "gateway")
+	s := sender(p.addr("listen"), "plain")
+	internal := p.addr("internal-listen")
+
+	callback := make(chan string, 1)
+	go func() { callback <- say(t, s, "text", "in flight") }()
+	rest := make(chan int, 1)
+	go func() {
+		body := bytes.NewBufferString(`{"message":{"msgType":"text","text":{"content":"in flight"}}}`)
+		resp, err := http.Post("http://"+internal+"/v1/reply", "application/json", body)
+		if err != nil {
+			rest <- 0
+			return
+		}
+		resp.Body.Close()
+		rest <- resp.StatusCode
+	}()
+	<-b.asked
+	<-b.asked
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	waitFor(t, "the public address to close", func() bool {
+		conn, err := net.DialTimeout("tcp", p.addr("listen"), time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	close(b.release)
+	if got := <-callback; got != "bot: in flight" {
+		t.Errorf("the callback in flight got %q", got)
+	}
+	if got := <-rest; got != http.StatusOK {
+		t.Errorf("the REST call in flight got status %d", got)
+	}
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// An open health watch would hold a graceful stop for ever.
+func TestStopDespiteHealthWatch(t *testing.T) {
+	p := start(t, env(), "replier")
+	conn, err := grpc.NewClient(p.addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	watch, err := healthv1.NewHealthClient(conn).Watch(t.Context(), &healthv1.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []healthv1.HealthCheckResponse_ServingStatus{healthv1.HealthCheckResponse_SERVING, healthv1.HealthCheckResponse_NOT_SERVING} {
+		got, err := watch.Recv()
+		if err != nil || got.GetStatus() != want {
+			t.Fatalf("watch: %v, %v; want %v", got, err, want)
+		}
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	select {
+	case <-p.done:
+	case <-time.After(2 * service.Grace):
+		t.Fatal("still running after twice the grace period")
+	}
+}
+
+func TestSecondSignalQuitsAtOnce(t *testing.T) {
+	b, addr := startBot(t)
+	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr), "gateway")
+	s := sender(p.addr("listen"), "plain")
+	callback, _ := composed(t, "text", "never answered")
+	go func() { _, _ = s.Send(t.Context(), callback) }()
+	<-b.asked
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	waitFor(t, "the drain to begin", func() bool {
+		conn, err := net.DialTimeout("tcp", p.addr("listen"), time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	_ = p.cmd.Process.Signal(syscall.SIGINT)
+	if code := p.wait(); code == 0 {
+		t.Error("exit code 0; the callback in flight was not waited for")
+	}
+}
+
+// waitFor waits until done is true, for what tells nobody when it happens.
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
