@@ -117,13 +117,14 @@ func (a *account) checkURL(q query) error {
 	return nil
 }
 
-// checkTime checks that the request was signed not long ago; maxSkew 0 takes any time.
+// checkTime checks that the request was signed not long ago; maxSkew 0 takes any time. The timestamp has ten digits: the
+// signature joins its parts without a separator, so that digits could move between timestamp and nonce.
 func checkTime(q query, now time.Time, maxSkew time.Duration) error {
 	if maxSkew == 0 {
 		return nil
 	}
-	seconds, err := strconv.ParseInt(q.timestamp, 10, 64)
-	if skew := now.Sub(time.Unix(seconds, 0)); err != nil || skew.Abs() > maxSkew {
+	seconds, err := strconv.ParseUint(q.timestamp, 10, 63)
+	if skew := now.Sub(time.Unix(int64(seconds), 0)); err != nil || len(q.timestamp) != 10 || skew.Abs() > maxSkew {
 		return forbidden("timestamp")
 	}
 	return nil

@@ -140,6 +140,6 @@ func (c *Cipher) SealReply(token string, reply []byte, timestamp int64, nonce st
 	out = append(out, "]]></MsgSignature><TimeStamp>"...)
 	out = append(out, seconds...)
 	out = append(out, "</TimeStamp><Nonce><![CDATA["...)
-	out = append(out, nonce...)
+	out = appendCDATA(out, nonce)
 	return append(out, tail...)
 }

@@ -188,7 +188,7 @@ func TestParseLikeStd(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	accepted := 0
-	for range 30_000 {
+	for range 10_000 {
 		body := []byte("<xml>")
 		if r.IntN(8) == 0 {
 			body = []byte("<?xml version='1.0'?> <!-- <xml> --><xml>")
@@ -211,7 +211,7 @@ func TestParseLikeStd(t *testing.T) {
 			accepted++
 		}
 	}
-	if accepted < 3000 {
+	if accepted < 1000 {
 		t.Errorf("encoding/xml accepts only %d of the documents", accepted)
 	}
 }

@@ -138,11 +138,11 @@ func TestDecodeTolerates(t *testing.T) {
 		{"comments and instructions inside", callback("<!-- <Content>0 --><Content>a<!--b-->c<?d <e>?>f</Content><?g?>"),
 			said("acf")},
 		{"entities", callback("<Content>&lt;&gt;&amp;&apos;&quot;&amp;lt;</Content>"), said("<>&'\"&lt;")},
-		{"character references", callback("<Content>&#65;&#x4E16;&#x1f600;&#10;&#0;</Content>"), said("A世😀\n\x00")},
+		{"character references", callback("<Content>&#65;&#x4E16;&#x1f600;&#10;&#010;&#0;</Content>"), said("A世😀\n\n\x00")},
 		{"references to no character", callback("<Content>&#xD800;&#x110000;&#xFFFFFFFF;</Content>"),
 			said("\ufffd\ufffd\ufffd")},
-		{"what is no reference", callback("<Content>&&;&nbsp;&LT;&#;&#x;&#X41;&#-1;&#4294967296;&amp &lt</Content>"),
-			said("&&;&nbsp;&LT;&#;&#x;&#X41;&#-1;&#4294967296;&amp &lt")},
+		{"what is no reference", callback("<Content>&&;&nbsp;&LT;&#;&#x;&#X41;&#-1;&#0x41;&#4294967296;&amp &lt</Content>"),
+			said("&&;&nbsp;&LT;&#;&#x;&#X41;&#-1;&#0x41;&#4294967296;&amp &lt")},
 		{"a reference cut by markup", callback("<Content>&am<!---->p;</Content>"), said("&amp;")},
 		{"CDATA and text mixed", callback("<Content>a&lt;<![CDATA[&lt;]]>b<![CDATA[]]><![CDATA[c]]></Content>"),
 			said("a<&lt;bc")},
@@ -153,6 +153,8 @@ func TestDecodeTolerates(t *testing.T) {
 			said("", elem("Extra", ""), elem("More", ""), elem("Most", ""))},
 		{"mended inside another element", callback("<Info><Label><![CDATA[a]]><b>&]]></Label><c>d</c></Info>"),
 			said("", elem("Info", "", elem("Label", "a]]><b>&"), elem("c", "d")))},
+
+		{"mended between blanks", callback("<Content>\n <![CDATA[ a]]>b ]]> \n</Content>"), said(" a]]>b ")},
 
 		{"blanks around identifiers", bare("<FromUserName>\n <![CDATA[ o1 ]]> \t</FromUserName><MsgType> \r\ntext </MsgType>" +
 			"<CreateTime>\n7\n</CreateTime><MsgId> 8 </MsgId><Idx>\t9</Idx><bizmsgmenuid> 1 </bizmsgmenuid>"),
@@ -181,6 +183,46 @@ func TestDecodeTolerates(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { checkDecode(t, test.body, test.want) })
+	}
+}
+
+// Blanks around identifiers, keys and decimals are layout; those around words are the user's.
+func TestDecodeBlanks(t *testing.T) {
+	for _, test := range []struct {
+		msgType, elements string
+		want              *wechatv1.Message
+	}{
+		{"text", "Content bizmsgmenuid", &wechatv1.Message{Content: &wechatv1.Message_Text{
+			Text: &wechatv1.Text{Content: " x\n", Bizmsgmenuid: "x"},
+		}}},
+		{"image", "PicUrl MediaId", &wechatv1.Message{Content: &wechatv1.Message_Image{
+			Image: &wechatv1.Image{PicUrl: "x", MediaId: "x"},
+		}}},
+		{"voice", "MediaId Format Recognition MediaId16K", &wechatv1.Message{Content: &wechatv1.Message_Voice{
+			Voice: &wechatv1.Voice{MediaId: "x", Format: "x", Recognition: " x\n", MediaId_16K: "x"},
+		}}},
+		{"video", "MediaId ThumbMediaId", &wechatv1.Message{Content: &wechatv1.Message_Video{
+			Video: &wechatv1.Video{MediaId: "x", ThumbMediaId: "x"},
+		}}},
+		{"location", "Location_X Location_Y Scale Label", &wechatv1.Message{Content: &wechatv1.Message_Location{
+			Location: &wechatv1.Location{LocationX: "x", LocationY: "x", Scale: "x", Label: " x\n"},
+		}}},
+		{"link", "Title Description Url", &wechatv1.Message{Content: &wechatv1.Message_Link{
+			Link: &wechatv1.Link{Title: " x\n", Description: " x\n", Url: "x"},
+		}}},
+		{"other", "ToUserName MsgDataId Other", &wechatv1.Message{
+			ToUserName: "x", MsgDataId: "x", Extra: []*wechatv1.Element{elem("Other", " x\n")},
+			Content: &wechatv1.Message_Unknown{Unknown: &wechatv1.Unknown{}},
+		}},
+	} {
+		t.Run(test.msgType, func(t *testing.T) {
+			body := "<xml><MsgType> " + test.msgType + "\n</MsgType>"
+			for name := range strings.FieldsSeq(test.elements) {
+				body += "<" + name + "><![CDATA[ x\n]]></" + name + ">"
+			}
+			test.want.MsgType = test.msgType
+			checkDecode(t, body+"</xml>", test.want)
+		})
 	}
 }
 

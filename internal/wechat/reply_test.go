@@ -133,7 +133,7 @@ func TestEncodeReplyText(t *testing.T) {
 		{"a\x00b\x7f\u0085c", "ab\x7f\u0085c"},
 		{"a\ufffeb\uffffc\ufffdd\uf8ffe", "abc\ufffdd\uf8ffe"},
 		{"a\xffb\xe4\xb8", "ab"},
-		{"\xed\xa0\x80\U0010ffff\ud7ff\ue000", "\U0010ffff\ud7ff\ue000"},
+		{"\xed\xa0\x80\U0010ffff\U00010000\ud7ff\ue000", "\U0010ffff\U00010000\ud7ff\ue000"},
 		{"<![CDATA[&amp;", "<![CDATA[&amp;"},
 	} {
 		got := string(EncodeReply(textReply(test.text), "o", "gh", 1))

@@ -11,7 +11,7 @@ import (
 // vector is one known answer; the names are those of testdata/vectors.json.
 type vector struct {
 	Name         string `json:"name"`
-	Kind         string `json:"kind"` // "decrypt": made by the platform; "both": made by its library
+	Kind         string `json:"kind"` // "decrypt": a callback; "both": a reply, too
 	Token        string `json:"token"`
 	AESKey       string `json:"encoding_aes_key"`
 	AppID        string `json:"appid"`
@@ -85,7 +85,7 @@ func TestVectorsCrypto(t *testing.T) {
 			if v.Kind != "both" && v.Kind != "decrypt" {
 				t.Fatalf("unknown kind %q", v.Kind)
 			}
-			// What a vector says it can't be sealed to can be: the random bytes are in it.
+			// Those of kind "decrypt" name their random bytes too, so all can be sealed again.
 			var random [randomLen]byte
 			if copy(random[:], v.Random) != len(random) {
 				t.Fatalf("random has %d bytes", len(v.Random))

@@ -129,7 +129,7 @@ func (p *parser) element() error {
 		return err
 	}
 	begin := p.pos
-	if err = p.content(i); err != nil && err != ErrDoctype {
+	if err = p.content(i); err != nil && !errors.Is(err, ErrDoctype) {
 		err = p.mend(i, begin, err)
 	}
 	p.nodes[i].end = len(p.nodes)

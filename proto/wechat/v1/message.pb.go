@@ -319,7 +319,7 @@ type Element struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The element's name, case as sent.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Its text as sent; of an element with children, empty.
+	// Its text as sent. Blanks between child elements are not kept.
 	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	// Its child elements, in order.
 	Children      []*Element `protobuf:"bytes,3,rep,name=children,proto3" json:"children,omitempty"`
