@@ -248,7 +248,11 @@ func TestDecodeNumbers(t *testing.T) {
 		{"MsgId", "1_000", 0, false},
 		{"MsgId", "1 2", 0, false},
 		{"MsgId", "1\x00", 0, false},
-		{"MsgId", "007", 7, true},
+		// Numbers that an integer would write otherwise: the text would be lost.
+		{"MsgId", "007", 0, false},
+		{"MsgId", "+7", 0, false},
+		{"MsgId", "-0", 0, false},
+		{"MsgId", "0", 0, false},
 		{"MsgId", "", 0, true},
 		{"MsgId", " \n", 0, true},
 		{"CreateTime", "-1", -1, true},

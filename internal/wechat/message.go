@@ -1,15 +1,14 @@
 package wechat
 
 import (
-	"strconv"
 	"strings"
 
-	wechatv1 "wxgate/proto/wechat/v1"
+	v1 "wxgate/proto/wechat/v1"
 )
 
 // Decode reads a callback's body, plain or taken out of its envelope. Every XML document is a message, of an unknown
 // kind if need be; the error is that of Parse.
-func Decode(body []byte) (*wechatv1.Message, error) {
+func Decode(body []byte) (*v1.Message, error) {
 	d, err := Parse(body)
 	if err != nil {
 		return nil, err
@@ -19,79 +18,99 @@ func Decode(body []byte) (*wechatv1.Message, error) {
 
 // Message turns the document into a message by the tables of kinds. Of two elements with one name the first counts. The
 // second, an element without a field, and one whose text does not fit its field go to extra.
-func (d *Document) Message() *wechatv1.Message {
-	m := &wechatv1.Message{}
-	fill(d, m, envelope)
-	read, ok := messageKinds[strings.ToLower(m.MsgType)]
-	if !ok {
-		read = unknownMessage
+func (d *Document) Message() *v1.Message {
+	for i := range d.nodes {
+		d.nodes[i].taken = false
 	}
-	read(d, m)
-	for c := 1; c < d.nodes[0].end; c = d.nodes[c].end {
-		if !d.nodes[c].taken {
-			m.Extra = append(m.Extra, d.tree(c))
-		}
-		d.nodes[c].taken = false // so that a second call finds the same
+	m := &v1.Message{}
+	fill(d, 0, m, envelope)
+	if k := messageKinds.find(m.MsgType); k != nil {
+		k.read(d, m)
+	} else {
+		m.Content = &v1.Message_Unknown{Unknown: &v1.Unknown{}}
 	}
+	m.Extra = d.rest(0)
 	return m
 }
 
-// tree returns node i as a generic element.
-func (d *Document) tree(i int) *wechatv1.Element {
-	e := &wechatv1.Element{Name: d.nodes[i].name, Text: d.nodes[i].text}
-	for c := i + 1; c < d.nodes[i].end; c = d.nodes[c].end {
-		e.Children = append(e.Children, d.tree(c))
+// EncodeMessage returns the XML of a message, as WeChat would send it in plain mode: what Decode reads from it is the
+// message again.
+func EncodeMessage(m *v1.Message) []byte {
+	b := append(make([]byte, 0, 1024), "<xml>"...)
+	b = writeFields(b, m, envelope)
+	for _, k := range messageKinds.list {
+		b = k.write(b, m)
 	}
-	return e
+	b = writeElements(b, m.GetExtra())
+	return append(b, "</xml>"...)
 }
 
-// field ties an element's name to a field of M. set is false where the text does not fit.
-type field[M any] struct {
-	name string
-	set  func(m *M, text string) bool
+// kind is one kind of P, which is a Message or an Event.
+type kind[P any] struct {
+	name  string // MsgType or Event, as WeChat writes it
+	also  string // another name; "": none
+	read  func(d *Document, p *P)
+	write func(b []byte, p *P) []byte // nothing where p is of another kind
 }
 
-// words is a field that holds people's words, or anything else that stays exactly as sent.
-func words[M any](name string, at func(*M) *string) field[M] {
-	return field[M]{name, func(m *M, text string) bool { *at(m) = text; return true }}
-}
-
-// token is a field that holds an identifier, a key, a URL or a decimal: blanks around it are layout.
-func token[M any](name string, at func(*M) *string) field[M] {
-	return field[M]{name, func(m *M, text string) bool { *at(m) = trim(text); return true }}
-}
-
-// number is a field that holds an integer.
-func number[M any, N int32 | int64](name string, at func(*M) *N) field[M] {
-	return field[M]{name, func(m *M, text string) bool {
-		text = trim(text)
-		if text == "" {
-			return true // the same as a missing element
-		}
-		n, err := strconv.ParseInt(text, 10, 64)
-		*at(m) = N(n)
-		if err != nil || int64(N(n)) != n {
-			*at(m) = 0
-			return false
-		}
-		return true
-	}}
-}
-
-// fill sets the fields of m from the root's children.
-func fill[M any](d *Document, m *M, fields []field[M]) {
-	var seen uint64
-	for c := 1; c < d.nodes[0].end; c = d.nodes[c].end {
-		n := &d.nodes[c]
-		if n.taken || n.end != c+1 {
-			continue
-		}
-		for i := range fields {
-			if fields[i].name == n.name && seen>>i&1 == 0 {
-				seen |= 1 << i
-				n.taken = fields[i].set(m, n.text)
-				break
+// newKind returns the kind whose elements are the fields of K; put and get tie K to its arm of P.
+func newKind[P, K any](name string, put func(*P, *K), get func(*P) *K, fields ...field[K]) kind[P] {
+	return kind[P]{
+		name: name,
+		read: func(d *Document, p *P) {
+			k := new(K)
+			fill(d, 0, k, fields)
+			put(p, k)
+		},
+		write: func(b []byte, p *P) []byte {
+			if k := get(p); k != nil {
+				b = writeFields(b, k, fields)
 			}
-		}
+			return b
+		},
 	}
 }
+
+// boxedKind returns the kind whose elements all stand in one element, box. What has no field in it goes to K's extra.
+func boxedKind[P, K any](name, box string, put func(*P, *K), get func(*P) *K, extra func(*K) *[]*v1.Element, fields ...field[K]) kind[P] {
+	type boxed struct{ k *K }
+	in := []field[boxed]{one(box, func(x *boxed) **K { return &x.k }, extra, fields...)}
+	return kind[P]{
+		name: name,
+		read: func(d *Document, p *P) {
+			var x boxed
+			fill(d, 0, &x, in)
+			if x.k == nil {
+				x.k = new(K)
+			}
+			put(p, x.k)
+		},
+		write: func(b []byte, p *P) []byte { return writeFields(b, &boxed{get(p)}, in) },
+	}
+}
+
+// called adds another name.
+func called[P any](also string, k kind[P]) kind[P] {
+	k.also = also
+	return k
+}
+
+// kinds is a table of kinds.
+type kinds[P any] struct {
+	list   []kind[P]
+	byName map[string]*kind[P] // in lower case
+}
+
+func tableOf[P any](list ...kind[P]) *kinds[P] {
+	t := &kinds[P]{list: list, byName: map[string]*kind[P]{}}
+	for i := range list {
+		t.byName[strings.ToLower(list[i].name)] = &list[i]
+		if list[i].also != "" {
+			t.byName[strings.ToLower(list[i].also)] = &list[i]
+		}
+	}
+	return t
+}
+
+// find returns the kind of that name, in whatever case; nil for an unknown one.
+func (t *kinds[P]) find(name string) *kind[P] { return t.byName[strings.ToLower(name)] }

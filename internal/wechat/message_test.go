@@ -131,12 +131,12 @@ func TestTypedSamplesComplete(t *testing.T) {
 			events[strings.ToLower(e.GetEvent())] = true
 		}
 	}
-	for name := range messageKinds {
+	for name := range messageKinds.byName {
 		if !messages[name] {
 			t.Errorf("MsgType %s has no typed sample", name)
 		}
 	}
-	for name := range eventKinds {
+	for name := range eventKinds.byName {
 		if !events[name] {
 			t.Errorf("event %s has no typed sample", name)
 		}
