@@ -192,8 +192,16 @@ func TestLogLine(t *testing.T) {
 	f := start(t, says(sample(t, "error.42001.json")))
 	expect(t, f.do(t.Context(), checkCall), codes.Unauthenticated, "TOKEN_EXPIRED")
 	var line map[string]any
-	if err := json.Unmarshal([]byte(f.log.String()), &line); err != nil {
-		t.Fatalf("the log is not one line of JSON: %v\n%s", err, f.log)
+	for text := range strings.Lines(f.log.String()) {
+		if !strings.Contains(text, `"msg":"rpc"`) {
+			continue
+		}
+		if line != nil {
+			t.Fatalf("more than one line for one call:\n%s", f.log)
+		}
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
 	}
 	if took, ok := line["upstream_ms"].(float64); !ok || took <= 0 {
 		t.Errorf("upstream_ms is %v; want how long the call took", line["upstream_ms"])

@@ -122,18 +122,18 @@ func TestUpstreamHangs(t *testing.T) {
 	} {
 		for _, c := range allCalls {
 			t.Run(name+strings.ReplaceAll(string(c), "/", " ")+", our limit", func(t *testing.T) {
+				t.Parallel()
 				f := start(t, wechat)
 				f.server.api.timeout = 50 * time.Millisecond
 				expect(t, f.do(t.Context(), c), codes.DeadlineExceeded, "UPSTREAM_TIMEOUT")
 			})
 			t.Run(name+strings.ReplaceAll(string(c), "/", " ")+", the caller's", func(t *testing.T) {
+				t.Parallel()
 				f := start(t, wechat)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
+				// The reason shows that the answer came before the deadline: gRPC's own has none.
 				expect(t, f.do(ctx, c), codes.DeadlineExceeded, "UPSTREAM_TIMEOUT")
-				if ctx.Err() != nil {
-					t.Error("the answer came with the deadline; want it before, with its reason")
-				}
 			})
 		}
 	}
