@@ -105,14 +105,10 @@ func main() {
 		fail(err)
 	}
 	var cli commands
-	parser := kong.Must(&cli,
-		kong.Name("wxgate"),
-		kong.Description("The server side of a WeChat Official Account. Start with: wxgate dev"),
-		kong.Vars{"version": version(), "internal_listen": "127.0.0.1:8001"},
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.WithHyphenPrefixedParameters(true),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
+	parser, err := newParser(ctx, &cli)
+	if err != nil {
+		fail(err)
+	}
 	args := os.Args[1:]
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -125,6 +121,18 @@ func main() {
 	if err := command.Run(); err != nil {
 		fail(err)
 	}
+}
+
+// newParser returns the parser of the command line; commands that it runs get ctx.
+func newParser(ctx context.Context, cli *commands) (*kong.Kong, error) {
+	return kong.New(cli,
+		kong.Name("wxgate"),
+		kong.Description("The server side of a WeChat Official Account. Start with: wxgate dev"),
+		kong.Vars{"version": version(), "internal_listen": "127.0.0.1:8001"},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.WithHyphenPrefixedParameters(true),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
 }
 
 func isNegative(arg string) bool {

@@ -69,6 +69,14 @@ func TestDecodeForged(t *testing.T) {
 		want       *wechatv1.Message
 	}{
 		{
+			"the element's end", "a]]></Content>",
+			said("a"),
+		},
+		{
+			"the element's end, and a sender", "a]]></Content><FromUserName>oForged</FromUserName>",
+			said("a", elem("FromUserName", "oForged")),
+		},
+		{
 			"sender", "a]]></Content><FromUserName><![CDATA[oForged]]></FromUserName><Content><![CDATA[b",
 			said("a", elem("FromUserName", "oForged"), elem("Content", "b")),
 		},

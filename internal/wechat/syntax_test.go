@@ -15,7 +15,6 @@ import (
 const secret = "s3cr3t"
 
 func TestDecodeRefuses(t *testing.T) {
-	text := saying(secret)
 	tests := []struct {
 		name, body   string
 		line, column int
@@ -55,11 +54,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"end tag with more", "<xml><a></a s3cr3t></xml>", 1, 9, "does not match"},
 		{"end tag cut", "<xml></xml", 1, 6, "does not match"},
 		{"crossed", "<xml><a><b></a></b></xml>", 1, 12, "does not match"},
-		{"columns count bytes", "<xml>世</a>", 1, 9, "does not match"},
+		{"columns count bytes", "<xml><b>世</a>", 1, 12, "does not match"},
 		{"CDATA without end", "<xml>\n <![CDATA[s3cr3t]]</xml>", 2, 2, "has no end"},
 		{"CDATA in lower case", "<xml><![cdata[s3cr3t]]></xml>", 1, 6, "unknown markup"},
 		{"]]> in text", "<xml><a>s3cr3t]]></a></xml>", 1, 9, "]]> outside"},
-		{"a text ends its element alone", strings.Replace(text, secret, secret+"]]></Content>", 1), 5, 38, "]]> outside"},
 		{"unknown markup", "<xml><!s3cr3t></xml>", 1, 6, "unknown markup"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -31,7 +32,7 @@ const (
 // Document is a callback's body, parsed. Its texts share the memory of one copy of the body.
 type Document struct {
 	nodes []node // in document order; the first is the root
-	room  [24]node
+	room  [16]node
 }
 
 // node is an element. Its children are the nodes behind it, up to end.
@@ -46,11 +47,13 @@ type node struct {
 // out of its CDATA section is mended where the document would otherwise be malformed, and what follows the root
 // element is ignored. The error is ErrDoctype or a *SyntaxError.
 func Parse(body []byte) (*Document, error) {
-	s := strings.ToValidUTF8(string(body), "\uFFFD")
+	s := string(body)
+	if !utf8.Valid(body) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	d := &Document{}
 	p := parser{s: strings.TrimPrefix(s, "\uFEFF"), nodes: d.room[:0]}
-	err := p.document()
-	if err != nil {
+	if err := p.document(); err != nil {
 		return nil, err
 	}
 	d.nodes = p.nodes
@@ -110,13 +113,13 @@ func (p *parser) document() error {
 
 // element reads one element: the parser stands at its "<".
 func (p *parser) element() error {
-	if p.depth++; p.depth > maxDepth {
+	if p.depth == maxDepth {
 		return p.fail("elements nest too deep")
 	}
-	defer func() { p.depth-- }()
-	if p.started++; p.started > maxElements {
+	if p.started == maxElements {
 		return p.fail("too many elements")
 	}
+	p.started++
 	p.pos++
 	i := len(p.nodes)
 	name := p.name()
@@ -124,12 +127,14 @@ func (p *parser) element() error {
 		return p.fail("an element's name is expected behind <")
 	}
 	p.nodes = append(p.nodes, node{name: name, end: i + 1})
-	closed, err := p.attributes()
-	if err != nil || closed {
+	if closed, err := p.attributes(); err != nil || closed {
 		return err
 	}
 	begin := p.pos
-	if err = p.content(i); err != nil && !errors.Is(err, ErrDoctype) {
+	p.depth++
+	err := p.content(i)
+	p.depth--
+	if err != nil && !errors.Is(err, ErrDoctype) {
 		err = p.mend(i, begin, err)
 	}
 	p.nodes[i].end = len(p.nodes)
@@ -138,6 +143,7 @@ func (p *parser) element() error {
 
 // content reads up to and including the end tag of node i.
 func (p *parser) content(i int) error {
+	root := i == 0
 	var text pieces
 	for {
 		lt := strings.IndexByte(p.s[p.pos:], '<')
@@ -147,7 +153,7 @@ func (p *parser) content(i int) error {
 		}
 		if lt > 0 {
 			chars := p.s[p.pos : p.pos+lt]
-			if strings.Contains(chars, cdataClose) {
+			if !root && strings.Contains(chars, cdataClose) {
 				return p.fail("]]> outside a CDATA section")
 			}
 			text.add(unescape(chars))
@@ -155,24 +161,29 @@ func (p *parser) content(i int) error {
 		}
 		rest := p.s[p.pos:]
 		switch {
-		case strings.HasPrefix(rest, cdataOpen):
-			end := strings.Index(rest, cdataClose)
-			if end < 0 {
-				return p.fail("a CDATA section has no end")
-			}
-			text.add(rest[len(cdataOpen):end])
-			p.pos += end + len(cdataClose)
 		case strings.HasPrefix(rest, "</"):
 			n := endTag(rest, p.nodes[i].name)
+			if n == 0 && root {
+				// What is left of a text that broke out of its element; the element that it left has ended.
+				n = strings.IndexByte(rest, '>') + 1
+				p.pos += n
+				if n > 0 {
+					continue
+				}
+			}
 			if n == 0 {
 				return p.fail("an end tag does not match its start tag")
 			}
 			p.pos += n
-			// Between child elements blanks are layout; in a leaf they are text.
-			if t := text.String(); len(p.nodes) == i+1 || trim(t) != "" {
-				p.nodes[i].text = t
-			}
+			p.nodes[i].text = text.text(len(p.nodes) > i+1)
 			return nil
+		case strings.HasPrefix(rest, cdataOpen):
+			end := strings.Index(rest[len(cdataOpen):], cdataClose)
+			if end < 0 {
+				return p.fail("a CDATA section has no end")
+			}
+			text.add(rest[len(cdataOpen) : len(cdataOpen)+end])
+			p.pos += len(cdataOpen) + end + len(cdataClose)
 		case strings.HasPrefix(rest, "<!"), strings.HasPrefix(rest, "<?"):
 			if err := p.aside(); err != nil {
 				return err
@@ -185,28 +196,49 @@ func (p *parser) content(i int) error {
 	}
 }
 
-// pieces joins the texts of an element; one alone is not copied.
+// pieces joins the texts of an element. One alone is not copied, and blanks between child elements need no memory.
 type pieces struct {
 	first string
-	all   []byte
+	room  [32]byte
+	used  int    // of room
+	spill []byte // the whole, once room is too small
 }
 
 func (t *pieces) add(s string) {
-	switch {
-	case t.all != nil:
-		t.all = append(t.all, s...)
-	case t.first == "":
-		t.first = s
-	default:
-		t.all = append(append(make([]byte, 0, 2*(len(t.first)+len(s))), t.first...), s...)
+	if t.used == 0 && t.spill == nil {
+		if t.first == "" {
+			t.first = s
+			return
+		}
+		t.grow(t.first)
 	}
+	t.grow(s)
 }
 
-func (t *pieces) String() string {
-	if t.all != nil {
-		return string(t.all)
+func (t *pieces) grow(s string) {
+	if t.spill == nil && t.used+len(s) <= len(t.room) {
+		t.used += copy(t.room[t.used:], s)
+		return
 	}
-	return t.first
+	if t.spill == nil {
+		t.spill = append(make([]byte, 0, 2*(t.used+len(s))), t.room[:t.used]...)
+	}
+	t.spill = append(t.spill, s...)
+}
+
+// text returns the whole; of an element with children "" where the whole is layout.
+func (t *pieces) text(children bool) string {
+	whole := t.room[:t.used]
+	if t.spill != nil {
+		whole = t.spill
+	}
+	switch {
+	case children && trim(t.first) == "" && len(bytes.TrimLeft(whole, blanks)) == 0:
+		return ""
+	case len(whole) == 0:
+		return t.first
+	}
+	return string(whole)
 }
 
 // mend rereads a node whose text broke out of its CDATA section, so that the document was malformed: the text then
@@ -258,25 +290,30 @@ func (p *parser) aside() error {
 
 // name reads an element's name; "" where there is none.
 func (p *parser) name() string {
-	begin := p.pos
-	for p.pos < len(p.s) && nameByte(p.s[p.pos], p.pos == begin) {
-		p.pos++
+	end := p.pos
+	for end < len(p.s) && nameByte(p.s[end]) {
+		end++
 	}
-	return p.s[begin:p.pos]
+	name := p.s[p.pos:end]
+	if name != "" && (name[0] == '-' || name[0] == '.' || name[0] >= '0' && name[0] <= '9') {
+		return ""
+	}
+	p.pos = end
+	return name
 }
 
-func nameByte(c byte, first bool) bool {
-	switch {
-	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c == ':', c >= utf8.RuneSelf:
-		return true
-	case c >= '0' && c <= '9', c == '-', c == '.':
-		return !first
-	}
-	return false
+// nameByte tells whether a name may hold c.
+func nameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf ||
+		c >= '0' && c <= '9' || c == '_' || c == ':' || c == '-' || c == '.'
 }
 
 // attributes skips to behind the start tag's ">"; closed where the tag was "<a/>". WeChat sends no attributes.
 func (p *parser) attributes() (closed bool, err error) {
+	if p.pos < len(p.s) && p.s[p.pos] == '>' {
+		p.pos++
+		return false, nil
+	}
 	quote := byte(0)
 	for begin := p.pos; p.pos < len(p.s); p.pos++ {
 		c := p.s[p.pos]
@@ -299,17 +336,19 @@ func (p *parser) attributes() (closed bool, err error) {
 
 // endTag returns the length of the end tag of name that s begins with, or 0.
 func endTag(s, name string) int {
-	rest, ok := strings.CutPrefix(s, "</")
-	if !ok {
+	end := len("</") + len(name)
+	if len(s) <= end || s[:2] != "</" || s[2:end] != name {
 		return 0
 	}
-	if rest, ok = strings.CutPrefix(rest, name); !ok {
-		return 0
+	for ; end < len(s); end++ {
+		switch c := s[end]; {
+		case c == '>':
+			return end + 1
+		case !blank(c):
+			return 0
+		}
 	}
-	if rest, ok = strings.CutPrefix(trimLeft(rest), ">"); !ok {
-		return 0
-	}
-	return len(s) - len(rest)
+	return 0
 }
 
 func (p *parser) blanks() {
@@ -382,6 +421,9 @@ func entity(name string) (rune, bool) {
 	}
 	return rune(n), true
 }
+
+// blanks is white space to XML.
+const blanks = " \t\r\n"
 
 // blank tells whether c is white space to XML.
 func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
