@@ -26,12 +26,13 @@ type sendCmd struct {
 	To   string `name:"to" placeholder:"GH_ID" help:"The account's original id."`
 
 	Kind string   `arg:"" help:"text, image, voice, video, shortvideo, location, link or event."`
-	Args []string `arg:"" optional:"" help:"What is sent; see below."`
+	Args []string `arg:"" optional:"" help:"What is sent, as above."`
 }
 
 // Help describes the kinds.
 func (c *sendCmd) Help() string {
-	return "Kinds and what they take:\n\n" + fakewechat.Kinds() +
+	kinds := strings.ReplaceAll("\n"+strings.TrimSpace(fakewechat.Kinds()), "\n", "\n    ")
+	return "Kinds and what they take:\n" + kinds +
 		"\n\nWithout --token the account of \"wxgate dev\" is used. Exit 1 where WeChat would show the user an error."
 }
 

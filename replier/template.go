@@ -177,7 +177,7 @@ func (t template) text(ctx context.Context, msg *wechatv1.Message) (string, erro
 		case uint64:
 			b.WriteString(strconv.FormatUint(v, 10))
 		case float64:
-			fmt.Fprint(&b, v) // 1000000, not 1e+06
+			b.WriteString(strconv.FormatFloat(v, 'f', -1, 64)) // 1000000, not 1e+06
 		case bool:
 			b.WriteString(strconv.FormatBool(v))
 		default:

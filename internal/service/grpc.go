@@ -84,7 +84,10 @@ func (g *GRPC) Serve(ctx context.Context) error {
 	timer := time.AfterFunc(Grace, g.Stop)
 	defer timer.Stop()
 	g.GracefulStop()
-	return <-done
+	if err := <-done; !errors.Is(err, grpc.ErrServerStopped) { // it was, before it began to serve
+		return err
+	}
+	return nil
 }
 
 // NewError returns the error of a gRPC handler: the caller sees code, reason (with metadata, as google.rpc.ErrorInfo)

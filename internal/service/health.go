@@ -1,9 +1,11 @@
 package service
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 
@@ -19,10 +21,19 @@ func CheckHealth(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("%q is no address such as 127.0.0.1:8001", addr)
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil && strings.Contains(err.Error(), "malformed HTTP") {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	_ = req.Write(conn) // where it fails, so does the reading
+	// Not an http.Client: a gRPC server speaks first, and hangs up on HTTP; what a client makes of it differs.
+	answer := bufio.NewReader(conn)
+	if begin, err := answer.Peek(len("HTTP/")); err != nil || string(begin) != "HTTP/" {
 		return checkGRPC(ctx, addr)
 	}
+	resp, err := http.ReadResponse(answer, req)
 	if err != nil {
 		return err
 	}

@@ -88,6 +88,8 @@ func Handle(log *slog.Logger, trusted bool, next http.Handler) http.Handler {
 				if out.status == 0 {
 					http.Error(out, "internal error", http.StatusInternalServerError)
 				}
+			} else if out.status == 0 {
+				out.status = http.StatusOK // what net/http sends for a handler that wrote nothing
 			}
 			line.write(ctx, log, levelOfHTTP(out.status), "http",
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", out.status),

@@ -3,6 +3,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -15,6 +16,9 @@ const hidden = "[hidden]"
 
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
+
+// Format hides the secret from fmt with any verb: without it, %d would print what is no number.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // String hides the secret.
 func (s Secret) String() string { return hidden }

@@ -1,0 +1,258 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/emptypb"
+)
+
+// handled returns the counter of calls that ended with a code, over all services of a registry.
+func handled(t *testing.T, gatherer prometheus.Gatherer, labels map[string]string) float64 {
+	t.Helper()
+	families, err := gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() != "grpc_server_handled_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			matching := 0
+			for _, l := range m.GetLabel() {
+				if labels[l.GetName()] == l.GetValue() {
+					matching++
+				}
+			}
+			if matching == len(labels) {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// TestGRPCErrors: the caller sees code, message and reason, the log the cause, the metrics the code.
+func TestGRPCErrors(t *testing.T) {
+	const text = "the user's text"
+	meta := map[string]string{"errcode": "40029"}
+	for _, tt := range []struct {
+		name  string
+		call  func() error
+		want  *status.Status
+		info  *errdetails.ErrorInfo // nil: none
+		level string
+		cause string // a beginning; "": none
+	}{
+		{"OK", func() error { return nil }, status.New(codes.OK, ""), nil, "INFO", ""},
+		{
+			"reason and cause", func() error {
+				return NewError(codes.FailedPrecondition, "CODE_USED", "the code was used", meta, errors.New("private"))
+			},
+			status.New(codes.FailedPrecondition, "the code was used"),
+			&errdetails.ErrorInfo{Reason: "CODE_USED", Domain: "wxgate", Metadata: meta}, "WARN", "private",
+		},
+		{
+			"neither", func() error { return NewError(codes.NotFound, "", "none", meta, nil) },
+			status.New(codes.NotFound, "none"), nil, "WARN", "",
+		},
+		{"panic", func() error { panic(text) }, status.New(codes.Internal, "internal error"), nil, "ERROR", "panic: a string\n"},
+		{"runtime panic", func() error { return []error{}[len(text)] }, status.New(codes.Internal, "internal error"), nil, "ERROR", "panic: runtime error: index out of range"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			env, log := testEnv()
+			conn, stop := startGRPC(t, env, func(context.Context) error { return tt.call() })
+			got := status.Convert(invoke(t.Context(), conn))
+			if got.Code() != tt.want.Code() || got.Message() != tt.want.Message() {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+			var want []any
+			if tt.info != nil {
+				want = []any{tt.info}
+			}
+			if diff := cmp.Diff(want, got.Details(), protocmp.Transform(), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("details (-want +got):\n%s", diff)
+			}
+			line := log.line(t, "rpc")
+			cause, _ := line["cause"].(string)
+			if line["level"] != tt.level || line["code"] != tt.want.Code().String() || line["method"] != method ||
+				(tt.cause == "") != (cause == "") || !strings.HasPrefix(cause, tt.cause) {
+				t.Errorf("logged %v", line)
+			}
+			if strings.Contains(log.String(), text) {
+				t.Errorf("the text is in the log: %s", log)
+			}
+			if n := handled(t, env.Gatherer, map[string]string{"grpc_method": "Call", "grpc_code": tt.want.Code().String()}); n != 1 {
+				t.Errorf("counted %v times, want 1", n)
+			}
+			if err := stop(); err != nil {
+				t.Errorf("Serve: %v", err)
+			}
+		})
+	}
+}
+
+// TestGRPCStreamPanic: a panic in a stream ends that stream only, without details.
+func TestGRPCStreamPanic(t *testing.T) {
+	env, _ := testEnv()
+	conn, stop := startGRPC(t, env, func(context.Context) error { panic("the user's text") })
+	for range 2 {
+		s, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		err = s.RecvMsg(&emptypb.Empty{})
+		if got := status.Convert(err); got.Code() != codes.Internal || got.Message() != "internal error" {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := handled(t, env.Gatherer, map[string]string{"grpc_method": "Stream", "grpc_code": "Internal"}); n != 2 {
+		t.Errorf("counted %v times, want 2", n)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestLevelOfCode(t *testing.T) {
+	errorCodes := map[codes.Code]bool{codes.Internal: true, codes.Unknown: true, codes.DataLoss: true, codes.Unimplemented: true}
+	for code := codes.OK; code <= codes.Unauthenticated; code++ {
+		want := "WARN"
+		switch {
+		case code == codes.OK:
+			want = "INFO"
+		case errorCodes[code]:
+			want = "ERROR"
+		}
+		if got := levelOfCode(code).String(); got != want {
+			t.Errorf("%s: %s, want %s", code, got, want)
+		}
+	}
+}
+
+// TestShave: a handler has less time than its caller, so that it can still say what failed.
+func TestShave(t *testing.T) {
+	for _, tt := range []struct{ caller, handler time.Duration }{
+		{time.Minute, time.Minute - Margin},
+		{4500 * time.Millisecond, 4400 * time.Millisecond},
+		{time.Second, 900 * time.Millisecond},
+		{100 * time.Millisecond, 90 * time.Millisecond},
+		{-time.Second, -time.Second},
+		{0, 0}, // none
+	} {
+		t.Run(tt.caller.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				if tt.caller != 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, tt.caller)
+					defer cancel()
+				}
+				resp, err := shave(ctx, nil, nil, func(ctx context.Context, _ any) (any, error) {
+					deadline, ok := ctx.Deadline()
+					if ok != (tt.caller != 0) || ok && time.Until(deadline) != tt.handler {
+						t.Errorf("deadline %t in %v, want %v", ok, time.Until(deadline), tt.handler)
+					}
+					return "answer", errors.New("error")
+				})
+				if resp != "answer" || err == nil || err.Error() != "error" {
+					t.Errorf("got %v, %v", resp, err)
+				}
+			})
+		})
+	}
+}
+
+// TestGRPCDeadline: the margin is taken off over the wire, too.
+func TestGRPCDeadline(t *testing.T) {
+	env, _ := testEnv()
+	left := make(chan time.Duration, 1)
+	conn, stop := startGRPC(t, env, func(ctx context.Context) error {
+		deadline, _ := ctx.Deadline()
+		left <- time.Until(deadline)
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := invoke(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-left; got <= 0 || got > time.Minute-Margin {
+		t.Errorf("%v left, want up to %v", got, time.Minute-Margin)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+// TestGRPCRequestID: a caller's id goes through, an odd one is replaced; health checks are logged for debugging only.
+func TestGRPCRequestID(t *testing.T) {
+	env, log := testEnv()
+	seen := make(chan string, 1)
+	g, err := ListenGRPC(env, "replier-listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.RegisterService(testService(func(ctx context.Context) error { seen <- RequestID(ctx); return nil }), nil)
+	stop := serve(t, g)
+	ours, err := Dial(env, "replier", "passthrough:///"+g.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	plain := dialPlain(t, g.Addr())
+	inRequest, _ := withLine(t.Context(), "id-1")
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		conn *grpc.ClientConn
+		want string // "": a new one
+	}{
+		{"client in a request", inRequest, ours, "id-1"},
+		{"client outside a request", t.Context(), ours, ""},
+		{"foreign client", metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "id-2"), plain, "id-2"},
+		{"foreign client, odd id", metadata.AppendToOutgoingContext(t.Context(), "x-request-id", `a" b`), plain, ""},
+		{"foreign client, none", t.Context(), plain, ""},
+	} {
+		if err := invoke(tt.ctx, tt.conn); err != nil {
+			t.Fatal(err)
+		}
+		got := <-seen
+		if !validID(got) || tt.want != "" && got != tt.want {
+			t.Errorf("%s: id %q, want %q", tt.name, got, tt.want)
+		}
+		lines := log.lines(t, "rpc")
+		if logged := lines[len(lines)-1]["request_id"]; logged != got {
+			t.Errorf("%s: logged %v, want %s", tt.name, logged, got)
+		}
+	}
+	if _, err := healthv1.NewHealthClient(plain).Check(t.Context(), &healthv1.HealthCheckRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	lines := log.lines(t, "rpc")
+	if last := lines[len(lines)-1]; last["level"] != "DEBUG" || last["method"] != "/grpc.health.v1.Health/Check" {
+		t.Errorf("health check logged as %v", last)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}

@@ -1,0 +1,32 @@
+package replier
+
+import (
+	"testing"
+
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// BenchmarkReply decides on one message with the built-in rules.
+func BenchmarkReply(b *testing.B) {
+	rules, err := LoadRules("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, bb := range []struct {
+		name, rule string
+		msg        *wechatv1.Message
+	}{
+		{"echo", "echo", text("Big brother muyao nb")},
+		{"constant", "picture", image()},
+		{"no match", "", event("unsubscribe", "")},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := rules.decide(b.Context(), bb.msg); d.rule != bb.rule {
+					b.Fatalf("rule %q answered, want %q", d.rule, bb.rule)
+				}
+			}
+		})
+	}
+}

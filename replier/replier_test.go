@@ -1,0 +1,204 @@
+package replier
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"wxgate/internal/service"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// running is a replier that serves, and a client of it.
+type running struct {
+	replierv1.ReplierServiceClient
+	env service.Env
+	log *logBuffer
+}
+
+// start serves a rules file (path, "" for the built-in rules) until the test ends.
+func start(t *testing.T, path string) *running {
+	t.Helper()
+	log := &logBuffer{}
+	env := service.NewEnv(slog.New(slog.NewJSONHandler(log, nil)))
+	s, err := New(Config{Env: env, Listen: "127.0.0.1:0", Rules: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := grpc.NewClient(s.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		_ = conn.Close()
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return &running{replierv1.NewReplierServiceClient(conn), env, log}
+}
+
+// startRules is start with a file that holds text.
+func startRules(t *testing.T, text string) *running {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return start(t, path)
+}
+
+// ask returns the answer to a message; nil: none.
+func (r *running) ask(t *testing.T, msg *wechatv1.Message) *wechatv1.Reply {
+	t.Helper()
+	resp, err := r.Reply(t.Context(), &replierv1.ReplyRequest{Message: msg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.GetReply()
+}
+
+// outcomes returns wxgate_replies_total by its label.
+func (r *running) outcomes(t *testing.T) map[string]float64 {
+	t.Helper()
+	families, err := r.env.Gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]float64{}
+	for _, f := range families {
+		if f.GetName() != "wxgate_replies_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			counts[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+		}
+	}
+	return counts
+}
+
+// logBuffer keeps what is logged.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// line returns the only line about a call, without what differs from run to run.
+func (l *logBuffer) line(t *testing.T) map[string]any {
+	t.Helper()
+	var found map[string]any
+	for text := range strings.Lines(l.String()) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatalf("not JSON: %v\n%s", err, text)
+		}
+		switch {
+		case line["msg"] != "rpc":
+		case found != nil:
+			t.Fatalf("more than one line about a call:\n%s", l)
+		default:
+			found = line
+		}
+	}
+	for _, key := range []string{"time", "ms", "request_id"} {
+		if found[key] == nil {
+			t.Errorf("no %s in the log line", key)
+		}
+		delete(found, key)
+	}
+	return found
+}
+
+const openid = "oABCDEF1234567890abcdefghijk"
+
+func message(msgType string) *wechatv1.Message {
+	return &wechatv1.Message{
+		Account: "shop", ToUserName: "gh_0123456789ab", FromUserName: openid, CreateTime: 1460537339,
+		MsgType: msgType, MsgId: 3272960105994287638,
+	}
+}
+
+func text(content string) *wechatv1.Message {
+	m := message("text")
+	m.Content = &wechatv1.Message_Text{Text: &wechatv1.Text{Content: content}}
+	return m
+}
+
+func image() *wechatv1.Message {
+	m := message("image")
+	m.Content = &wechatv1.Message_Image{Image: &wechatv1.Image{PicUrl: "https://example.com/p.jpg", MediaId: "image-7"}}
+	return m
+}
+
+func voice(recognition string) *wechatv1.Message {
+	m := message("voice")
+	m.Content = &wechatv1.Message_Voice{Voice: &wechatv1.Voice{MediaId: "voice-7", Format: "amr", Recognition: recognition}}
+	return m
+}
+
+func video() *wechatv1.Message {
+	m := message("video")
+	m.Content = &wechatv1.Message_Video{Video: &wechatv1.Video{MediaId: "video-7", ThumbMediaId: "thumb-7"}}
+	return m
+}
+
+func shortvideo() *wechatv1.Message {
+	m := message("shortvideo")
+	m.Content = &wechatv1.Message_Shortvideo{Shortvideo: &wechatv1.Video{MediaId: "video-8"}}
+	return m
+}
+
+func location(x, y, label string) *wechatv1.Message {
+	m := message("location")
+	m.Content = &wechatv1.Message_Location{Location: &wechatv1.Location{LocationX: x, LocationY: y, Scale: "15", Label: label}}
+	return m
+}
+
+func link() *wechatv1.Message {
+	m := message("link")
+	m.Content = &wechatv1.Message_Link{Link: &wechatv1.Link{Title: "Title", Description: "it", Url: "https://example.com/page"}}
+	return m
+}
+
+// event is an event of a kind that has no type; rules go by its name.
+func event(name, key string) *wechatv1.Message {
+	m := message("event")
+	m.MsgId = 0
+	m.Content = &wechatv1.Message_Event{Event: &wechatv1.Event{
+		Event: name, EventKey: key, Kind: &wechatv1.Event_Unknown{Unknown: &wechatv1.UnknownEvent{}},
+	}}
+	return m
+}
+
+func says(content string) *wechatv1.Reply {
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: content}}}
+}
