@@ -7,11 +7,14 @@ import (
 	v1 "wxgate/proto/wechat/v1"
 )
 
+// elements are what a message made from an element holds beyond its fields.
+type elements = []*v1.Element
+
 // field ties an element of a callback to a field of M, both ways.
 type field[M any] struct {
-	name  string // the element's
-	also  string // another spelling that is read too; "": none
-	many  bool   // the field takes every element of that name, not the first alone
+	name  string                              // the element's
+	also  string                              // another spelling that is read too; "": none
+	many  bool                                // it takes every element of that name, up to the first that does not fit
 	read  func(d *Document, i int, m *M) bool // takes node i; false leaves it to extra
 	write func(b []byte, m *M) []byte         // appends the field's elements
 }
@@ -21,6 +24,9 @@ func spelled[M any](also string, f field[M]) field[M] {
 	f.also = also
 	return f
 }
+
+// named tells whether elements of that name belong to the field.
+func (f *field[M]) named(name string) bool { return name == f.name || name == f.also && name != "" }
 
 // words is a field that holds people's words, exactly as sent.
 func words[M any](name string, at func(*M) *string) field[M] {
@@ -34,8 +40,8 @@ func token[M any](name string, at func(*M) *string) field[M] {
 
 func stringField[M any](name string, at func(*M) *string, clean func(string) string) field[M] {
 	return field[M]{
-		name:  name,
-		read:  leaf(func(m *M, text string) bool { *at(m) = clean(text); return true }),
+		name: name,
+		read: leaf(func(m *M, text string) bool { *at(m) = clean(text); return true }),
 		write: func(b []byte, m *M) []byte {
 			if s := *at(m); s != "" {
 				b = rawElement(b, name, s)
@@ -103,7 +109,7 @@ func numbers[M any, N integer](name string, at func(*M) *[]N) field[M] {
 			if ok {
 				*at(m) = append(*at(m), n)
 			}
-			return ok
+			return ok || empty(text)
 		}),
 		write: func(b []byte, m *M) []byte {
 			for _, n := range *at(m) {
@@ -136,7 +142,7 @@ func truth[M any](name string, at func(*M) **bool) field[M] {
 }
 
 // one is a field that holds a message made from an element with children; what has no field in it goes to its extra.
-func one[M, C any](name string, at func(*M) **C, extra func(*C) *[]*v1.Element, fields ...field[C]) field[M] {
+func one[M, C any](name string, at func(*M) **C, extra func(*C) *elements, fields ...field[C]) field[M] {
 	return field[M]{
 		name: name,
 		read: func(d *Document, i int, m *M) bool {
@@ -154,7 +160,7 @@ func one[M, C any](name string, at func(*M) **C, extra func(*C) *[]*v1.Element, 
 }
 
 // several is a field that holds such messages, one for every element of that name.
-func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *[]*v1.Element, fields ...field[C]) field[M] {
+func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *elements, fields ...field[C]) field[M] {
 	return field[M]{
 		name: name,
 		many: true,
@@ -175,7 +181,7 @@ func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *[]*v1.Ele
 }
 
 // readBox reads the children of node i; false where the node holds a text.
-func readBox[C any](d *Document, i int, extra func(*C) *[]*v1.Element, fields []field[C]) (*C, bool) {
+func readBox[C any](d *Document, i int, extra func(*C) *elements, fields []field[C]) (*C, bool) {
 	if !empty(d.nodes[i].text) {
 		return nil, false
 	}
@@ -185,9 +191,9 @@ func readBox[C any](d *Document, i int, extra func(*C) *[]*v1.Element, fields []
 	return c, true
 }
 
-func writeBox[C any](b []byte, name string, c *C, extra func(*C) *[]*v1.Element, fields []field[C]) []byte {
+func writeBox[C any](b []byte, name string, c *C, extra func(*C) *elements, fields []field[C]) []byte {
 	b = openTag(b, name)
-	b = writeFields(b, c, fields)
+	b = writeFields(b, c, fields, *extra(c))
 	b = writeElements(b, *extra(c))
 	return closeTag(b, name)
 }
@@ -201,12 +207,14 @@ func fill[M any](d *Document, i int, m *M, fields []field[M]) {
 			continue
 		}
 		for f := range fields {
-			if fields[f].name != n.name && (fields[f].also == "" || fields[f].also != n.name) {
+			if !fields[f].named(n.name) {
 				continue
 			}
-			if fields[f].many || seen>>f&1 == 0 {
-				seen |= 1 << f
+			if seen>>f&1 == 0 {
 				n.taken = fields[f].read(d, c, m)
+				if !fields[f].many || !n.taken {
+					seen |= 1 << f
+				}
 			}
 			break
 		}

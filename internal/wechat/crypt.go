@@ -4,11 +4,13 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -102,21 +104,32 @@ func (c *Cipher) Open(encrypt string) ([]byte, error) {
 
 // Seal returns the Encrypt text of a message, with fresh random bytes.
 func (c *Cipher) Seal(message []byte) string {
-	var random [randomLen]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return string(c.appendSealed(nil, message, random))
+	return string(c.appendSealed(nil, message, freshRandom()))
 }
 
-// appendSealed appends the Encrypt text of message to dst.
-func (c *Cipher) appendSealed(dst, message []byte, random [randomLen]byte) []byte {
+func freshRandom() (random [randomLen]byte) {
+	_, _ = rand.Read(random[:]) // never fails
+	return random
+}
+
+// sealedLen returns the size of a message once it is padded.
+func (c *Cipher) sealedLen(message []byte) int {
 	n := headLen + len(message) + len(c.appID)
-	pad := padBlock - n%padBlock
-	buf := make([]byte, 0, n+pad)
+	return n + padBlock - n%padBlock
+}
+
+// appendSealed appends the Encrypt text of message to dst. What is sealed is made behind the text, in the same memory.
+func (c *Cipher) appendSealed(dst, message []byte, random [randomLen]byte) []byte {
+	size := c.sealedLen(message)
+	text := base64.StdEncoding.EncodedLen(size)
+	dst = slices.Grow(dst, text+size)
+	behind := len(dst) + text
+	buf := dst[behind:behind]
 	buf = append(buf, random[:]...)
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(message)))
 	buf = append(buf, message...)
 	buf = append(buf, c.appID...)
-	for range pad {
+	for pad := size - len(buf); len(buf) < size; {
 		buf = append(buf, byte(pad))
 	}
 	cipher.NewCBCEncrypter(c.block, c.iv).CryptBlocks(buf, buf)
@@ -126,17 +139,16 @@ func (c *Cipher) appendSealed(dst, message []byte, random [randomLen]byte) []byt
 // SealReply wraps a reply's XML into the envelope that WeChat expects in safe mode, signed with token.
 // timestamp is in seconds; nonce may be the request's. Element names and their case are fixed.
 func (c *Cipher) SealReply(token string, reply []byte, timestamp int64, nonce string) []byte {
-	var random [randomLen]byte
-	_, _ = rand.Read(random[:]) // never fails
 	const head, tail = "<xml><Encrypt><![CDATA[", "]]></Nonce></xml>"
-	size := base64.StdEncoding.EncodedLen(headLen + len(reply) + len(c.appID) + padBlock)
-	out := make([]byte, 0, size+len(head)+len(tail)+len(nonce)+160)
+	size := c.sealedLen(reply)
+	out := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(size)+max(size, len(nonce)+256))
 	out = append(out, head...)
-	out = c.appendSealed(out, reply, random)
-	encrypt := string(out[len(head):])
+	out = c.appendSealed(out, reply, freshRandom())
 	seconds := strconv.FormatInt(timestamp, 10)
+	var signature [2 * sha1.Size]byte
+	sign(&signature, []string{token, seconds, nonce, string(out[len(head):])})
 	out = append(out, "]]></Encrypt><MsgSignature><![CDATA["...)
-	out = append(out, Signature(token, seconds, nonce, encrypt)...)
+	out = append(out, signature[:]...)
 	out = append(out, "]]></MsgSignature><TimeStamp>"...)
 	out = append(out, seconds...)
 	out = append(out, "</TimeStamp><Nonce><![CDATA["...)

@@ -1,13 +1,15 @@
 package wechat
 
 import (
+	"slices"
 	"strings"
 
 	v1 "wxgate/proto/wechat/v1"
 )
 
 // The tables of kinds say which element of a callback goes into which field, both ways. A new kind is a message in
-// proto/wechat/v1 and an entry here.
+// proto/wechat/v1 and an entry here; the tables of events are grouped into files as the .proto files are. A field holds
+// words where people write them, else a token.
 
 // envelope is what every callback has.
 var envelope = []field[v1.Message]{
@@ -49,6 +51,38 @@ var messageKinds = tableOf(
 		words("Description", func(c *v1.Link) *string { return &c.Description }),
 		token("Url", func(c *v1.Link) *string { return &c.Url }),
 	),
+	newKind("file", func(m *v1.Message, c *v1.File) { m.Content = &v1.Message_File{File: c} }, (*v1.Message).GetFile,
+		words("Title", func(c *v1.File) *string { return &c.Title }),
+		words("Description", func(c *v1.File) *string { return &c.Description }),
+		token("FileKey", func(c *v1.File) *string { return &c.FileKey }),
+		token("FileMd5", func(c *v1.File) *string { return &c.FileMd5 }),
+		number("FileTotalLen", func(c *v1.File) **int64 { return &c.FileTotalLen }),
+	),
+	newKind("miniprogrampage", func(m *v1.Message, c *v1.MiniProgramPage) {
+		m.Content = &v1.Message_Miniprogrampage{Miniprogrampage: c}
+	}, (*v1.Message).GetMiniprogrampage,
+		words("Title", func(c *v1.MiniProgramPage) *string { return &c.Title }),
+		token("AppId", func(c *v1.MiniProgramPage) *string { return &c.Appid }),
+		token("PagePath", func(c *v1.MiniProgramPage) *string { return &c.PagePath }),
+		token("ThumbUrl", func(c *v1.MiniProgramPage) *string { return &c.ThumbUrl }),
+		token("ThumbMediaId", func(c *v1.MiniProgramPage) *string { return &c.ThumbMediaId }),
+	),
+	newKind("device_text", func(m *v1.Message, c *v1.DeviceText) { m.Content = &v1.Message_DeviceText{DeviceText: c} }, (*v1.Message).GetDeviceText,
+		token("DeviceType", func(c *v1.DeviceText) *string { return &c.DeviceType }),
+		token("DeviceID", func(c *v1.DeviceText) *string { return &c.DeviceId }),
+		number("SessionID", func(c *v1.DeviceText) **int64 { return &c.SessionId }),
+		token("Content", func(c *v1.DeviceText) *string { return &c.Content }),
+		token("OpenID", func(c *v1.DeviceText) *string { return &c.Openid }),
+	),
+	newKind("device_event", func(m *v1.Message, c *v1.DeviceEvent) { m.Content = &v1.Message_DeviceEvent{DeviceEvent: c} }, (*v1.Message).GetDeviceEvent,
+		token("Event", func(c *v1.DeviceEvent) *string { return &c.Event }),
+		token("DeviceType", func(c *v1.DeviceEvent) *string { return &c.DeviceType }),
+		token("DeviceID", func(c *v1.DeviceEvent) *string { return &c.DeviceId }),
+		number("SessionID", func(c *v1.DeviceEvent) **int64 { return &c.SessionId }),
+		token("Content", func(c *v1.DeviceEvent) *string { return &c.Content }),
+		token("OpenID", func(c *v1.DeviceEvent) *string { return &c.Openid }),
+		number("OpType", func(c *v1.DeviceEvent) **int32 { return &c.OpType }),
+	),
 	kind[v1.Message]{name: "event", read: readEvent, write: writeEvent},
 )
 
@@ -74,14 +108,14 @@ func readEvent(d *Document, m *v1.Message) {
 	}
 }
 
-func writeEvent(b []byte, m *v1.Message) []byte {
+func writeEvent(b []byte, m *v1.Message, extra elements) []byte {
 	e := m.GetEvent()
 	if e == nil {
 		return b
 	}
-	b = writeFields(b, e, event)
+	b = writeFields(b, e, event, extra)
 	for _, k := range eventKinds.list {
-		b = k.write(b, e)
+		b = k.write(b, e, extra)
 	}
 	return b
 }
@@ -90,7 +124,10 @@ func writeEvent(b []byte, m *v1.Message) []byte {
 const scenePrefix = "qrscene_"
 
 // eventKinds has a kind for each Event.
-var eventKinds = tableOf(
+var eventKinds = tableOf(slices.Concat(basicKinds, chatKinds, jobKinds, accountKinds, cardKinds, placeKinds)...)
+
+// basicKinds are the events of event.proto itself.
+var basicKinds = []kind[v1.Event]{
 	newKind("subscribe", func(e *v1.Event, k *v1.SubscribeEvent) {
 		// EventKey may also be "last_trade_no_…" or "scanbarcode|…": no scenes.
 		if scene, ok := strings.CutPrefix(e.EventKey, scenePrefix); ok {
@@ -116,4 +153,4 @@ var eventKinds = tableOf(
 	newKind("VIEW", func(e *v1.Event, k *v1.ViewEvent) { e.Kind = &v1.Event_View{View: k} }, (*v1.Event).GetView,
 		token("MenuId", func(k *v1.ViewEvent) *string { return &k.MenuId }),
 	),
-)
+}

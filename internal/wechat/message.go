@@ -37,9 +37,9 @@ func (d *Document) Message() *v1.Message {
 // message again.
 func EncodeMessage(m *v1.Message) []byte {
 	b := append(make([]byte, 0, 1024), "<xml>"...)
-	b = writeFields(b, m, envelope)
+	b = writeFields(b, m, envelope, m.GetExtra())
 	for _, k := range messageKinds.list {
-		b = k.write(b, m)
+		b = k.write(b, m, m.GetExtra())
 	}
 	b = writeElements(b, m.GetExtra())
 	return append(b, "</xml>"...)
@@ -50,7 +50,7 @@ type kind[P any] struct {
 	name  string // MsgType or Event, as WeChat writes it
 	also  string // another name; "": none
 	read  func(d *Document, p *P)
-	write func(b []byte, p *P) []byte // nothing where p is of another kind
+	write func(b []byte, p *P, extra elements) []byte // nothing where p is of another kind; extra as in writeFields
 }
 
 // newKind returns the kind whose elements are the fields of K; put and get tie K to its arm of P.
@@ -62,9 +62,9 @@ func newKind[P, K any](name string, put func(*P, *K), get func(*P) *K, fields ..
 			fill(d, 0, k, fields)
 			put(p, k)
 		},
-		write: func(b []byte, p *P) []byte {
+		write: func(b []byte, p *P, extra elements) []byte {
 			if k := get(p); k != nil {
-				b = writeFields(b, k, fields)
+				b = writeFields(b, k, fields, extra)
 			}
 			return b
 		},
@@ -72,7 +72,8 @@ func newKind[P, K any](name string, put func(*P, *K), get func(*P) *K, fields ..
 }
 
 // boxedKind returns the kind whose elements all stand in one element, box. What has no field in it goes to K's extra.
-func boxedKind[P, K any](name, box string, put func(*P, *K), get func(*P) *K, extra func(*K) *[]*v1.Element, fields ...field[K]) kind[P] {
+// Where the box is missing, as in the JSON form of some events, the elements are read from the root.
+func boxedKind[P, K any](name, box string, put func(*P, *K), get func(*P) *K, extra func(*K) *elements, fields ...field[K]) kind[P] {
 	type boxed struct{ k *K }
 	in := []field[boxed]{one(box, func(x *boxed) **K { return &x.k }, extra, fields...)}
 	return kind[P]{
@@ -82,10 +83,18 @@ func boxedKind[P, K any](name, box string, put func(*P, *K), get func(*P) *K, ex
 			fill(d, 0, &x, in)
 			if x.k == nil {
 				x.k = new(K)
+				if _, sent := d.Text(box); !sent {
+					fill(d, 0, x.k, fields)
+				}
 			}
 			put(p, x.k)
 		},
-		write: func(b []byte, p *P) []byte { return writeFields(b, &boxed{get(p)}, in) },
+		write: func(b []byte, p *P, extra elements) []byte {
+			if k := get(p); k != nil {
+				b = writeFields(b, &boxed{k}, in, extra)
+			}
+			return b
+		},
 	}
 }
 

@@ -1,9 +1,6 @@
 package wechat
 
 import (
-	"slices"
-	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,7 +27,7 @@ func text(content string) *wechatv1.Message {
 	return &wechatv1.Message{Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: content}}}
 }
 
-// typedSamples are the samples whose kind has a type, by file.
+// typedSamples are the samples of the kinds that programs need most, by file, written by hand.
 func typedSamples(t testing.TB) map[string]*wechatv1.Message {
 	t.Helper()
 	fromArticle := text("来自文章的留言")
@@ -120,89 +117,6 @@ func TestDecodeTypedSamples(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Every message type and every event that has a table entry is among the typed samples.
-func TestTypedSamplesComplete(t *testing.T) {
-	messages, events := map[string]bool{}, map[string]bool{}
-	for _, m := range typedSamples(t) {
-		messages[m.GetMsgType()] = true
-		if e := m.GetEvent(); e != nil {
-			events[strings.ToLower(e.GetEvent())] = true
-		}
-	}
-	for name := range messageKinds.byName {
-		if !messages[name] {
-			t.Errorf("MsgType %s has no typed sample", name)
-		}
-	}
-	for name := range eventKinds.byName {
-		if !events[name] {
-			t.Errorf("event %s has no typed sample", name)
-		}
-	}
-}
-
-// The samples of kinds without a type keep each of their elements, as encoding/xml reads them.
-func TestDecodeOtherSamples(t *testing.T) {
-	typed := typedSamples(t)
-	others := slices.DeleteFunc(inbound(t), func(file string) bool { return typed[file] != nil })
-	if len(others) < 70 {
-		t.Errorf("only %d samples", len(others))
-	}
-	for _, file := range others {
-		t.Run(file, func(t *testing.T) {
-			body := sample(t, "inbound", file)
-			root, err := stdTree(body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := Decode(body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(untyped(t, root), got, protocmp.Transform()); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if len(got.GetExtra()) == 0 && file != "event.ENTER.xml" {
-				t.Error("the sample has nothing in extra")
-			}
-		})
-	}
-}
-
-// untyped returns the message of a kind without a type that root stands for. The samples have no duplicates among the
-// elements with a field.
-func untyped(t *testing.T, root *wechatv1.Element) *wechatv1.Message {
-	t.Helper()
-	m, e := &wechatv1.Message{}, &wechatv1.Event{Kind: &wechatv1.Event_Unknown{Unknown: &wechatv1.UnknownEvent{}}}
-	fields := map[string]*string{
-		"ToUserName": &m.ToUserName, "FromUserName": &m.FromUserName, "MsgType": &m.MsgType, "MsgDataId": &m.MsgDataId,
-	}
-	numbers := map[string]*int64{"CreateTime": &m.CreateTime, "MsgId": &m.MsgId}
-	isEvent := slices.ContainsFunc(root.GetChildren(), func(c *wechatv1.Element) bool {
-		return c.GetName() == "MsgType" && strings.Trim(c.GetText(), xmlBlanks) == "event"
-	})
-	m.Content = &wechatv1.Message_Unknown{Unknown: &wechatv1.Unknown{}}
-	if isEvent {
-		m.Content = &wechatv1.Message_Event{Event: e}
-		fields["Event"], fields["EventKey"] = &e.Event, &e.EventKey
-	}
-	for _, c := range root.GetChildren() {
-		trimmed := strings.Trim(c.GetText(), xmlBlanks)
-		if field := fields[c.GetName()]; field != nil {
-			*field = trimmed
-		} else if field := numbers[c.GetName()]; field != nil {
-			n, err := strconv.ParseInt(trimmed, 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			*field = n
-		} else {
-			m.Extra = append(m.Extra, c)
-		}
-	}
-	return m
 }
 
 // Our tree of a document is that of encoding/xml, in every sample.

@@ -23,13 +23,12 @@ func VerifySignature(signature string, parts ...string) bool {
 }
 
 func sign(dst *[2 * sha1.Size]byte, parts []string) {
-	sorted := append(make([]string, 0, 4), parts...)
+	// The room is on the stack, and large enough for a usual Encrypt text.
+	var few [4]string
+	var room [1024]byte
+	sorted := append(few[:0], parts...)
 	slices.Sort(sorted)
-	n := 0
-	for _, p := range sorted {
-		n += len(p)
-	}
-	joined := make([]byte, 0, max(n, 128))
+	joined := room[:0]
 	for _, p := range sorted {
 		joined = append(joined, p...)
 	}

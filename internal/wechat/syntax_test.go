@@ -27,7 +27,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"junk", secret, 1, 1, "text where the root"},
 		{"junk behind a prolog", "<?xml version='1.0'?>\n s3cr3t", 2, 2, "text where the root"},
 		{"NUL", "\x00<xml/>", 1, 1, "text where the root"},
-		{"JSON", `{"Content":"s3cr3t"}`, 1, 1, "text where the root"},
+		{"JSON of something else", `{"Content":"s3cr3t"}`, 1, 1, "neither ToUserName nor Encrypt"},
+		{"JSON list", `["s3cr3t"]`, 1, 1, "text where the root"},
 		{"form", "Content=s3cr3t&MsgType=text", 1, 1, "text where the root"},
 		{"UTF-16", "\xff\xfe<\x00x\x00m\x00l\x00>\x00", 1, 1, "text where the root"},
 		{"HTML", "<html>\n<body>s3cr3t<br></body></html>", 1, 1, "the root element is not <xml>"},
@@ -78,7 +79,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func TestSyntaxErrorText(t *testing.T) {
-	err := &SyntaxError{Line: 2, Column: 3, Problem: "odd"}
+	err := &SyntaxError{Format: "XML", Line: 2, Column: 3, Problem: "odd"}
 	if got, want := err.Error(), "not a callback's XML: line 2, column 3: odd"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

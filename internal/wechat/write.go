@@ -54,17 +54,44 @@ func rawCDATA(b []byte, text string) []byte {
 	return append(b, cdataClose...)
 }
 
-// writeFields appends the elements of a message's fields.
-func writeFields[M any](b []byte, m *M, fields []field[M]) []byte {
+// writeFields appends the elements of a message's fields. extra is what will follow them: where a field that is not set
+// would take an element of it, an empty one is written in front, as it was in the callback, because the first counts.
+func writeFields[M any](b []byte, m *M, fields []field[M], extra elements) []byte {
 	for i := range fields {
+		before := len(b)
 		b = fields[i].write(b, m)
+		if len(b) == before && fields[i].takes(extra) {
+			b = plainElement(b, fields[i].name, "")
+		}
 	}
 	return b
 }
 
+// takes tells whether the field would take one of extra.
+func (f *field[M]) takes(extra elements) bool {
+	for _, e := range extra {
+		if f.named(e.GetName()) {
+			d := &Document{}
+			d.grow(e)
+			return !f.many && f.read(d, 0, new(M))
+		}
+	}
+	return false
+}
+
+// grow appends a generic element to the nodes, with all that is in it.
+func (d *Document) grow(e *v1.Element) {
+	i := len(d.nodes)
+	d.nodes = append(d.nodes, node{name: e.GetName(), text: e.GetText()})
+	for _, c := range e.GetChildren() {
+		d.grow(c)
+	}
+	d.nodes[i].end = len(d.nodes)
+}
+
 // writeElements appends generic elements.
-func writeElements(b []byte, elements []*v1.Element) []byte {
-	for _, e := range elements {
+func writeElements(b []byte, list elements) []byte {
+	for _, e := range list {
 		if len(e.GetChildren()) == 0 {
 			b = rawElement(b, e.GetName(), e.GetText())
 			continue

@@ -12,14 +12,25 @@ import (
 // ErrDoctype refuses a body with a document type declaration: nothing is expanded.
 var ErrDoctype = errors.New("a DOCTYPE is not accepted")
 
-// SyntaxError says where a body is not the XML of a callback. It quotes nothing of the body.
+// SyntaxError says where a body is not the XML, or the JSON, of a callback. It quotes nothing of the body.
 type SyntaxError struct {
-	Line, Column int // from 1; the column in bytes
+	Format       string // XML or JSON
+	Line, Column int    // from 1; the column in bytes
 	Problem      string
 }
 
 func (e *SyntaxError) Error() string {
-	return fmt.Sprintf("not a callback's XML: line %d, column %d: %s", e.Line, e.Column, e.Problem)
+	return fmt.Sprintf("not a callback's %s: line %d, column %d: %s", e.Format, e.Line, e.Column, e.Problem)
+}
+
+// syntaxError returns the error at the end of before.
+func syntaxError(format, before, problem string) error {
+	return &SyntaxError{
+		Format:  format,
+		Line:    1 + strings.Count(before, "\n"),
+		Column:  len(before) - strings.LastIndexByte(before, '\n'),
+		Problem: problem,
+	}
 }
 
 // Limits of a document beyond reason: real callbacks are 4 levels deep and have some 60 elements.
@@ -45,8 +56,11 @@ type node struct {
 // Parse reads a callback's body. It is more tolerant than XML asks, because one odd character must not cost a
 // message: control characters are characters, invalid UTF-8 becomes U+FFFD, a lone & is itself, a text that breaks
 // out of its CDATA section is mended where the document would otherwise be malformed, and what follows the root
-// element is ignored. The error is ErrDoctype or a *SyntaxError.
+// element is ignored. A body that begins with "{" is read as the JSON form. The error is ErrDoctype or a *SyntaxError.
 func Parse(body []byte) (*Document, error) {
+	if begin := bytes.TrimLeft(bytes.TrimPrefix(body, []byte("\uFEFF")), blanks); len(begin) > 0 && begin[0] == '{' {
+		return parseJSON(begin)
+	}
 	s := string(body)
 	if !utf8.Valid(body) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
@@ -302,6 +316,12 @@ func (p *parser) name() string {
 	return name
 }
 
+// isName tells whether the whole of s is an element's name.
+func isName(s string) bool {
+	p := parser{s: s}
+	return p.name() != "" && p.pos == len(s)
+}
+
 // nameByte tells whether a name may hold c.
 func nameByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf ||
@@ -358,12 +378,7 @@ func (p *parser) blanks() {
 }
 
 func (p *parser) fail(problem string) error {
-	before := p.s[:min(p.pos, len(p.s))]
-	return &SyntaxError{
-		Line:    1 + strings.Count(before, "\n"),
-		Column:  len(before) - strings.LastIndexByte(before, '\n'),
-		Problem: problem,
-	}
+	return syntaxError("XML", p.s[:min(p.pos, len(p.s))], problem)
 }
 
 // unescape resolves the five entities of XML and character references; any other & stays as it is.

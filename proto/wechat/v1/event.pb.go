@@ -40,6 +40,74 @@ type Event struct {
 	//	*Event_Location
 	//	*Event_Click
 	//	*Event_View
+	//	*Event_ScancodePush
+	//	*Event_ScancodeWaitmsg
+	//	*Event_PicSysphoto
+	//	*Event_PicPhotoOrAlbum
+	//	*Event_PicWeixin
+	//	*Event_LocationSelect
+	//	*Event_ViewMiniprogram
+	//	*Event_Enter
+	//	*Event_UserEnterTempsession
+	//	*Event_TemplateSendJobFinish
+	//	*Event_MassSendJobFinish
+	//	*Event_PublishJobFinish
+	//	*Event_SubscribeMsgPopupEvent
+	//	*Event_SubscribeMsgChangeEvent
+	//	*Event_SubscribeMsgSentEvent
+	//	*Event_KfCreateSession
+	//	*Event_KfCloseSession
+	//	*Event_KfSwitchSession
+	//	*Event_UserInfoModified
+	//	*Event_UserAuthorizationRevoke
+	//	*Event_UserAuthorizationCancellation
+	//	*Event_QualificationVerifySuccess
+	//	*Event_NamingVerifySuccess
+	//	*Event_AnnualRenew
+	//	*Event_VerifyExpired
+	//	*Event_QualificationVerifyFail
+	//	*Event_NamingVerifyFail
+	//	*Event_DebugDemo
+	//	*Event_WeappAuditSuccess
+	//	*Event_WeappAuditFail
+	//	*Event_WeappAuditDelay
+	//	*Event_WxaMediaCheck
+	//	*Event_CardPassCheck
+	//	*Event_CardNotPassCheck
+	//	*Event_UserGetCard
+	//	*Event_UserGiftingCard
+	//	*Event_UserDelCard
+	//	*Event_UserEnterSessionFromCard
+	//	*Event_SubmitMembercardUserInfo
+	//	*Event_UserViewCard
+	//	*Event_UserConsumeCard
+	//	*Event_UserPayFromPayCell
+	//	*Event_UpdateMemberCard
+	//	*Event_CardSkuRemind
+	//	*Event_CardPayOrder
+	//	*Event_CardMerchantCheckResult
+	//	*Event_GiftcardPayDone
+	//	*Event_GiftcardSendToFriend
+	//	*Event_GiftcardUserAccept
+	//	*Event_UserAuthorizeInvoice
+	//	*Event_UpdateInvoiceStatus
+	//	*Event_SubmitInvoiceTitle
+	//	*Event_CloudInvoiceInvoiceresultEvent
+	//	*Event_PoiCheckNotify
+	//	*Event_ApplyMerchantAuditInfo
+	//	*Event_ModifyStoreAuditInfo
+	//	*Event_AddStoreAuditInfo
+	//	*Event_CreateMapPoiAuditInfo
+	//	*Event_WifiConnected
+	//	*Event_ShakearoundUserShake
+	//	*Event_MerchantOrder
+	//	*Event_UserScanProduct
+	//	*Event_UserScanProductEnterSession
+	//	*Event_UserScanProductAsync
+	//	*Event_UserScanProductVerifyAction
+	//	*Event_GuideQrcodeScanEvent
+	//	*Event_GuideInviteResultEvent
+	//	*Event_AddGuideBuyerRelationEvent
 	//	*Event_Unknown
 	Kind          isEvent_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
@@ -151,6 +219,618 @@ func (x *Event) GetView() *ViewEvent {
 	return nil
 }
 
+func (x *Event) GetScancodePush() *ScanCodeEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ScancodePush); ok {
+			return x.ScancodePush
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetScancodeWaitmsg() *ScanCodeEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ScancodeWaitmsg); ok {
+			return x.ScancodeWaitmsg
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPicSysphoto() *PicEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_PicSysphoto); ok {
+			return x.PicSysphoto
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPicPhotoOrAlbum() *PicEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_PicPhotoOrAlbum); ok {
+			return x.PicPhotoOrAlbum
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPicWeixin() *PicEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_PicWeixin); ok {
+			return x.PicWeixin
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLocationSelect() *LocationSelectEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_LocationSelect); ok {
+			return x.LocationSelect
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetViewMiniprogram() *ViewMiniprogramEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ViewMiniprogram); ok {
+			return x.ViewMiniprogram
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetEnter() *EnterEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_Enter); ok {
+			return x.Enter
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserEnterTempsession() *UserEnterTempsessionEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserEnterTempsession); ok {
+			return x.UserEnterTempsession
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTemplateSendJobFinish() *TemplateSendJobFinishEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_TemplateSendJobFinish); ok {
+			return x.TemplateSendJobFinish
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetMassSendJobFinish() *MassSendJobFinishEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_MassSendJobFinish); ok {
+			return x.MassSendJobFinish
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPublishJobFinish() *PublishJobFinishEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_PublishJobFinish); ok {
+			return x.PublishJobFinish
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubscribeMsgPopupEvent() *SubscribeMsgPopupEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SubscribeMsgPopupEvent); ok {
+			return x.SubscribeMsgPopupEvent
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubscribeMsgChangeEvent() *SubscribeMsgChangeEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SubscribeMsgChangeEvent); ok {
+			return x.SubscribeMsgChangeEvent
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubscribeMsgSentEvent() *SubscribeMsgSentEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SubscribeMsgSentEvent); ok {
+			return x.SubscribeMsgSentEvent
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKfCreateSession() *KfSessionEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_KfCreateSession); ok {
+			return x.KfCreateSession
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKfCloseSession() *KfSessionEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_KfCloseSession); ok {
+			return x.KfCloseSession
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKfSwitchSession() *KfSwitchSessionEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_KfSwitchSession); ok {
+			return x.KfSwitchSession
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserInfoModified() *AuthorizationEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserInfoModified); ok {
+			return x.UserInfoModified
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserAuthorizationRevoke() *AuthorizationEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserAuthorizationRevoke); ok {
+			return x.UserAuthorizationRevoke
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserAuthorizationCancellation() *AuthorizationEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserAuthorizationCancellation); ok {
+			return x.UserAuthorizationCancellation
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetQualificationVerifySuccess() *VerifyExpiryEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_QualificationVerifySuccess); ok {
+			return x.QualificationVerifySuccess
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetNamingVerifySuccess() *VerifyExpiryEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_NamingVerifySuccess); ok {
+			return x.NamingVerifySuccess
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAnnualRenew() *VerifyExpiryEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_AnnualRenew); ok {
+			return x.AnnualRenew
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetVerifyExpired() *VerifyExpiryEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_VerifyExpired); ok {
+			return x.VerifyExpired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetQualificationVerifyFail() *VerifyFailEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_QualificationVerifyFail); ok {
+			return x.QualificationVerifyFail
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetNamingVerifyFail() *VerifyFailEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_NamingVerifyFail); ok {
+			return x.NamingVerifyFail
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDebugDemo() *DebugDemoEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_DebugDemo); ok {
+			return x.DebugDemo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetWeappAuditSuccess() *WeappAuditSuccessEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_WeappAuditSuccess); ok {
+			return x.WeappAuditSuccess
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetWeappAuditFail() *WeappAuditFailEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_WeappAuditFail); ok {
+			return x.WeappAuditFail
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetWeappAuditDelay() *WeappAuditDelayEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_WeappAuditDelay); ok {
+			return x.WeappAuditDelay
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetWxaMediaCheck() *WxaMediaCheckEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_WxaMediaCheck); ok {
+			return x.WxaMediaCheck
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCardPassCheck() *CardPassCheckEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CardPassCheck); ok {
+			return x.CardPassCheck
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCardNotPassCheck() *CardNotPassCheckEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CardNotPassCheck); ok {
+			return x.CardNotPassCheck
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserGetCard() *UserGetCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserGetCard); ok {
+			return x.UserGetCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserGiftingCard() *UserGiftingCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserGiftingCard); ok {
+			return x.UserGiftingCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserDelCard() *UserCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserDelCard); ok {
+			return x.UserDelCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserEnterSessionFromCard() *UserCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserEnterSessionFromCard); ok {
+			return x.UserEnterSessionFromCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubmitMembercardUserInfo() *UserCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SubmitMembercardUserInfo); ok {
+			return x.SubmitMembercardUserInfo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserViewCard() *UserViewCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserViewCard); ok {
+			return x.UserViewCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserConsumeCard() *UserConsumeCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserConsumeCard); ok {
+			return x.UserConsumeCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserPayFromPayCell() *UserPayFromPayCellEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserPayFromPayCell); ok {
+			return x.UserPayFromPayCell
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUpdateMemberCard() *UpdateMemberCardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UpdateMemberCard); ok {
+			return x.UpdateMemberCard
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCardSkuRemind() *CardSkuRemindEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CardSkuRemind); ok {
+			return x.CardSkuRemind
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCardPayOrder() *CardPayOrderEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CardPayOrder); ok {
+			return x.CardPayOrder
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCardMerchantCheckResult() *CardMerchantCheckResultEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CardMerchantCheckResult); ok {
+			return x.CardMerchantCheckResult
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGiftcardPayDone() *GiftcardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_GiftcardPayDone); ok {
+			return x.GiftcardPayDone
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGiftcardSendToFriend() *GiftcardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_GiftcardSendToFriend); ok {
+			return x.GiftcardSendToFriend
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGiftcardUserAccept() *GiftcardEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_GiftcardUserAccept); ok {
+			return x.GiftcardUserAccept
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserAuthorizeInvoice() *UserAuthorizeInvoiceEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserAuthorizeInvoice); ok {
+			return x.UserAuthorizeInvoice
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUpdateInvoiceStatus() *UpdateInvoiceStatusEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UpdateInvoiceStatus); ok {
+			return x.UpdateInvoiceStatus
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubmitInvoiceTitle() *SubmitInvoiceTitleEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_SubmitInvoiceTitle); ok {
+			return x.SubmitInvoiceTitle
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCloudInvoiceInvoiceresultEvent() *CloudInvoiceResultEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CloudInvoiceInvoiceresultEvent); ok {
+			return x.CloudInvoiceInvoiceresultEvent
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetPoiCheckNotify() *PoiCheckNotifyEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_PoiCheckNotify); ok {
+			return x.PoiCheckNotify
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetApplyMerchantAuditInfo() *StoreAuditEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ApplyMerchantAuditInfo); ok {
+			return x.ApplyMerchantAuditInfo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetModifyStoreAuditInfo() *StoreAuditEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ModifyStoreAuditInfo); ok {
+			return x.ModifyStoreAuditInfo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAddStoreAuditInfo() *AddStoreAuditInfoEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_AddStoreAuditInfo); ok {
+			return x.AddStoreAuditInfo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCreateMapPoiAuditInfo() *CreateMapPoiAuditInfoEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_CreateMapPoiAuditInfo); ok {
+			return x.CreateMapPoiAuditInfo
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetWifiConnected() *WifiConnectedEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_WifiConnected); ok {
+			return x.WifiConnected
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetShakearoundUserShake() *ShakearoundUserShakeEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_ShakearoundUserShake); ok {
+			return x.ShakearoundUserShake
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetMerchantOrder() *MerchantOrderEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_MerchantOrder); ok {
+			return x.MerchantOrder
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserScanProduct() *UserScanProductEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserScanProduct); ok {
+			return x.UserScanProduct
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserScanProductEnterSession() *UserScanProductEnterSessionEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserScanProductEnterSession); ok {
+			return x.UserScanProductEnterSession
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserScanProductAsync() *UserScanProductAsyncEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserScanProductAsync); ok {
+			return x.UserScanProductAsync
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetUserScanProductVerifyAction() *UserScanProductVerifyActionEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_UserScanProductVerifyAction); ok {
+			return x.UserScanProductVerifyAction
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGuideQrcodeScanEvent() *GuideQrcodeScanEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_GuideQrcodeScanEvent); ok {
+			return x.GuideQrcodeScanEvent
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGuideInviteResultEvent() *GuideInviteResultEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_GuideInviteResultEvent); ok {
+			return x.GuideInviteResultEvent
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAddGuideBuyerRelationEvent() *AddGuideBuyerRelationEvent {
+	if x != nil {
+		if x, ok := x.Kind.(*Event_AddGuideBuyerRelationEvent); ok {
+			return x.AddGuideBuyerRelationEvent
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetUnknown() *UnknownEvent {
 	if x != nil {
 		if x, ok := x.Kind.(*Event_Unknown); ok {
@@ -194,6 +874,346 @@ type Event_View struct {
 	View *ViewEvent `protobuf:"bytes,21,opt,name=view,proto3,oneof"`
 }
 
+type Event_ScancodePush struct {
+	// The user scanned a code; the client opens what it says.
+	ScancodePush *ScanCodeEvent `protobuf:"bytes,30,opt,name=scancode_push,json=scancodePush,proto3,oneof"`
+}
+
+type Event_ScancodeWaitmsg struct {
+	// The user scanned a code and waits for a reply.
+	ScancodeWaitmsg *ScanCodeEvent `protobuf:"bytes,31,opt,name=scancode_waitmsg,json=scancodeWaitmsg,proto3,oneof"`
+}
+
+type Event_PicSysphoto struct {
+	// The user sends photos just taken.
+	PicSysphoto *PicEvent `protobuf:"bytes,32,opt,name=pic_sysphoto,json=picSysphoto,proto3,oneof"`
+}
+
+type Event_PicPhotoOrAlbum struct {
+	// The user sends photos, just taken or from the album.
+	PicPhotoOrAlbum *PicEvent `protobuf:"bytes,33,opt,name=pic_photo_or_album,json=picPhotoOrAlbum,proto3,oneof"`
+}
+
+type Event_PicWeixin struct {
+	// The user sends pictures from WeChat's album.
+	PicWeixin *PicEvent `protobuf:"bytes,34,opt,name=pic_weixin,json=picWeixin,proto3,oneof"`
+}
+
+type Event_LocationSelect struct {
+	// The user sends a place.
+	LocationSelect *LocationSelectEvent `protobuf:"bytes,35,opt,name=location_select,json=locationSelect,proto3,oneof"`
+}
+
+type Event_ViewMiniprogram struct {
+	// The user opened a mini program.
+	ViewMiniprogram *ViewMiniprogramEvent `protobuf:"bytes,36,opt,name=view_miniprogram,json=viewMiniprogram,proto3,oneof"`
+}
+
+type Event_Enter struct {
+	// ENTER: the user opened the chat; obsolete.
+	Enter *EnterEvent `protobuf:"bytes,37,opt,name=enter,proto3,oneof"`
+}
+
+type Event_UserEnterTempsession struct {
+	// The user opened a mini program's customer-service chat.
+	UserEnterTempsession *UserEnterTempsessionEvent `protobuf:"bytes,38,opt,name=user_enter_tempsession,json=userEnterTempsession,proto3,oneof"`
+}
+
+type Event_TemplateSendJobFinish struct {
+	// TEMPLATESENDJOBFINISH: a template message arrived, or failed to.
+	TemplateSendJobFinish *TemplateSendJobFinishEvent `protobuf:"bytes,50,opt,name=template_send_job_finish,json=templateSendJobFinish,proto3,oneof"`
+}
+
+type Event_MassSendJobFinish struct {
+	// MASSSENDJOBFINISH: a mass message was sent, or refused.
+	MassSendJobFinish *MassSendJobFinishEvent `protobuf:"bytes,51,opt,name=mass_send_job_finish,json=massSendJobFinish,proto3,oneof"`
+}
+
+type Event_PublishJobFinish struct {
+	// PUBLISHJOBFINISH, also written FREEPUBLISHJOBFINISH: a draft was published, or refused.
+	PublishJobFinish *PublishJobFinishEvent `protobuf:"bytes,52,opt,name=publish_job_finish,json=publishJobFinish,proto3,oneof"`
+}
+
+type Event_SubscribeMsgPopupEvent struct {
+	// The user answered the question whether to get notices.
+	SubscribeMsgPopupEvent *SubscribeMsgPopupEvent `protobuf:"bytes,53,opt,name=subscribe_msg_popup_event,json=subscribeMsgPopupEvent,proto3,oneof"`
+}
+
+type Event_SubscribeMsgChangeEvent struct {
+	// The user changed which notices to get.
+	SubscribeMsgChangeEvent *SubscribeMsgChangeEvent `protobuf:"bytes,54,opt,name=subscribe_msg_change_event,json=subscribeMsgChangeEvent,proto3,oneof"`
+}
+
+type Event_SubscribeMsgSentEvent struct {
+	// Notices arrived, or failed to.
+	SubscribeMsgSentEvent *SubscribeMsgSentEvent `protobuf:"bytes,55,opt,name=subscribe_msg_sent_event,json=subscribeMsgSentEvent,proto3,oneof"`
+}
+
+type Event_KfCreateSession struct {
+	// A customer-service session began.
+	KfCreateSession *KfSessionEvent `protobuf:"bytes,70,opt,name=kf_create_session,json=kfCreateSession,proto3,oneof"`
+}
+
+type Event_KfCloseSession struct {
+	// A customer-service session ended.
+	KfCloseSession *KfSessionEvent `protobuf:"bytes,71,opt,name=kf_close_session,json=kfCloseSession,proto3,oneof"`
+}
+
+type Event_KfSwitchSession struct {
+	// A customer-service session was handed over.
+	KfSwitchSession *KfSwitchSessionEvent `protobuf:"bytes,72,opt,name=kf_switch_session,json=kfSwitchSession,proto3,oneof"`
+}
+
+type Event_UserInfoModified struct {
+	// A user changed the profile that the account was allowed to read.
+	UserInfoModified *AuthorizationEvent `protobuf:"bytes,73,opt,name=user_info_modified,json=userInfoModified,proto3,oneof"`
+}
+
+type Event_UserAuthorizationRevoke struct {
+	// A user revoked some of the consent.
+	UserAuthorizationRevoke *AuthorizationEvent `protobuf:"bytes,74,opt,name=user_authorization_revoke,json=userAuthorizationRevoke,proto3,oneof"`
+}
+
+type Event_UserAuthorizationCancellation struct {
+	// A user who has gone revoked all of the consent.
+	UserAuthorizationCancellation *AuthorizationEvent `protobuf:"bytes,75,opt,name=user_authorization_cancellation,json=userAuthorizationCancellation,proto3,oneof"`
+}
+
+type Event_QualificationVerifySuccess struct {
+	// The account's qualification was verified.
+	QualificationVerifySuccess *VerifyExpiryEvent `protobuf:"bytes,76,opt,name=qualification_verify_success,json=qualificationVerifySuccess,proto3,oneof"`
+}
+
+type Event_NamingVerifySuccess struct {
+	// The account's name was verified.
+	NamingVerifySuccess *VerifyExpiryEvent `protobuf:"bytes,77,opt,name=naming_verify_success,json=namingVerifySuccess,proto3,oneof"`
+}
+
+type Event_AnnualRenew struct {
+	// The account's verification must be renewed soon.
+	AnnualRenew *VerifyExpiryEvent `protobuf:"bytes,78,opt,name=annual_renew,json=annualRenew,proto3,oneof"`
+}
+
+type Event_VerifyExpired struct {
+	// The account's verification has expired.
+	VerifyExpired *VerifyExpiryEvent `protobuf:"bytes,79,opt,name=verify_expired,json=verifyExpired,proto3,oneof"`
+}
+
+type Event_QualificationVerifyFail struct {
+	// The account's qualification was not verified.
+	QualificationVerifyFail *VerifyFailEvent `protobuf:"bytes,80,opt,name=qualification_verify_fail,json=qualificationVerifyFail,proto3,oneof"`
+}
+
+type Event_NamingVerifyFail struct {
+	// The account's name was not verified.
+	NamingVerifyFail *VerifyFailEvent `protobuf:"bytes,81,opt,name=naming_verify_fail,json=namingVerifyFail,proto3,oneof"`
+}
+
+type Event_DebugDemo struct {
+	// The console's test tool.
+	DebugDemo *DebugDemoEvent `protobuf:"bytes,82,opt,name=debug_demo,json=debugDemo,proto3,oneof"`
+}
+
+type Event_WeappAuditSuccess struct {
+	// A mini program's version passed its audit.
+	WeappAuditSuccess *WeappAuditSuccessEvent `protobuf:"bytes,83,opt,name=weapp_audit_success,json=weappAuditSuccess,proto3,oneof"`
+}
+
+type Event_WeappAuditFail struct {
+	// A mini program's version was refused.
+	WeappAuditFail *WeappAuditFailEvent `protobuf:"bytes,84,opt,name=weapp_audit_fail,json=weappAuditFail,proto3,oneof"`
+}
+
+type Event_WeappAuditDelay struct {
+	// The audit of a mini program's version takes longer.
+	WeappAuditDelay *WeappAuditDelayEvent `protobuf:"bytes,85,opt,name=weapp_audit_delay,json=weappAuditDelay,proto3,oneof"`
+}
+
+type Event_WxaMediaCheck struct {
+	// The check of a picture or recording is done.
+	WxaMediaCheck *WxaMediaCheckEvent `protobuf:"bytes,86,opt,name=wxa_media_check,json=wxaMediaCheck,proto3,oneof"`
+}
+
+type Event_CardPassCheck struct {
+	// A card passed its audit.
+	CardPassCheck *CardPassCheckEvent `protobuf:"bytes,90,opt,name=card_pass_check,json=cardPassCheck,proto3,oneof"`
+}
+
+type Event_CardNotPassCheck struct {
+	// A card was refused.
+	CardNotPassCheck *CardNotPassCheckEvent `protobuf:"bytes,91,opt,name=card_not_pass_check,json=cardNotPassCheck,proto3,oneof"`
+}
+
+type Event_UserGetCard struct {
+	// A user took a card.
+	UserGetCard *UserGetCardEvent `protobuf:"bytes,92,opt,name=user_get_card,json=userGetCard,proto3,oneof"`
+}
+
+type Event_UserGiftingCard struct {
+	// A user gives a card away.
+	UserGiftingCard *UserGiftingCardEvent `protobuf:"bytes,93,opt,name=user_gifting_card,json=userGiftingCard,proto3,oneof"`
+}
+
+type Event_UserDelCard struct {
+	// A user deleted a card.
+	UserDelCard *UserCardEvent `protobuf:"bytes,94,opt,name=user_del_card,json=userDelCard,proto3,oneof"`
+}
+
+type Event_UserEnterSessionFromCard struct {
+	// A user came from a card to the chat.
+	UserEnterSessionFromCard *UserCardEvent `protobuf:"bytes,95,opt,name=user_enter_session_from_card,json=userEnterSessionFromCard,proto3,oneof"`
+}
+
+type Event_SubmitMembercardUserInfo struct {
+	// A user activated a membership card.
+	SubmitMembercardUserInfo *UserCardEvent `protobuf:"bytes,96,opt,name=submit_membercard_user_info,json=submitMembercardUserInfo,proto3,oneof"`
+}
+
+type Event_UserViewCard struct {
+	// A user looks at a membership card.
+	UserViewCard *UserViewCardEvent `protobuf:"bytes,97,opt,name=user_view_card,json=userViewCard,proto3,oneof"`
+}
+
+type Event_UserConsumeCard struct {
+	// A card was used.
+	UserConsumeCard *UserConsumeCardEvent `protobuf:"bytes,98,opt,name=user_consume_card,json=userConsumeCard,proto3,oneof"`
+}
+
+type Event_UserPayFromPayCell struct {
+	// A user paid with a card.
+	UserPayFromPayCell *UserPayFromPayCellEvent `protobuf:"bytes,99,opt,name=user_pay_from_pay_cell,json=userPayFromPayCell,proto3,oneof"`
+}
+
+type Event_UpdateMemberCard struct {
+	// A membership card's bonus or balance changed.
+	UpdateMemberCard *UpdateMemberCardEvent `protobuf:"bytes,100,opt,name=update_member_card,json=updateMemberCard,proto3,oneof"`
+}
+
+type Event_CardSkuRemind struct {
+	// A card's stock runs low.
+	CardSkuRemind *CardSkuRemindEvent `protobuf:"bytes,101,opt,name=card_sku_remind,json=cardSkuRemind,proto3,oneof"`
+}
+
+type Event_CardPayOrder struct {
+	// The account's card coins changed.
+	CardPayOrder *CardPayOrderEvent `protobuf:"bytes,102,opt,name=card_pay_order,json=cardPayOrder,proto3,oneof"`
+}
+
+type Event_CardMerchantCheckResult struct {
+	// A sub-merchant was audited.
+	CardMerchantCheckResult *CardMerchantCheckResultEvent `protobuf:"bytes,103,opt,name=card_merchant_check_result,json=cardMerchantCheckResult,proto3,oneof"`
+}
+
+type Event_GiftcardPayDone struct {
+	// A user bought a gift card.
+	GiftcardPayDone *GiftcardEvent `protobuf:"bytes,104,opt,name=giftcard_pay_done,json=giftcardPayDone,proto3,oneof"`
+}
+
+type Event_GiftcardSendToFriend struct {
+	// A user sends a gift card.
+	GiftcardSendToFriend *GiftcardEvent `protobuf:"bytes,105,opt,name=giftcard_send_to_friend,json=giftcardSendToFriend,proto3,oneof"`
+}
+
+type Event_GiftcardUserAccept struct {
+	// A user accepted a gift card.
+	GiftcardUserAccept *GiftcardEvent `protobuf:"bytes,106,opt,name=giftcard_user_accept,json=giftcardUserAccept,proto3,oneof"`
+}
+
+type Event_UserAuthorizeInvoice struct {
+	// A user agreed that invoices are made out.
+	UserAuthorizeInvoice *UserAuthorizeInvoiceEvent `protobuf:"bytes,110,opt,name=user_authorize_invoice,json=userAuthorizeInvoice,proto3,oneof"`
+}
+
+type Event_UpdateInvoiceStatus struct {
+	// An invoice changed.
+	UpdateInvoiceStatus *UpdateInvoiceStatusEvent `protobuf:"bytes,111,opt,name=update_invoice_status,json=updateInvoiceStatus,proto3,oneof"`
+}
+
+type Event_SubmitInvoiceTitle struct {
+	// A user sent a title for invoices.
+	SubmitInvoiceTitle *SubmitInvoiceTitleEvent `protobuf:"bytes,112,opt,name=submit_invoice_title,json=submitInvoiceTitle,proto3,oneof"`
+}
+
+type Event_CloudInvoiceInvoiceresultEvent struct {
+	// An electronic invoice was made out, or failed to be.
+	CloudInvoiceInvoiceresultEvent *CloudInvoiceResultEvent `protobuf:"bytes,113,opt,name=cloud_invoice_invoiceresult_event,json=cloudInvoiceInvoiceresultEvent,proto3,oneof"`
+}
+
+type Event_PoiCheckNotify struct {
+	// A store was audited.
+	PoiCheckNotify *PoiCheckNotifyEvent `protobuf:"bytes,130,opt,name=poi_check_notify,json=poiCheckNotify,proto3,oneof"`
+}
+
+type Event_ApplyMerchantAuditInfo struct {
+	// The merchant of stores was audited.
+	ApplyMerchantAuditInfo *StoreAuditEvent `protobuf:"bytes,131,opt,name=apply_merchant_audit_info,json=applyMerchantAuditInfo,proto3,oneof"`
+}
+
+type Event_ModifyStoreAuditInfo struct {
+	// A change of a store was audited.
+	ModifyStoreAuditInfo *StoreAuditEvent `protobuf:"bytes,132,opt,name=modify_store_audit_info,json=modifyStoreAuditInfo,proto3,oneof"`
+}
+
+type Event_AddStoreAuditInfo struct {
+	// A new store was audited.
+	AddStoreAuditInfo *AddStoreAuditInfoEvent `protobuf:"bytes,133,opt,name=add_store_audit_info,json=addStoreAuditInfo,proto3,oneof"`
+}
+
+type Event_CreateMapPoiAuditInfo struct {
+	// A new place for the map was audited.
+	CreateMapPoiAuditInfo *CreateMapPoiAuditInfoEvent `protobuf:"bytes,134,opt,name=create_map_poi_audit_info,json=createMapPoiAuditInfo,proto3,oneof"`
+}
+
+type Event_WifiConnected struct {
+	// WifiConnected: a user went online over a store's Wi-Fi.
+	WifiConnected *WifiConnectedEvent `protobuf:"bytes,135,opt,name=wifi_connected,json=wifiConnected,proto3,oneof"`
+}
+
+type Event_ShakearoundUserShake struct {
+	// ShakearoundUserShake: a user shook the telephone near beacons.
+	ShakearoundUserShake *ShakearoundUserShakeEvent `protobuf:"bytes,136,opt,name=shakearound_user_shake,json=shakearoundUserShake,proto3,oneof"`
+}
+
+type Event_MerchantOrder struct {
+	// A user paid an order of a WeChat shop.
+	MerchantOrder *MerchantOrderEvent `protobuf:"bytes,137,opt,name=merchant_order,json=merchantOrder,proto3,oneof"`
+}
+
+type Event_UserScanProduct struct {
+	// A user scanned a product and sees its page.
+	UserScanProduct *UserScanProductEvent `protobuf:"bytes,140,opt,name=user_scan_product,json=userScanProduct,proto3,oneof"`
+}
+
+type Event_UserScanProductEnterSession struct {
+	// A user came from a product's page to the chat.
+	UserScanProductEnterSession *UserScanProductEnterSessionEvent `protobuf:"bytes,141,opt,name=user_scan_product_enter_session,json=userScanProductEnterSession,proto3,oneof"`
+}
+
+type Event_UserScanProductAsync struct {
+	// A user scanned a product, and WeChat asks for what its page shows.
+	UserScanProductAsync *UserScanProductAsyncEvent `protobuf:"bytes,142,opt,name=user_scan_product_async,json=userScanProductAsync,proto3,oneof"`
+}
+
+type Event_UserScanProductVerifyAction struct {
+	// A product was audited.
+	UserScanProductVerifyAction *UserScanProductVerifyActionEvent `protobuf:"bytes,143,opt,name=user_scan_product_verify_action,json=userScanProductVerifyAction,proto3,oneof"`
+}
+
+type Event_GuideQrcodeScanEvent struct {
+	// A user scanned a shopping guide's code.
+	GuideQrcodeScanEvent *GuideQrcodeScanEvent `protobuf:"bytes,150,opt,name=guide_qrcode_scan_event,json=guideQrcodeScanEvent,proto3,oneof"`
+}
+
+type Event_GuideInviteResultEvent struct {
+	// Somebody answered the invitation to be a shopping guide.
+	GuideInviteResultEvent *GuideInviteResultEvent `protobuf:"bytes,151,opt,name=guide_invite_result_event,json=guideInviteResultEvent,proto3,oneof"`
+}
+
+type Event_AddGuideBuyerRelationEvent struct {
+	// A user was given a shopping guide.
+	AddGuideBuyerRelationEvent *AddGuideBuyerRelationEvent `protobuf:"bytes,152,opt,name=add_guide_buyer_relation_event,json=addGuideBuyerRelationEvent,proto3,oneof"`
+}
+
 type Event_Unknown struct {
 	// Any other Event: its elements are in the message's extra.
 	Unknown *UnknownEvent `protobuf:"bytes,15,opt,name=unknown,proto3,oneof"`
@@ -210,6 +1230,142 @@ func (*Event_Location) isEvent_Kind() {}
 func (*Event_Click) isEvent_Kind() {}
 
 func (*Event_View) isEvent_Kind() {}
+
+func (*Event_ScancodePush) isEvent_Kind() {}
+
+func (*Event_ScancodeWaitmsg) isEvent_Kind() {}
+
+func (*Event_PicSysphoto) isEvent_Kind() {}
+
+func (*Event_PicPhotoOrAlbum) isEvent_Kind() {}
+
+func (*Event_PicWeixin) isEvent_Kind() {}
+
+func (*Event_LocationSelect) isEvent_Kind() {}
+
+func (*Event_ViewMiniprogram) isEvent_Kind() {}
+
+func (*Event_Enter) isEvent_Kind() {}
+
+func (*Event_UserEnterTempsession) isEvent_Kind() {}
+
+func (*Event_TemplateSendJobFinish) isEvent_Kind() {}
+
+func (*Event_MassSendJobFinish) isEvent_Kind() {}
+
+func (*Event_PublishJobFinish) isEvent_Kind() {}
+
+func (*Event_SubscribeMsgPopupEvent) isEvent_Kind() {}
+
+func (*Event_SubscribeMsgChangeEvent) isEvent_Kind() {}
+
+func (*Event_SubscribeMsgSentEvent) isEvent_Kind() {}
+
+func (*Event_KfCreateSession) isEvent_Kind() {}
+
+func (*Event_KfCloseSession) isEvent_Kind() {}
+
+func (*Event_KfSwitchSession) isEvent_Kind() {}
+
+func (*Event_UserInfoModified) isEvent_Kind() {}
+
+func (*Event_UserAuthorizationRevoke) isEvent_Kind() {}
+
+func (*Event_UserAuthorizationCancellation) isEvent_Kind() {}
+
+func (*Event_QualificationVerifySuccess) isEvent_Kind() {}
+
+func (*Event_NamingVerifySuccess) isEvent_Kind() {}
+
+func (*Event_AnnualRenew) isEvent_Kind() {}
+
+func (*Event_VerifyExpired) isEvent_Kind() {}
+
+func (*Event_QualificationVerifyFail) isEvent_Kind() {}
+
+func (*Event_NamingVerifyFail) isEvent_Kind() {}
+
+func (*Event_DebugDemo) isEvent_Kind() {}
+
+func (*Event_WeappAuditSuccess) isEvent_Kind() {}
+
+func (*Event_WeappAuditFail) isEvent_Kind() {}
+
+func (*Event_WeappAuditDelay) isEvent_Kind() {}
+
+func (*Event_WxaMediaCheck) isEvent_Kind() {}
+
+func (*Event_CardPassCheck) isEvent_Kind() {}
+
+func (*Event_CardNotPassCheck) isEvent_Kind() {}
+
+func (*Event_UserGetCard) isEvent_Kind() {}
+
+func (*Event_UserGiftingCard) isEvent_Kind() {}
+
+func (*Event_UserDelCard) isEvent_Kind() {}
+
+func (*Event_UserEnterSessionFromCard) isEvent_Kind() {}
+
+func (*Event_SubmitMembercardUserInfo) isEvent_Kind() {}
+
+func (*Event_UserViewCard) isEvent_Kind() {}
+
+func (*Event_UserConsumeCard) isEvent_Kind() {}
+
+func (*Event_UserPayFromPayCell) isEvent_Kind() {}
+
+func (*Event_UpdateMemberCard) isEvent_Kind() {}
+
+func (*Event_CardSkuRemind) isEvent_Kind() {}
+
+func (*Event_CardPayOrder) isEvent_Kind() {}
+
+func (*Event_CardMerchantCheckResult) isEvent_Kind() {}
+
+func (*Event_GiftcardPayDone) isEvent_Kind() {}
+
+func (*Event_GiftcardSendToFriend) isEvent_Kind() {}
+
+func (*Event_GiftcardUserAccept) isEvent_Kind() {}
+
+func (*Event_UserAuthorizeInvoice) isEvent_Kind() {}
+
+func (*Event_UpdateInvoiceStatus) isEvent_Kind() {}
+
+func (*Event_SubmitInvoiceTitle) isEvent_Kind() {}
+
+func (*Event_CloudInvoiceInvoiceresultEvent) isEvent_Kind() {}
+
+func (*Event_PoiCheckNotify) isEvent_Kind() {}
+
+func (*Event_ApplyMerchantAuditInfo) isEvent_Kind() {}
+
+func (*Event_ModifyStoreAuditInfo) isEvent_Kind() {}
+
+func (*Event_AddStoreAuditInfo) isEvent_Kind() {}
+
+func (*Event_CreateMapPoiAuditInfo) isEvent_Kind() {}
+
+func (*Event_WifiConnected) isEvent_Kind() {}
+
+func (*Event_ShakearoundUserShake) isEvent_Kind() {}
+
+func (*Event_MerchantOrder) isEvent_Kind() {}
+
+func (*Event_UserScanProduct) isEvent_Kind() {}
+
+func (*Event_UserScanProductEnterSession) isEvent_Kind() {}
+
+func (*Event_UserScanProductAsync) isEvent_Kind() {}
+
+func (*Event_UserScanProductVerifyAction) isEvent_Kind() {}
+
+func (*Event_GuideQrcodeScanEvent) isEvent_Kind() {}
+
+func (*Event_GuideInviteResultEvent) isEvent_Kind() {}
+
+func (*Event_AddGuideBuyerRelationEvent) isEvent_Kind() {}
 
 func (*Event_Unknown) isEvent_Kind() {}
 
@@ -548,7 +1704,7 @@ var File_wechat_v1_event_proto protoreflect.FileDescriptor
 
 const file_wechat_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15wechat/v1/event.proto\x12\twechat.v1\"\xb2\x03\n" +
+	"\x15wechat/v1/event.proto\x12\twechat.v1\x1a\x1dwechat/v1/event_account.proto\x1a\x1awechat/v1/event_card.proto\x1a\x1awechat/v1/event_chat.proto\x1a\x19wechat/v1/event_job.proto\x1a\x1bwechat/v1/event_place.proto\"\xc4/\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\tR\x05event\x12\x1b\n" +
 	"\tevent_key\x18\x02 \x01(\tR\beventKey\x129\n" +
@@ -557,7 +1713,77 @@ const file_wechat_v1_event_proto_rawDesc = "" +
 	"\x04scan\x18\x12 \x01(\v2\x14.wechat.v1.ScanEventH\x00R\x04scan\x126\n" +
 	"\blocation\x18\x13 \x01(\v2\x18.wechat.v1.LocationEventH\x00R\blocation\x12-\n" +
 	"\x05click\x18\x14 \x01(\v2\x15.wechat.v1.ClickEventH\x00R\x05click\x12*\n" +
-	"\x04view\x18\x15 \x01(\v2\x14.wechat.v1.ViewEventH\x00R\x04view\x123\n" +
+	"\x04view\x18\x15 \x01(\v2\x14.wechat.v1.ViewEventH\x00R\x04view\x12?\n" +
+	"\rscancode_push\x18\x1e \x01(\v2\x18.wechat.v1.ScanCodeEventH\x00R\fscancodePush\x12E\n" +
+	"\x10scancode_waitmsg\x18\x1f \x01(\v2\x18.wechat.v1.ScanCodeEventH\x00R\x0fscancodeWaitmsg\x128\n" +
+	"\fpic_sysphoto\x18  \x01(\v2\x13.wechat.v1.PicEventH\x00R\vpicSysphoto\x12B\n" +
+	"\x12pic_photo_or_album\x18! \x01(\v2\x13.wechat.v1.PicEventH\x00R\x0fpicPhotoOrAlbum\x124\n" +
+	"\n" +
+	"pic_weixin\x18\" \x01(\v2\x13.wechat.v1.PicEventH\x00R\tpicWeixin\x12I\n" +
+	"\x0flocation_select\x18# \x01(\v2\x1e.wechat.v1.LocationSelectEventH\x00R\x0elocationSelect\x12L\n" +
+	"\x10view_miniprogram\x18$ \x01(\v2\x1f.wechat.v1.ViewMiniprogramEventH\x00R\x0fviewMiniprogram\x12-\n" +
+	"\x05enter\x18% \x01(\v2\x15.wechat.v1.EnterEventH\x00R\x05enter\x12\\\n" +
+	"\x16user_enter_tempsession\x18& \x01(\v2$.wechat.v1.UserEnterTempsessionEventH\x00R\x14userEnterTempsession\x12`\n" +
+	"\x18template_send_job_finish\x182 \x01(\v2%.wechat.v1.TemplateSendJobFinishEventH\x00R\x15templateSendJobFinish\x12T\n" +
+	"\x14mass_send_job_finish\x183 \x01(\v2!.wechat.v1.MassSendJobFinishEventH\x00R\x11massSendJobFinish\x12P\n" +
+	"\x12publish_job_finish\x184 \x01(\v2 .wechat.v1.PublishJobFinishEventH\x00R\x10publishJobFinish\x12^\n" +
+	"\x19subscribe_msg_popup_event\x185 \x01(\v2!.wechat.v1.SubscribeMsgPopupEventH\x00R\x16subscribeMsgPopupEvent\x12a\n" +
+	"\x1asubscribe_msg_change_event\x186 \x01(\v2\".wechat.v1.SubscribeMsgChangeEventH\x00R\x17subscribeMsgChangeEvent\x12[\n" +
+	"\x18subscribe_msg_sent_event\x187 \x01(\v2 .wechat.v1.SubscribeMsgSentEventH\x00R\x15subscribeMsgSentEvent\x12G\n" +
+	"\x11kf_create_session\x18F \x01(\v2\x19.wechat.v1.KfSessionEventH\x00R\x0fkfCreateSession\x12E\n" +
+	"\x10kf_close_session\x18G \x01(\v2\x19.wechat.v1.KfSessionEventH\x00R\x0ekfCloseSession\x12M\n" +
+	"\x11kf_switch_session\x18H \x01(\v2\x1f.wechat.v1.KfSwitchSessionEventH\x00R\x0fkfSwitchSession\x12M\n" +
+	"\x12user_info_modified\x18I \x01(\v2\x1d.wechat.v1.AuthorizationEventH\x00R\x10userInfoModified\x12[\n" +
+	"\x19user_authorization_revoke\x18J \x01(\v2\x1d.wechat.v1.AuthorizationEventH\x00R\x17userAuthorizationRevoke\x12g\n" +
+	"\x1fuser_authorization_cancellation\x18K \x01(\v2\x1d.wechat.v1.AuthorizationEventH\x00R\x1duserAuthorizationCancellation\x12`\n" +
+	"\x1cqualification_verify_success\x18L \x01(\v2\x1c.wechat.v1.VerifyExpiryEventH\x00R\x1aqualificationVerifySuccess\x12R\n" +
+	"\x15naming_verify_success\x18M \x01(\v2\x1c.wechat.v1.VerifyExpiryEventH\x00R\x13namingVerifySuccess\x12A\n" +
+	"\fannual_renew\x18N \x01(\v2\x1c.wechat.v1.VerifyExpiryEventH\x00R\vannualRenew\x12E\n" +
+	"\x0everify_expired\x18O \x01(\v2\x1c.wechat.v1.VerifyExpiryEventH\x00R\rverifyExpired\x12X\n" +
+	"\x19qualification_verify_fail\x18P \x01(\v2\x1a.wechat.v1.VerifyFailEventH\x00R\x17qualificationVerifyFail\x12J\n" +
+	"\x12naming_verify_fail\x18Q \x01(\v2\x1a.wechat.v1.VerifyFailEventH\x00R\x10namingVerifyFail\x12:\n" +
+	"\n" +
+	"debug_demo\x18R \x01(\v2\x19.wechat.v1.DebugDemoEventH\x00R\tdebugDemo\x12S\n" +
+	"\x13weapp_audit_success\x18S \x01(\v2!.wechat.v1.WeappAuditSuccessEventH\x00R\x11weappAuditSuccess\x12J\n" +
+	"\x10weapp_audit_fail\x18T \x01(\v2\x1e.wechat.v1.WeappAuditFailEventH\x00R\x0eweappAuditFail\x12M\n" +
+	"\x11weapp_audit_delay\x18U \x01(\v2\x1f.wechat.v1.WeappAuditDelayEventH\x00R\x0fweappAuditDelay\x12G\n" +
+	"\x0fwxa_media_check\x18V \x01(\v2\x1d.wechat.v1.WxaMediaCheckEventH\x00R\rwxaMediaCheck\x12G\n" +
+	"\x0fcard_pass_check\x18Z \x01(\v2\x1d.wechat.v1.CardPassCheckEventH\x00R\rcardPassCheck\x12Q\n" +
+	"\x13card_not_pass_check\x18[ \x01(\v2 .wechat.v1.CardNotPassCheckEventH\x00R\x10cardNotPassCheck\x12A\n" +
+	"\ruser_get_card\x18\\ \x01(\v2\x1b.wechat.v1.UserGetCardEventH\x00R\vuserGetCard\x12M\n" +
+	"\x11user_gifting_card\x18] \x01(\v2\x1f.wechat.v1.UserGiftingCardEventH\x00R\x0fuserGiftingCard\x12>\n" +
+	"\ruser_del_card\x18^ \x01(\v2\x18.wechat.v1.UserCardEventH\x00R\vuserDelCard\x12Z\n" +
+	"\x1cuser_enter_session_from_card\x18_ \x01(\v2\x18.wechat.v1.UserCardEventH\x00R\x18userEnterSessionFromCard\x12Y\n" +
+	"\x1bsubmit_membercard_user_info\x18` \x01(\v2\x18.wechat.v1.UserCardEventH\x00R\x18submitMembercardUserInfo\x12D\n" +
+	"\x0euser_view_card\x18a \x01(\v2\x1c.wechat.v1.UserViewCardEventH\x00R\fuserViewCard\x12M\n" +
+	"\x11user_consume_card\x18b \x01(\v2\x1f.wechat.v1.UserConsumeCardEventH\x00R\x0fuserConsumeCard\x12X\n" +
+	"\x16user_pay_from_pay_cell\x18c \x01(\v2\".wechat.v1.UserPayFromPayCellEventH\x00R\x12userPayFromPayCell\x12P\n" +
+	"\x12update_member_card\x18d \x01(\v2 .wechat.v1.UpdateMemberCardEventH\x00R\x10updateMemberCard\x12G\n" +
+	"\x0fcard_sku_remind\x18e \x01(\v2\x1d.wechat.v1.CardSkuRemindEventH\x00R\rcardSkuRemind\x12D\n" +
+	"\x0ecard_pay_order\x18f \x01(\v2\x1c.wechat.v1.CardPayOrderEventH\x00R\fcardPayOrder\x12f\n" +
+	"\x1acard_merchant_check_result\x18g \x01(\v2'.wechat.v1.CardMerchantCheckResultEventH\x00R\x17cardMerchantCheckResult\x12F\n" +
+	"\x11giftcard_pay_done\x18h \x01(\v2\x18.wechat.v1.GiftcardEventH\x00R\x0fgiftcardPayDone\x12Q\n" +
+	"\x17giftcard_send_to_friend\x18i \x01(\v2\x18.wechat.v1.GiftcardEventH\x00R\x14giftcardSendToFriend\x12L\n" +
+	"\x14giftcard_user_accept\x18j \x01(\v2\x18.wechat.v1.GiftcardEventH\x00R\x12giftcardUserAccept\x12\\\n" +
+	"\x16user_authorize_invoice\x18n \x01(\v2$.wechat.v1.UserAuthorizeInvoiceEventH\x00R\x14userAuthorizeInvoice\x12Y\n" +
+	"\x15update_invoice_status\x18o \x01(\v2#.wechat.v1.UpdateInvoiceStatusEventH\x00R\x13updateInvoiceStatus\x12V\n" +
+	"\x14submit_invoice_title\x18p \x01(\v2\".wechat.v1.SubmitInvoiceTitleEventH\x00R\x12submitInvoiceTitle\x12o\n" +
+	"!cloud_invoice_invoiceresult_event\x18q \x01(\v2\".wechat.v1.CloudInvoiceResultEventH\x00R\x1ecloudInvoiceInvoiceresultEvent\x12K\n" +
+	"\x10poi_check_notify\x18\x82\x01 \x01(\v2\x1e.wechat.v1.PoiCheckNotifyEventH\x00R\x0epoiCheckNotify\x12X\n" +
+	"\x19apply_merchant_audit_info\x18\x83\x01 \x01(\v2\x1a.wechat.v1.StoreAuditEventH\x00R\x16applyMerchantAuditInfo\x12T\n" +
+	"\x17modify_store_audit_info\x18\x84\x01 \x01(\v2\x1a.wechat.v1.StoreAuditEventH\x00R\x14modifyStoreAuditInfo\x12U\n" +
+	"\x14add_store_audit_info\x18\x85\x01 \x01(\v2!.wechat.v1.AddStoreAuditInfoEventH\x00R\x11addStoreAuditInfo\x12b\n" +
+	"\x19create_map_poi_audit_info\x18\x86\x01 \x01(\v2%.wechat.v1.CreateMapPoiAuditInfoEventH\x00R\x15createMapPoiAuditInfo\x12G\n" +
+	"\x0ewifi_connected\x18\x87\x01 \x01(\v2\x1d.wechat.v1.WifiConnectedEventH\x00R\rwifiConnected\x12]\n" +
+	"\x16shakearound_user_shake\x18\x88\x01 \x01(\v2$.wechat.v1.ShakearoundUserShakeEventH\x00R\x14shakearoundUserShake\x12G\n" +
+	"\x0emerchant_order\x18\x89\x01 \x01(\v2\x1d.wechat.v1.MerchantOrderEventH\x00R\rmerchantOrder\x12N\n" +
+	"\x11user_scan_product\x18\x8c\x01 \x01(\v2\x1f.wechat.v1.UserScanProductEventH\x00R\x0fuserScanProduct\x12t\n" +
+	"\x1fuser_scan_product_enter_session\x18\x8d\x01 \x01(\v2+.wechat.v1.UserScanProductEnterSessionEventH\x00R\x1buserScanProductEnterSession\x12^\n" +
+	"\x17user_scan_product_async\x18\x8e\x01 \x01(\v2$.wechat.v1.UserScanProductAsyncEventH\x00R\x14userScanProductAsync\x12t\n" +
+	"\x1fuser_scan_product_verify_action\x18\x8f\x01 \x01(\v2+.wechat.v1.UserScanProductVerifyActionEventH\x00R\x1buserScanProductVerifyAction\x12Y\n" +
+	"\x17guide_qrcode_scan_event\x18\x96\x01 \x01(\v2\x1f.wechat.v1.GuideQrcodeScanEventH\x00R\x14guideQrcodeScanEvent\x12_\n" +
+	"\x19guide_invite_result_event\x18\x97\x01 \x01(\v2!.wechat.v1.GuideInviteResultEventH\x00R\x16guideInviteResultEvent\x12l\n" +
+	"\x1eadd_guide_buyer_relation_event\x18\x98\x01 \x01(\v2%.wechat.v1.AddGuideBuyerRelationEventH\x00R\x1aaddGuideBuyerRelationEvent\x123\n" +
 	"\aunknown\x18\x0f \x01(\v2\x17.wechat.v1.UnknownEventH\x00R\aunknownB\x06\n" +
 	"\x04kind\"\x0e\n" +
 	"\fUnknownEvent\">\n" +
@@ -591,28 +1817,149 @@ func file_wechat_v1_event_proto_rawDescGZIP() []byte {
 
 var file_wechat_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_wechat_v1_event_proto_goTypes = []any{
-	(*Event)(nil),            // 0: wechat.v1.Event
-	(*UnknownEvent)(nil),     // 1: wechat.v1.UnknownEvent
-	(*SubscribeEvent)(nil),   // 2: wechat.v1.SubscribeEvent
-	(*UnsubscribeEvent)(nil), // 3: wechat.v1.UnsubscribeEvent
-	(*ScanEvent)(nil),        // 4: wechat.v1.ScanEvent
-	(*LocationEvent)(nil),    // 5: wechat.v1.LocationEvent
-	(*ClickEvent)(nil),       // 6: wechat.v1.ClickEvent
-	(*ViewEvent)(nil),        // 7: wechat.v1.ViewEvent
+	(*Event)(nil),                            // 0: wechat.v1.Event
+	(*UnknownEvent)(nil),                     // 1: wechat.v1.UnknownEvent
+	(*SubscribeEvent)(nil),                   // 2: wechat.v1.SubscribeEvent
+	(*UnsubscribeEvent)(nil),                 // 3: wechat.v1.UnsubscribeEvent
+	(*ScanEvent)(nil),                        // 4: wechat.v1.ScanEvent
+	(*LocationEvent)(nil),                    // 5: wechat.v1.LocationEvent
+	(*ClickEvent)(nil),                       // 6: wechat.v1.ClickEvent
+	(*ViewEvent)(nil),                        // 7: wechat.v1.ViewEvent
+	(*ScanCodeEvent)(nil),                    // 8: wechat.v1.ScanCodeEvent
+	(*PicEvent)(nil),                         // 9: wechat.v1.PicEvent
+	(*LocationSelectEvent)(nil),              // 10: wechat.v1.LocationSelectEvent
+	(*ViewMiniprogramEvent)(nil),             // 11: wechat.v1.ViewMiniprogramEvent
+	(*EnterEvent)(nil),                       // 12: wechat.v1.EnterEvent
+	(*UserEnterTempsessionEvent)(nil),        // 13: wechat.v1.UserEnterTempsessionEvent
+	(*TemplateSendJobFinishEvent)(nil),       // 14: wechat.v1.TemplateSendJobFinishEvent
+	(*MassSendJobFinishEvent)(nil),           // 15: wechat.v1.MassSendJobFinishEvent
+	(*PublishJobFinishEvent)(nil),            // 16: wechat.v1.PublishJobFinishEvent
+	(*SubscribeMsgPopupEvent)(nil),           // 17: wechat.v1.SubscribeMsgPopupEvent
+	(*SubscribeMsgChangeEvent)(nil),          // 18: wechat.v1.SubscribeMsgChangeEvent
+	(*SubscribeMsgSentEvent)(nil),            // 19: wechat.v1.SubscribeMsgSentEvent
+	(*KfSessionEvent)(nil),                   // 20: wechat.v1.KfSessionEvent
+	(*KfSwitchSessionEvent)(nil),             // 21: wechat.v1.KfSwitchSessionEvent
+	(*AuthorizationEvent)(nil),               // 22: wechat.v1.AuthorizationEvent
+	(*VerifyExpiryEvent)(nil),                // 23: wechat.v1.VerifyExpiryEvent
+	(*VerifyFailEvent)(nil),                  // 24: wechat.v1.VerifyFailEvent
+	(*DebugDemoEvent)(nil),                   // 25: wechat.v1.DebugDemoEvent
+	(*WeappAuditSuccessEvent)(nil),           // 26: wechat.v1.WeappAuditSuccessEvent
+	(*WeappAuditFailEvent)(nil),              // 27: wechat.v1.WeappAuditFailEvent
+	(*WeappAuditDelayEvent)(nil),             // 28: wechat.v1.WeappAuditDelayEvent
+	(*WxaMediaCheckEvent)(nil),               // 29: wechat.v1.WxaMediaCheckEvent
+	(*CardPassCheckEvent)(nil),               // 30: wechat.v1.CardPassCheckEvent
+	(*CardNotPassCheckEvent)(nil),            // 31: wechat.v1.CardNotPassCheckEvent
+	(*UserGetCardEvent)(nil),                 // 32: wechat.v1.UserGetCardEvent
+	(*UserGiftingCardEvent)(nil),             // 33: wechat.v1.UserGiftingCardEvent
+	(*UserCardEvent)(nil),                    // 34: wechat.v1.UserCardEvent
+	(*UserViewCardEvent)(nil),                // 35: wechat.v1.UserViewCardEvent
+	(*UserConsumeCardEvent)(nil),             // 36: wechat.v1.UserConsumeCardEvent
+	(*UserPayFromPayCellEvent)(nil),          // 37: wechat.v1.UserPayFromPayCellEvent
+	(*UpdateMemberCardEvent)(nil),            // 38: wechat.v1.UpdateMemberCardEvent
+	(*CardSkuRemindEvent)(nil),               // 39: wechat.v1.CardSkuRemindEvent
+	(*CardPayOrderEvent)(nil),                // 40: wechat.v1.CardPayOrderEvent
+	(*CardMerchantCheckResultEvent)(nil),     // 41: wechat.v1.CardMerchantCheckResultEvent
+	(*GiftcardEvent)(nil),                    // 42: wechat.v1.GiftcardEvent
+	(*UserAuthorizeInvoiceEvent)(nil),        // 43: wechat.v1.UserAuthorizeInvoiceEvent
+	(*UpdateInvoiceStatusEvent)(nil),         // 44: wechat.v1.UpdateInvoiceStatusEvent
+	(*SubmitInvoiceTitleEvent)(nil),          // 45: wechat.v1.SubmitInvoiceTitleEvent
+	(*CloudInvoiceResultEvent)(nil),          // 46: wechat.v1.CloudInvoiceResultEvent
+	(*PoiCheckNotifyEvent)(nil),              // 47: wechat.v1.PoiCheckNotifyEvent
+	(*StoreAuditEvent)(nil),                  // 48: wechat.v1.StoreAuditEvent
+	(*AddStoreAuditInfoEvent)(nil),           // 49: wechat.v1.AddStoreAuditInfoEvent
+	(*CreateMapPoiAuditInfoEvent)(nil),       // 50: wechat.v1.CreateMapPoiAuditInfoEvent
+	(*WifiConnectedEvent)(nil),               // 51: wechat.v1.WifiConnectedEvent
+	(*ShakearoundUserShakeEvent)(nil),        // 52: wechat.v1.ShakearoundUserShakeEvent
+	(*MerchantOrderEvent)(nil),               // 53: wechat.v1.MerchantOrderEvent
+	(*UserScanProductEvent)(nil),             // 54: wechat.v1.UserScanProductEvent
+	(*UserScanProductEnterSessionEvent)(nil), // 55: wechat.v1.UserScanProductEnterSessionEvent
+	(*UserScanProductAsyncEvent)(nil),        // 56: wechat.v1.UserScanProductAsyncEvent
+	(*UserScanProductVerifyActionEvent)(nil), // 57: wechat.v1.UserScanProductVerifyActionEvent
+	(*GuideQrcodeScanEvent)(nil),             // 58: wechat.v1.GuideQrcodeScanEvent
+	(*GuideInviteResultEvent)(nil),           // 59: wechat.v1.GuideInviteResultEvent
+	(*AddGuideBuyerRelationEvent)(nil),       // 60: wechat.v1.AddGuideBuyerRelationEvent
 }
 var file_wechat_v1_event_proto_depIdxs = []int32{
-	2, // 0: wechat.v1.Event.subscribe:type_name -> wechat.v1.SubscribeEvent
-	3, // 1: wechat.v1.Event.unsubscribe:type_name -> wechat.v1.UnsubscribeEvent
-	4, // 2: wechat.v1.Event.scan:type_name -> wechat.v1.ScanEvent
-	5, // 3: wechat.v1.Event.location:type_name -> wechat.v1.LocationEvent
-	6, // 4: wechat.v1.Event.click:type_name -> wechat.v1.ClickEvent
-	7, // 5: wechat.v1.Event.view:type_name -> wechat.v1.ViewEvent
-	1, // 6: wechat.v1.Event.unknown:type_name -> wechat.v1.UnknownEvent
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	2,  // 0: wechat.v1.Event.subscribe:type_name -> wechat.v1.SubscribeEvent
+	3,  // 1: wechat.v1.Event.unsubscribe:type_name -> wechat.v1.UnsubscribeEvent
+	4,  // 2: wechat.v1.Event.scan:type_name -> wechat.v1.ScanEvent
+	5,  // 3: wechat.v1.Event.location:type_name -> wechat.v1.LocationEvent
+	6,  // 4: wechat.v1.Event.click:type_name -> wechat.v1.ClickEvent
+	7,  // 5: wechat.v1.Event.view:type_name -> wechat.v1.ViewEvent
+	8,  // 6: wechat.v1.Event.scancode_push:type_name -> wechat.v1.ScanCodeEvent
+	8,  // 7: wechat.v1.Event.scancode_waitmsg:type_name -> wechat.v1.ScanCodeEvent
+	9,  // 8: wechat.v1.Event.pic_sysphoto:type_name -> wechat.v1.PicEvent
+	9,  // 9: wechat.v1.Event.pic_photo_or_album:type_name -> wechat.v1.PicEvent
+	9,  // 10: wechat.v1.Event.pic_weixin:type_name -> wechat.v1.PicEvent
+	10, // 11: wechat.v1.Event.location_select:type_name -> wechat.v1.LocationSelectEvent
+	11, // 12: wechat.v1.Event.view_miniprogram:type_name -> wechat.v1.ViewMiniprogramEvent
+	12, // 13: wechat.v1.Event.enter:type_name -> wechat.v1.EnterEvent
+	13, // 14: wechat.v1.Event.user_enter_tempsession:type_name -> wechat.v1.UserEnterTempsessionEvent
+	14, // 15: wechat.v1.Event.template_send_job_finish:type_name -> wechat.v1.TemplateSendJobFinishEvent
+	15, // 16: wechat.v1.Event.mass_send_job_finish:type_name -> wechat.v1.MassSendJobFinishEvent
+	16, // 17: wechat.v1.Event.publish_job_finish:type_name -> wechat.v1.PublishJobFinishEvent
+	17, // 18: wechat.v1.Event.subscribe_msg_popup_event:type_name -> wechat.v1.SubscribeMsgPopupEvent
+	18, // 19: wechat.v1.Event.subscribe_msg_change_event:type_name -> wechat.v1.SubscribeMsgChangeEvent
+	19, // 20: wechat.v1.Event.subscribe_msg_sent_event:type_name -> wechat.v1.SubscribeMsgSentEvent
+	20, // 21: wechat.v1.Event.kf_create_session:type_name -> wechat.v1.KfSessionEvent
+	20, // 22: wechat.v1.Event.kf_close_session:type_name -> wechat.v1.KfSessionEvent
+	21, // 23: wechat.v1.Event.kf_switch_session:type_name -> wechat.v1.KfSwitchSessionEvent
+	22, // 24: wechat.v1.Event.user_info_modified:type_name -> wechat.v1.AuthorizationEvent
+	22, // 25: wechat.v1.Event.user_authorization_revoke:type_name -> wechat.v1.AuthorizationEvent
+	22, // 26: wechat.v1.Event.user_authorization_cancellation:type_name -> wechat.v1.AuthorizationEvent
+	23, // 27: wechat.v1.Event.qualification_verify_success:type_name -> wechat.v1.VerifyExpiryEvent
+	23, // 28: wechat.v1.Event.naming_verify_success:type_name -> wechat.v1.VerifyExpiryEvent
+	23, // 29: wechat.v1.Event.annual_renew:type_name -> wechat.v1.VerifyExpiryEvent
+	23, // 30: wechat.v1.Event.verify_expired:type_name -> wechat.v1.VerifyExpiryEvent
+	24, // 31: wechat.v1.Event.qualification_verify_fail:type_name -> wechat.v1.VerifyFailEvent
+	24, // 32: wechat.v1.Event.naming_verify_fail:type_name -> wechat.v1.VerifyFailEvent
+	25, // 33: wechat.v1.Event.debug_demo:type_name -> wechat.v1.DebugDemoEvent
+	26, // 34: wechat.v1.Event.weapp_audit_success:type_name -> wechat.v1.WeappAuditSuccessEvent
+	27, // 35: wechat.v1.Event.weapp_audit_fail:type_name -> wechat.v1.WeappAuditFailEvent
+	28, // 36: wechat.v1.Event.weapp_audit_delay:type_name -> wechat.v1.WeappAuditDelayEvent
+	29, // 37: wechat.v1.Event.wxa_media_check:type_name -> wechat.v1.WxaMediaCheckEvent
+	30, // 38: wechat.v1.Event.card_pass_check:type_name -> wechat.v1.CardPassCheckEvent
+	31, // 39: wechat.v1.Event.card_not_pass_check:type_name -> wechat.v1.CardNotPassCheckEvent
+	32, // 40: wechat.v1.Event.user_get_card:type_name -> wechat.v1.UserGetCardEvent
+	33, // 41: wechat.v1.Event.user_gifting_card:type_name -> wechat.v1.UserGiftingCardEvent
+	34, // 42: wechat.v1.Event.user_del_card:type_name -> wechat.v1.UserCardEvent
+	34, // 43: wechat.v1.Event.user_enter_session_from_card:type_name -> wechat.v1.UserCardEvent
+	34, // 44: wechat.v1.Event.submit_membercard_user_info:type_name -> wechat.v1.UserCardEvent
+	35, // 45: wechat.v1.Event.user_view_card:type_name -> wechat.v1.UserViewCardEvent
+	36, // 46: wechat.v1.Event.user_consume_card:type_name -> wechat.v1.UserConsumeCardEvent
+	37, // 47: wechat.v1.Event.user_pay_from_pay_cell:type_name -> wechat.v1.UserPayFromPayCellEvent
+	38, // 48: wechat.v1.Event.update_member_card:type_name -> wechat.v1.UpdateMemberCardEvent
+	39, // 49: wechat.v1.Event.card_sku_remind:type_name -> wechat.v1.CardSkuRemindEvent
+	40, // 50: wechat.v1.Event.card_pay_order:type_name -> wechat.v1.CardPayOrderEvent
+	41, // 51: wechat.v1.Event.card_merchant_check_result:type_name -> wechat.v1.CardMerchantCheckResultEvent
+	42, // 52: wechat.v1.Event.giftcard_pay_done:type_name -> wechat.v1.GiftcardEvent
+	42, // 53: wechat.v1.Event.giftcard_send_to_friend:type_name -> wechat.v1.GiftcardEvent
+	42, // 54: wechat.v1.Event.giftcard_user_accept:type_name -> wechat.v1.GiftcardEvent
+	43, // 55: wechat.v1.Event.user_authorize_invoice:type_name -> wechat.v1.UserAuthorizeInvoiceEvent
+	44, // 56: wechat.v1.Event.update_invoice_status:type_name -> wechat.v1.UpdateInvoiceStatusEvent
+	45, // 57: wechat.v1.Event.submit_invoice_title:type_name -> wechat.v1.SubmitInvoiceTitleEvent
+	46, // 58: wechat.v1.Event.cloud_invoice_invoiceresult_event:type_name -> wechat.v1.CloudInvoiceResultEvent
+	47, // 59: wechat.v1.Event.poi_check_notify:type_name -> wechat.v1.PoiCheckNotifyEvent
+	48, // 60: wechat.v1.Event.apply_merchant_audit_info:type_name -> wechat.v1.StoreAuditEvent
+	48, // 61: wechat.v1.Event.modify_store_audit_info:type_name -> wechat.v1.StoreAuditEvent
+	49, // 62: wechat.v1.Event.add_store_audit_info:type_name -> wechat.v1.AddStoreAuditInfoEvent
+	50, // 63: wechat.v1.Event.create_map_poi_audit_info:type_name -> wechat.v1.CreateMapPoiAuditInfoEvent
+	51, // 64: wechat.v1.Event.wifi_connected:type_name -> wechat.v1.WifiConnectedEvent
+	52, // 65: wechat.v1.Event.shakearound_user_shake:type_name -> wechat.v1.ShakearoundUserShakeEvent
+	53, // 66: wechat.v1.Event.merchant_order:type_name -> wechat.v1.MerchantOrderEvent
+	54, // 67: wechat.v1.Event.user_scan_product:type_name -> wechat.v1.UserScanProductEvent
+	55, // 68: wechat.v1.Event.user_scan_product_enter_session:type_name -> wechat.v1.UserScanProductEnterSessionEvent
+	56, // 69: wechat.v1.Event.user_scan_product_async:type_name -> wechat.v1.UserScanProductAsyncEvent
+	57, // 70: wechat.v1.Event.user_scan_product_verify_action:type_name -> wechat.v1.UserScanProductVerifyActionEvent
+	58, // 71: wechat.v1.Event.guide_qrcode_scan_event:type_name -> wechat.v1.GuideQrcodeScanEvent
+	59, // 72: wechat.v1.Event.guide_invite_result_event:type_name -> wechat.v1.GuideInviteResultEvent
+	60, // 73: wechat.v1.Event.add_guide_buyer_relation_event:type_name -> wechat.v1.AddGuideBuyerRelationEvent
+	1,  // 74: wechat.v1.Event.unknown:type_name -> wechat.v1.UnknownEvent
+	75, // [75:75] is the sub-list for method output_type
+	75, // [75:75] is the sub-list for method input_type
+	75, // [75:75] is the sub-list for extension type_name
+	75, // [75:75] is the sub-list for extension extendee
+	0,  // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_wechat_v1_event_proto_init() }
@@ -620,6 +1967,11 @@ func file_wechat_v1_event_proto_init() {
 	if File_wechat_v1_event_proto != nil {
 		return
 	}
+	file_wechat_v1_event_account_proto_init()
+	file_wechat_v1_event_card_proto_init()
+	file_wechat_v1_event_chat_proto_init()
+	file_wechat_v1_event_job_proto_init()
+	file_wechat_v1_event_place_proto_init()
 	file_wechat_v1_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*Event_Subscribe)(nil),
 		(*Event_Unsubscribe)(nil),
@@ -627,6 +1979,74 @@ func file_wechat_v1_event_proto_init() {
 		(*Event_Location)(nil),
 		(*Event_Click)(nil),
 		(*Event_View)(nil),
+		(*Event_ScancodePush)(nil),
+		(*Event_ScancodeWaitmsg)(nil),
+		(*Event_PicSysphoto)(nil),
+		(*Event_PicPhotoOrAlbum)(nil),
+		(*Event_PicWeixin)(nil),
+		(*Event_LocationSelect)(nil),
+		(*Event_ViewMiniprogram)(nil),
+		(*Event_Enter)(nil),
+		(*Event_UserEnterTempsession)(nil),
+		(*Event_TemplateSendJobFinish)(nil),
+		(*Event_MassSendJobFinish)(nil),
+		(*Event_PublishJobFinish)(nil),
+		(*Event_SubscribeMsgPopupEvent)(nil),
+		(*Event_SubscribeMsgChangeEvent)(nil),
+		(*Event_SubscribeMsgSentEvent)(nil),
+		(*Event_KfCreateSession)(nil),
+		(*Event_KfCloseSession)(nil),
+		(*Event_KfSwitchSession)(nil),
+		(*Event_UserInfoModified)(nil),
+		(*Event_UserAuthorizationRevoke)(nil),
+		(*Event_UserAuthorizationCancellation)(nil),
+		(*Event_QualificationVerifySuccess)(nil),
+		(*Event_NamingVerifySuccess)(nil),
+		(*Event_AnnualRenew)(nil),
+		(*Event_VerifyExpired)(nil),
+		(*Event_QualificationVerifyFail)(nil),
+		(*Event_NamingVerifyFail)(nil),
+		(*Event_DebugDemo)(nil),
+		(*Event_WeappAuditSuccess)(nil),
+		(*Event_WeappAuditFail)(nil),
+		(*Event_WeappAuditDelay)(nil),
+		(*Event_WxaMediaCheck)(nil),
+		(*Event_CardPassCheck)(nil),
+		(*Event_CardNotPassCheck)(nil),
+		(*Event_UserGetCard)(nil),
+		(*Event_UserGiftingCard)(nil),
+		(*Event_UserDelCard)(nil),
+		(*Event_UserEnterSessionFromCard)(nil),
+		(*Event_SubmitMembercardUserInfo)(nil),
+		(*Event_UserViewCard)(nil),
+		(*Event_UserConsumeCard)(nil),
+		(*Event_UserPayFromPayCell)(nil),
+		(*Event_UpdateMemberCard)(nil),
+		(*Event_CardSkuRemind)(nil),
+		(*Event_CardPayOrder)(nil),
+		(*Event_CardMerchantCheckResult)(nil),
+		(*Event_GiftcardPayDone)(nil),
+		(*Event_GiftcardSendToFriend)(nil),
+		(*Event_GiftcardUserAccept)(nil),
+		(*Event_UserAuthorizeInvoice)(nil),
+		(*Event_UpdateInvoiceStatus)(nil),
+		(*Event_SubmitInvoiceTitle)(nil),
+		(*Event_CloudInvoiceInvoiceresultEvent)(nil),
+		(*Event_PoiCheckNotify)(nil),
+		(*Event_ApplyMerchantAuditInfo)(nil),
+		(*Event_ModifyStoreAuditInfo)(nil),
+		(*Event_AddStoreAuditInfo)(nil),
+		(*Event_CreateMapPoiAuditInfo)(nil),
+		(*Event_WifiConnected)(nil),
+		(*Event_ShakearoundUserShake)(nil),
+		(*Event_MerchantOrder)(nil),
+		(*Event_UserScanProduct)(nil),
+		(*Event_UserScanProductEnterSession)(nil),
+		(*Event_UserScanProductAsync)(nil),
+		(*Event_UserScanProductVerifyAction)(nil),
+		(*Event_GuideQrcodeScanEvent)(nil),
+		(*Event_GuideInviteResultEvent)(nil),
+		(*Event_AddGuideBuyerRelationEvent)(nil),
 		(*Event_Unknown)(nil),
 	}
 	type x struct{}

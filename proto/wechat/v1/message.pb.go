@@ -56,6 +56,10 @@ type Message struct {
 	//	*Message_Shortvideo
 	//	*Message_Location
 	//	*Message_Link
+	//	*Message_File
+	//	*Message_Miniprogrampage
+	//	*Message_DeviceText
+	//	*Message_DeviceEvent
 	//	*Message_Event
 	//	*Message_Unknown
 	Content isMessage_Content `protobuf_oneof:"content"`
@@ -222,6 +226,42 @@ func (x *Message) GetLink() *Link {
 	return nil
 }
 
+func (x *Message) GetFile() *File {
+	if x != nil {
+		if x, ok := x.Content.(*Message_File); ok {
+			return x.File
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetMiniprogrampage() *MiniProgramPage {
+	if x != nil {
+		if x, ok := x.Content.(*Message_Miniprogrampage); ok {
+			return x.Miniprogrampage
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetDeviceText() *DeviceText {
+	if x != nil {
+		if x, ok := x.Content.(*Message_DeviceText); ok {
+			return x.DeviceText
+		}
+	}
+	return nil
+}
+
+func (x *Message) GetDeviceEvent() *DeviceEvent {
+	if x != nil {
+		if x, ok := x.Content.(*Message_DeviceEvent); ok {
+			return x.DeviceEvent
+		}
+	}
+	return nil
+}
+
 func (x *Message) GetEvent() *Event {
 	if x != nil {
 		if x, ok := x.Content.(*Message_Event); ok {
@@ -286,6 +326,26 @@ type Message_Link struct {
 	Link *Link `protobuf:"bytes,22,opt,name=link,proto3,oneof"`
 }
 
+type Message_File struct {
+	// MsgType file: a file that the user sent.
+	File *File `protobuf:"bytes,23,opt,name=file,proto3,oneof"`
+}
+
+type Message_Miniprogrampage struct {
+	// MsgType miniprogrampage: a mini program's card that the user sent.
+	Miniprogrampage *MiniProgramPage `protobuf:"bytes,24,opt,name=miniprogrampage,proto3,oneof"`
+}
+
+type Message_DeviceText struct {
+	// MsgType device_text: data of a device.
+	DeviceText *DeviceText `protobuf:"bytes,25,opt,name=device_text,json=deviceText,proto3,oneof"`
+}
+
+type Message_DeviceEvent struct {
+	// MsgType device_event: something happened to a device.
+	DeviceEvent *DeviceEvent `protobuf:"bytes,26,opt,name=device_event,json=deviceEvent,proto3,oneof"`
+}
+
 type Message_Event struct {
 	// MsgType event.
 	Event *Event `protobuf:"bytes,64,opt,name=event,proto3,oneof"`
@@ -310,73 +370,17 @@ func (*Message_Location) isMessage_Content() {}
 
 func (*Message_Link) isMessage_Content() {}
 
+func (*Message_File) isMessage_Content() {}
+
+func (*Message_Miniprogrampage) isMessage_Content() {}
+
+func (*Message_DeviceText) isMessage_Content() {}
+
+func (*Message_DeviceEvent) isMessage_Content() {}
+
 func (*Message_Event) isMessage_Content() {}
 
 func (*Message_Unknown) isMessage_Content() {}
-
-// Element is an XML element that has no field of its own.
-type Element struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The element's name, case as sent.
-	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Its text as sent. Blanks between child elements are not kept.
-	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
-	// Its child elements, in order.
-	Children      []*Element `protobuf:"bytes,3,rep,name=children,proto3" json:"children,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Element) Reset() {
-	*x = Element{}
-	mi := &file_wechat_v1_message_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Element) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Element) ProtoMessage() {}
-
-func (x *Element) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Element.ProtoReflect.Descriptor instead.
-func (*Element) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *Element) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Element) GetText() string {
-	if x != nil {
-		return x.Text
-	}
-	return ""
-}
-
-func (x *Element) GetChildren() []*Element {
-	if x != nil {
-		return x.Children
-	}
-	return nil
-}
 
 // Unknown stands for a MsgType or an Event that this version has no type for.
 type Unknown struct {
@@ -387,7 +391,7 @@ type Unknown struct {
 
 func (x *Unknown) Reset() {
 	*x = Unknown{}
-	mi := &file_wechat_v1_message_proto_msgTypes[2]
+	mi := &file_wechat_v1_message_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +403,7 @@ func (x *Unknown) String() string {
 func (*Unknown) ProtoMessage() {}
 
 func (x *Unknown) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[2]
+	mi := &file_wechat_v1_message_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +416,7 @@ func (x *Unknown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unknown.ProtoReflect.Descriptor instead.
 func (*Unknown) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{2}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{1}
 }
 
 // Text is what a user wrote.
@@ -428,7 +432,7 @@ type Text struct {
 
 func (x *Text) Reset() {
 	*x = Text{}
-	mi := &file_wechat_v1_message_proto_msgTypes[3]
+	mi := &file_wechat_v1_message_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +444,7 @@ func (x *Text) String() string {
 func (*Text) ProtoMessage() {}
 
 func (x *Text) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[3]
+	mi := &file_wechat_v1_message_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +457,7 @@ func (x *Text) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Text.ProtoReflect.Descriptor instead.
 func (*Text) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{3}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Text) GetContent() string {
@@ -483,7 +487,7 @@ type Image struct {
 
 func (x *Image) Reset() {
 	*x = Image{}
-	mi := &file_wechat_v1_message_proto_msgTypes[4]
+	mi := &file_wechat_v1_message_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -495,7 +499,7 @@ func (x *Image) String() string {
 func (*Image) ProtoMessage() {}
 
 func (x *Image) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[4]
+	mi := &file_wechat_v1_message_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -508,7 +512,7 @@ func (x *Image) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Image.ProtoReflect.Descriptor instead.
 func (*Image) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Image) GetPicUrl() string {
@@ -542,7 +546,7 @@ type Voice struct {
 
 func (x *Voice) Reset() {
 	*x = Voice{}
-	mi := &file_wechat_v1_message_proto_msgTypes[5]
+	mi := &file_wechat_v1_message_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +558,7 @@ func (x *Voice) String() string {
 func (*Voice) ProtoMessage() {}
 
 func (x *Voice) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[5]
+	mi := &file_wechat_v1_message_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +571,7 @@ func (x *Voice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voice.ProtoReflect.Descriptor instead.
 func (*Voice) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{5}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Voice) GetMediaId() string {
@@ -611,7 +615,7 @@ type Video struct {
 
 func (x *Video) Reset() {
 	*x = Video{}
-	mi := &file_wechat_v1_message_proto_msgTypes[6]
+	mi := &file_wechat_v1_message_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -623,7 +627,7 @@ func (x *Video) String() string {
 func (*Video) ProtoMessage() {}
 
 func (x *Video) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[6]
+	mi := &file_wechat_v1_message_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -636,7 +640,7 @@ func (x *Video) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Video.ProtoReflect.Descriptor instead.
 func (*Video) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Video) GetMediaId() string {
@@ -670,7 +674,7 @@ type Location struct {
 
 func (x *Location) Reset() {
 	*x = Location{}
-	mi := &file_wechat_v1_message_proto_msgTypes[7]
+	mi := &file_wechat_v1_message_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -682,7 +686,7 @@ func (x *Location) String() string {
 func (*Location) ProtoMessage() {}
 
 func (x *Location) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[7]
+	mi := &file_wechat_v1_message_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -695,7 +699,7 @@ func (x *Location) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Location.ProtoReflect.Descriptor instead.
 func (*Location) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{7}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Location) GetLocationX() string {
@@ -741,7 +745,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_wechat_v1_message_proto_msgTypes[8]
+	mi := &file_wechat_v1_message_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +757,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_wechat_v1_message_proto_msgTypes[8]
+	mi := &file_wechat_v1_message_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +770,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_wechat_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Link) GetTitle() string {
@@ -790,11 +794,357 @@ func (x *Link) GetUrl() string {
 	return ""
 }
 
+// File is a file that the user sent. WeChat documents no way to fetch it.
+type File struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Title: the file's name.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// Description of the file.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// FileKey: WeChat's key of the file.
+	FileKey string `protobuf:"bytes,3,opt,name=file_key,json=fileKey,proto3" json:"file_key,omitempty"`
+	// FileMd5: the content's MD5, in hexadecimal digits.
+	FileMd5 string `protobuf:"bytes,4,opt,name=file_md5,json=fileMd5,proto3" json:"file_md5,omitempty"`
+	// FileTotalLen: the content's length, in bytes.
+	FileTotalLen  *int64 `protobuf:"varint,5,opt,name=file_total_len,json=fileTotalLen,proto3,oneof" json:"file_total_len,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *File) Reset() {
+	*x = File{}
+	mi := &file_wechat_v1_message_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *File) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*File) ProtoMessage() {}
+
+func (x *File) ProtoReflect() protoreflect.Message {
+	mi := &file_wechat_v1_message_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use File.ProtoReflect.Descriptor instead.
+func (*File) Descriptor() ([]byte, []int) {
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *File) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *File) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *File) GetFileKey() string {
+	if x != nil {
+		return x.FileKey
+	}
+	return ""
+}
+
+func (x *File) GetFileMd5() string {
+	if x != nil {
+		return x.FileMd5
+	}
+	return ""
+}
+
+func (x *File) GetFileTotalLen() int64 {
+	if x != nil && x.FileTotalLen != nil {
+		return *x.FileTotalLen
+	}
+	return 0
+}
+
+// MiniProgramPage is a mini program's card that the user sent.
+type MiniProgramPage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Title of the card.
+	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// AppId of the mini program.
+	Appid string `protobuf:"bytes,2,opt,name=appid,proto3" json:"appid,omitempty"`
+	// PagePath: the page that a tap opens.
+	PagePath string `protobuf:"bytes,3,opt,name=page_path,json=pagePath,proto3" json:"page_path,omitempty"`
+	// ThumbUrl: where WeChat serves the card's picture.
+	ThumbUrl string `protobuf:"bytes,4,opt,name=thumb_url,json=thumbUrl,proto3" json:"thumb_url,omitempty"`
+	// ThumbMediaId: the card's picture, for the media API.
+	ThumbMediaId  string `protobuf:"bytes,5,opt,name=thumb_media_id,json=thumbMediaId,proto3" json:"thumb_media_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MiniProgramPage) Reset() {
+	*x = MiniProgramPage{}
+	mi := &file_wechat_v1_message_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MiniProgramPage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MiniProgramPage) ProtoMessage() {}
+
+func (x *MiniProgramPage) ProtoReflect() protoreflect.Message {
+	mi := &file_wechat_v1_message_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MiniProgramPage.ProtoReflect.Descriptor instead.
+func (*MiniProgramPage) Descriptor() ([]byte, []int) {
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MiniProgramPage) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetAppid() string {
+	if x != nil {
+		return x.Appid
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetPagePath() string {
+	if x != nil {
+		return x.PagePath
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetThumbUrl() string {
+	if x != nil {
+		return x.ThumbUrl
+	}
+	return ""
+}
+
+func (x *MiniProgramPage) GetThumbMediaId() string {
+	if x != nil {
+		return x.ThumbMediaId
+	}
+	return ""
+}
+
+// DeviceText is data of a device. WeChat discontinued devices.
+type DeviceText struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// DeviceType: the account's original id.
+	DeviceType string `protobuf:"bytes,1,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	// DeviceID: the device.
+	DeviceId string `protobuf:"bytes,2,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// SessionID: to be named in the answer.
+	SessionId *int64 `protobuf:"varint,3,opt,name=session_id,json=sessionId,proto3,oneof" json:"session_id,omitempty"`
+	// Content: the data, base64.
+	Content string `protobuf:"bytes,4,opt,name=content,proto3" json:"content,omitempty"`
+	// OpenID: the device's owner.
+	Openid        string `protobuf:"bytes,5,opt,name=openid,proto3" json:"openid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceText) Reset() {
+	*x = DeviceText{}
+	mi := &file_wechat_v1_message_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceText) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceText) ProtoMessage() {}
+
+func (x *DeviceText) ProtoReflect() protoreflect.Message {
+	mi := &file_wechat_v1_message_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceText.ProtoReflect.Descriptor instead.
+func (*DeviceText) Descriptor() ([]byte, []int) {
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DeviceText) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *DeviceText) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *DeviceText) GetSessionId() int64 {
+	if x != nil && x.SessionId != nil {
+		return *x.SessionId
+	}
+	return 0
+}
+
+func (x *DeviceText) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
+func (x *DeviceText) GetOpenid() string {
+	if x != nil {
+		return x.Openid
+	}
+	return ""
+}
+
+// DeviceEvent is something that happened to a device. WeChat discontinued devices.
+type DeviceEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event: "bind", "unbind", "subscribe_status" or "unsubscribe_status".
+	Event string `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// DeviceType: the account's original id.
+	DeviceType string `protobuf:"bytes,2,opt,name=device_type,json=deviceType,proto3" json:"device_type,omitempty"`
+	// DeviceID: the device.
+	DeviceId string `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// SessionID: to be named in the answer.
+	SessionId *int64 `protobuf:"varint,4,opt,name=session_id,json=sessionId,proto3,oneof" json:"session_id,omitempty"`
+	// Content: data, base64.
+	Content string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
+	// OpenID: the device's owner.
+	Openid string `protobuf:"bytes,6,opt,name=openid,proto3" json:"openid,omitempty"`
+	// OpType: what to do, in subscribe_status and unsubscribe_status.
+	OpType        *int32 `protobuf:"varint,7,opt,name=op_type,json=opType,proto3,oneof" json:"op_type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceEvent) Reset() {
+	*x = DeviceEvent{}
+	mi := &file_wechat_v1_message_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceEvent) ProtoMessage() {}
+
+func (x *DeviceEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_wechat_v1_message_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceEvent.ProtoReflect.Descriptor instead.
+func (*DeviceEvent) Descriptor() ([]byte, []int) {
+	return file_wechat_v1_message_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *DeviceEvent) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *DeviceEvent) GetDeviceType() string {
+	if x != nil {
+		return x.DeviceType
+	}
+	return ""
+}
+
+func (x *DeviceEvent) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *DeviceEvent) GetSessionId() int64 {
+	if x != nil && x.SessionId != nil {
+		return *x.SessionId
+	}
+	return 0
+}
+
+func (x *DeviceEvent) GetContent() string {
+	if x != nil {
+		return x.Content
+	}
+	return ""
+}
+
+func (x *DeviceEvent) GetOpenid() string {
+	if x != nil {
+		return x.Openid
+	}
+	return ""
+}
+
+func (x *DeviceEvent) GetOpType() int32 {
+	if x != nil && x.OpType != nil {
+		return *x.OpType
+	}
+	return 0
+}
+
 var File_wechat_v1_message_proto protoreflect.FileDescriptor
 
 const file_wechat_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x17wechat/v1/message.proto\x12\twechat.v1\x1a\x15wechat/v1/event.proto\"\xb2\x05\n" +
+	"\x17wechat/v1/message.proto\x12\twechat.v1\x1a\x17wechat/v1/element.proto\x1a\x15wechat/v1/event.proto\"\x98\a\n" +
 	"\aMessage\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12 \n" +
 	"\fto_user_name\x18\x02 \x01(\tR\n" +
@@ -814,15 +1164,16 @@ const file_wechat_v1_message_proto_rawDesc = "" +
 	"shortvideo\x18\x14 \x01(\v2\x10.wechat.v1.VideoH\x00R\n" +
 	"shortvideo\x121\n" +
 	"\blocation\x18\x15 \x01(\v2\x13.wechat.v1.LocationH\x00R\blocation\x12%\n" +
-	"\x04link\x18\x16 \x01(\v2\x0f.wechat.v1.LinkH\x00R\x04link\x12(\n" +
+	"\x04link\x18\x16 \x01(\v2\x0f.wechat.v1.LinkH\x00R\x04link\x12%\n" +
+	"\x04file\x18\x17 \x01(\v2\x0f.wechat.v1.FileH\x00R\x04file\x12F\n" +
+	"\x0fminiprogrampage\x18\x18 \x01(\v2\x1a.wechat.v1.MiniProgramPageH\x00R\x0fminiprogrampage\x128\n" +
+	"\vdevice_text\x18\x19 \x01(\v2\x15.wechat.v1.DeviceTextH\x00R\n" +
+	"deviceText\x12;\n" +
+	"\fdevice_event\x18\x1a \x01(\v2\x16.wechat.v1.DeviceEventH\x00R\vdeviceEvent\x12(\n" +
 	"\x05event\x18@ \x01(\v2\x10.wechat.v1.EventH\x00R\x05event\x12.\n" +
 	"\aunknown\x18A \x01(\v2\x12.wechat.v1.UnknownH\x00R\aunknown\x12(\n" +
 	"\x05extra\x18\x0f \x03(\v2\x12.wechat.v1.ElementR\x05extraB\t\n" +
-	"\acontent\"a\n" +
-	"\aElement\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\x12.\n" +
-	"\bchildren\x18\x03 \x03(\v2\x12.wechat.v1.ElementR\bchildren\"\t\n" +
+	"\acontent\"\t\n" +
 	"\aUnknown\"D\n" +
 	"\x04Text\x12\x18\n" +
 	"\acontent\x18\x01 \x01(\tR\acontent\x12\"\n" +
@@ -849,7 +1200,43 @@ const file_wechat_v1_message_proto_rawDesc = "" +
 	"\x04Link\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x10\n" +
-	"\x03url\x18\x03 \x01(\tR\x03urlB!Z\x1fwxgate/proto/wechat/v1;wechatv1b\x06proto3"
+	"\x03url\x18\x03 \x01(\tR\x03url\"\xb2\x01\n" +
+	"\x04File\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x19\n" +
+	"\bfile_key\x18\x03 \x01(\tR\afileKey\x12\x19\n" +
+	"\bfile_md5\x18\x04 \x01(\tR\afileMd5\x12)\n" +
+	"\x0efile_total_len\x18\x05 \x01(\x03H\x00R\ffileTotalLen\x88\x01\x01B\x11\n" +
+	"\x0f_file_total_len\"\x9d\x01\n" +
+	"\x0fMiniProgramPage\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12\x14\n" +
+	"\x05appid\x18\x02 \x01(\tR\x05appid\x12\x1b\n" +
+	"\tpage_path\x18\x03 \x01(\tR\bpagePath\x12\x1b\n" +
+	"\tthumb_url\x18\x04 \x01(\tR\bthumbUrl\x12$\n" +
+	"\x0ethumb_media_id\x18\x05 \x01(\tR\fthumbMediaId\"\xaf\x01\n" +
+	"\n" +
+	"DeviceText\x12\x1f\n" +
+	"\vdevice_type\x18\x01 \x01(\tR\n" +
+	"deviceType\x12\x1b\n" +
+	"\tdevice_id\x18\x02 \x01(\tR\bdeviceId\x12\"\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\x03H\x00R\tsessionId\x88\x01\x01\x12\x18\n" +
+	"\acontent\x18\x04 \x01(\tR\acontent\x12\x16\n" +
+	"\x06openid\x18\x05 \x01(\tR\x06openidB\r\n" +
+	"\v_session_id\"\xf0\x01\n" +
+	"\vDeviceEvent\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\tR\x05event\x12\x1f\n" +
+	"\vdevice_type\x18\x02 \x01(\tR\n" +
+	"deviceType\x12\x1b\n" +
+	"\tdevice_id\x18\x03 \x01(\tR\bdeviceId\x12\"\n" +
+	"\n" +
+	"session_id\x18\x04 \x01(\x03H\x00R\tsessionId\x88\x01\x01\x12\x18\n" +
+	"\acontent\x18\x05 \x01(\tR\acontent\x12\x16\n" +
+	"\x06openid\x18\x06 \x01(\tR\x06openid\x12\x1c\n" +
+	"\aop_type\x18\a \x01(\x05H\x01R\x06opType\x88\x01\x01B\r\n" +
+	"\v_session_idB\n" +
+	"\n" +
+	"\b_op_typeB!Z\x1fwxgate/proto/wechat/v1;wechatv1b\x06proto3"
 
 var (
 	file_wechat_v1_message_proto_rawDescOnce sync.Once
@@ -863,36 +1250,43 @@ func file_wechat_v1_message_proto_rawDescGZIP() []byte {
 	return file_wechat_v1_message_proto_rawDescData
 }
 
-var file_wechat_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_wechat_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_wechat_v1_message_proto_goTypes = []any{
-	(*Message)(nil),  // 0: wechat.v1.Message
-	(*Element)(nil),  // 1: wechat.v1.Element
-	(*Unknown)(nil),  // 2: wechat.v1.Unknown
-	(*Text)(nil),     // 3: wechat.v1.Text
-	(*Image)(nil),    // 4: wechat.v1.Image
-	(*Voice)(nil),    // 5: wechat.v1.Voice
-	(*Video)(nil),    // 6: wechat.v1.Video
-	(*Location)(nil), // 7: wechat.v1.Location
-	(*Link)(nil),     // 8: wechat.v1.Link
-	(*Event)(nil),    // 9: wechat.v1.Event
+	(*Message)(nil),         // 0: wechat.v1.Message
+	(*Unknown)(nil),         // 1: wechat.v1.Unknown
+	(*Text)(nil),            // 2: wechat.v1.Text
+	(*Image)(nil),           // 3: wechat.v1.Image
+	(*Voice)(nil),           // 4: wechat.v1.Voice
+	(*Video)(nil),           // 5: wechat.v1.Video
+	(*Location)(nil),        // 6: wechat.v1.Location
+	(*Link)(nil),            // 7: wechat.v1.Link
+	(*File)(nil),            // 8: wechat.v1.File
+	(*MiniProgramPage)(nil), // 9: wechat.v1.MiniProgramPage
+	(*DeviceText)(nil),      // 10: wechat.v1.DeviceText
+	(*DeviceEvent)(nil),     // 11: wechat.v1.DeviceEvent
+	(*Event)(nil),           // 12: wechat.v1.Event
+	(*Element)(nil),         // 13: wechat.v1.Element
 }
 var file_wechat_v1_message_proto_depIdxs = []int32{
-	3,  // 0: wechat.v1.Message.text:type_name -> wechat.v1.Text
-	4,  // 1: wechat.v1.Message.image:type_name -> wechat.v1.Image
-	5,  // 2: wechat.v1.Message.voice:type_name -> wechat.v1.Voice
-	6,  // 3: wechat.v1.Message.video:type_name -> wechat.v1.Video
-	6,  // 4: wechat.v1.Message.shortvideo:type_name -> wechat.v1.Video
-	7,  // 5: wechat.v1.Message.location:type_name -> wechat.v1.Location
-	8,  // 6: wechat.v1.Message.link:type_name -> wechat.v1.Link
-	9,  // 7: wechat.v1.Message.event:type_name -> wechat.v1.Event
-	2,  // 8: wechat.v1.Message.unknown:type_name -> wechat.v1.Unknown
-	1,  // 9: wechat.v1.Message.extra:type_name -> wechat.v1.Element
-	1,  // 10: wechat.v1.Element.children:type_name -> wechat.v1.Element
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	2,  // 0: wechat.v1.Message.text:type_name -> wechat.v1.Text
+	3,  // 1: wechat.v1.Message.image:type_name -> wechat.v1.Image
+	4,  // 2: wechat.v1.Message.voice:type_name -> wechat.v1.Voice
+	5,  // 3: wechat.v1.Message.video:type_name -> wechat.v1.Video
+	5,  // 4: wechat.v1.Message.shortvideo:type_name -> wechat.v1.Video
+	6,  // 5: wechat.v1.Message.location:type_name -> wechat.v1.Location
+	7,  // 6: wechat.v1.Message.link:type_name -> wechat.v1.Link
+	8,  // 7: wechat.v1.Message.file:type_name -> wechat.v1.File
+	9,  // 8: wechat.v1.Message.miniprogrampage:type_name -> wechat.v1.MiniProgramPage
+	10, // 9: wechat.v1.Message.device_text:type_name -> wechat.v1.DeviceText
+	11, // 10: wechat.v1.Message.device_event:type_name -> wechat.v1.DeviceEvent
+	12, // 11: wechat.v1.Message.event:type_name -> wechat.v1.Event
+	1,  // 12: wechat.v1.Message.unknown:type_name -> wechat.v1.Unknown
+	13, // 13: wechat.v1.Message.extra:type_name -> wechat.v1.Element
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_wechat_v1_message_proto_init() }
@@ -900,6 +1294,7 @@ func file_wechat_v1_message_proto_init() {
 	if File_wechat_v1_message_proto != nil {
 		return
 	}
+	file_wechat_v1_element_proto_init()
 	file_wechat_v1_event_proto_init()
 	file_wechat_v1_message_proto_msgTypes[0].OneofWrappers = []any{
 		(*Message_Text)(nil),
@@ -909,16 +1304,23 @@ func file_wechat_v1_message_proto_init() {
 		(*Message_Shortvideo)(nil),
 		(*Message_Location)(nil),
 		(*Message_Link)(nil),
+		(*Message_File)(nil),
+		(*Message_Miniprogrampage)(nil),
+		(*Message_DeviceText)(nil),
+		(*Message_DeviceEvent)(nil),
 		(*Message_Event)(nil),
 		(*Message_Unknown)(nil),
 	}
+	file_wechat_v1_message_proto_msgTypes[8].OneofWrappers = []any{}
+	file_wechat_v1_message_proto_msgTypes[10].OneofWrappers = []any{}
+	file_wechat_v1_message_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wechat_v1_message_proto_rawDesc), len(file_wechat_v1_message_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -27,6 +27,14 @@ func (r *Reply) Validate() error {
 	return nil
 }
 
+// ValidateFor is Validate for the answer to a message: other than to an event, WeChat shows one article of news.
+func (r *Reply) ValidateFor(m *Message) error {
+	if n := len(r.GetNews().GetArticles()); n > 1 && m.GetEvent() == nil {
+		return fmt.Errorf("news.articles: %d articles, expected 1: in the answer to a message that is no event WeChat shows no more", n)
+	}
+	return r.Validate()
+}
+
 func (n *NewsReply) validate() error {
 	articles := n.GetArticles()
 	if len(articles) == 0 || len(articles) > MaxArticles {

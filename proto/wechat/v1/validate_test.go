@@ -6,6 +6,33 @@ import (
 	"testing"
 )
 
+func TestReplyValidateFor(t *testing.T) {
+	article := &Article{Title: "t", Description: "d", PicUrl: "https://example.com/p.jpg", Url: "https://example.com/"}
+	event := &Message{Content: &Message_Event{Event: &Event{}}}
+	text := &Message{Content: &Message_Text{Text: &Text{}}}
+	for _, test := range []struct {
+		name     string
+		message  *Message
+		articles int
+		want     string
+	}{
+		{"one for a text", text, 1, ""},
+		{"two for a text", text, 2, "news.articles: 2 articles, expected 1"},
+		{"eight for an event", event, 8, ""},
+		{"nine for an event", event, 9, "news.articles: 9 articles, expected 1 to 8"},
+		{"none", event, 0, "news.articles: 0 articles, expected 1 to 8"},
+	} {
+		reply := &Reply{Content: &Reply_News{News: &NewsReply{Articles: slices.Repeat([]*Article{article}, test.articles)}}}
+		err := reply.ValidateFor(test.message)
+		if (err == nil) != (test.want == "") || err != nil && !strings.HasPrefix(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+	if err := (*Reply)(nil).ValidateFor(text); err != nil {
+		t.Errorf("no reply: %v", err)
+	}
+}
+
 func TestReplyValidate(t *testing.T) {
 	full := &Article{Title: "t", Description: "d", PicUrl: "https://example.com/p.jpg", Url: "https://example.com/"}
 	news := func(articles ...*Article) *Reply {
