@@ -204,7 +204,7 @@ func TestLoadRulesBad(t *testing.T) {
 }
 
 func TestLoadRulesGood(t *testing.T) {
-	want := map[string]int{"bom": 1, "crlf": 2, "json": 1, "match": 8, "replies": 9, "unnamed": 3}
+	want := map[string]int{"bom": 1, "crlf": 2, "json": 1, "match": 8, "replies": 10, "unnamed": 3}
 	got := map[string]int{}
 	for _, name := range yamlFiles(t, "good") {
 		rules, err := LoadRules(filepath.Join("testdata", "good", name+".yaml"))

@@ -35,13 +35,16 @@ func (l *loader) reply(n ast.Node) answer {
 		if err := set(ctx, r.ProtoReflect(), msg); err != nil {
 			return nil, err
 		}
-		return r, r.Validate()
+		return r, nil
 	}
 	if !c.constant {
 		return build
 	}
-	// Always the same: made and checked once.
+	// Always the same: made once.
 	r, err := build(context.Background(), nil)
+	if err == nil {
+		err = r.Validate()
+	}
 	switch {
 	case err != nil:
 		l.fail(begin(n), "%s", strings.ReplaceAll(err.Error(), "\n", "; "))

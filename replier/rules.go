@@ -47,7 +47,8 @@ type decision struct {
 	failed []error         // of rules that matched and could not answer
 }
 
-// decide returns the answer of the first rule that matches. A rule that matches and fails counts as not matched.
+// decide returns the answer of the first rule that matches. A rule that matches and fails, or whose reply WeChat would not
+// take, counts as not matched.
 func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message) decision {
 	var d decision
 	for i := range r.list {
@@ -60,6 +61,9 @@ func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message) decision {
 			return d
 		}
 		reply, err := rule.reply(ctx, msg)
+		if err == nil {
+			err = reply.ValidateFor(msg)
+		}
 		if err != nil {
 			d.failed = append(d.failed, &ruleError{rule.name, err})
 			continue

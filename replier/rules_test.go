@@ -134,13 +134,16 @@ func TestReplies(t *testing.T) {
 			Title: "Song", Description: "for shop", MusicUrl: "https://example.com/a.mp3",
 			HqMusicUrl: "https://example.com/a.flac", ThumbMediaId: "thumb-1",
 		}}}},
-		{"news", link(), &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
+		{"news, and not the two articles that WeChat shows for events only", link(), &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
 			{Title: "Title", Description: "about it", PicUrl: "https://example.com/1.png", Url: "https://example.com/page"},
-			{Title: "Two", Description: "second", PicUrl: "https://example.com/2.png", Url: "https://example.com/3272960105994287638"},
+		}}}}},
+		{"two articles for an event", event("SCAN", "7"), &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
+			{Title: "One", Description: "first", PicUrl: "https://example.com/1.png", Url: "https://example.com/1"},
+			{Title: "Two", Description: "second", PicUrl: "https://example.com/2.png", Url: "https://example.com/7"},
 		}}}}},
 		{"customer service, one agent", event("CLICK", "agent"), transfer("agent@shop")},
 		{"customer service", event("CLICK", "x"), transfer("")},
-		{"silent", event("VIEW", "x"), nil},
+		{"silent", message("hologram"), nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, r.ask(t, tt.msg), protocmp.Transform()); diff != "" {
