@@ -73,6 +73,7 @@ type publicFlags struct {
 	ReturnHosts  []string       `name:"return-hosts" env:"WXGATE_RETURN_HOSTS" placeholder:"HOST,…" help:"Hosts besides our own that a login may return to."`
 	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Key of login sessions, at least 32 characters, the same for all gateways; by default a new one at each start."`
 	ReplyTimeout time.Duration  `name:"reply-timeout" env:"WXGATE_REPLY_TIMEOUT" default:"4.5s" help:"Time for an answer; WeChat hangs up after 5s."`
+	MaxText      int            `name:"max-text" env:"WXGATE_MAX_TEXT" default:"2048" help:"Bytes of a text reply that WeChat shows; longer ones are cut; 0 for any."`
 	MaxSkew      time.Duration  `name:"max-skew" env:"WXGATE_MAX_SKEW" default:"5m" help:"How far a callback's timestamp may be from our clock; 0 for any."`
 }
 

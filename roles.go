@@ -46,6 +46,7 @@ func gatewayConfig(env service.Env, a accountFlags, p publicFlags, i internalFla
 		Replier:        replier,
 		OAuth:          oauth,
 		ReplyTimeout:   p.ReplyTimeout,
+		MaxText:        p.MaxText,
 		MaxSkew:        p.MaxSkew,
 		PublicURL:      p.PublicURL,
 		ReturnHosts:    p.ReturnHosts,

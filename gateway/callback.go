@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -27,6 +28,7 @@ type callbacks struct {
 	main     *account // the one on "/"
 	replier  replierv1.ReplierServiceClient
 	timeout  time.Duration
+	maxText  int
 	maxSkew  time.Duration
 	total    *prometheus.CounterVec
 	seconds  prometheus.Histogram
@@ -38,6 +40,7 @@ func routeCallbacks(mux *http.ServeMux, cfg Config, replier replierv1.ReplierSer
 		accounts: map[string]*account{},
 		replier:  replier,
 		timeout:  cfg.ReplyTimeout,
+		maxText:  cfg.MaxText,
 		maxSkew:  cfg.MaxSkew,
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_callbacks_total",
@@ -134,6 +137,7 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	msg.Account = a.Name
 	note(service.LineOf(r.Context()), msg)
 	reply, outcome := c.ask(r.Context(), msg, now)
+	reply = c.cut(r.Context(), reply)
 	xml := wechat.EncodeReply(reply, msg.GetFromUserName(), msg.GetToUserName(), time.Now().Unix())
 	if xml == nil {
 		return accepted(outcome), nil
@@ -171,6 +175,20 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, start time.T
 		return nil, "reply_refused"
 	}
 	return resp.GetReply(), "silent"
+}
+
+// cut returns a reply whose text WeChat shows: one that is too long ends at the last whole character that fits.
+func (c *callbacks) cut(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Reply {
+	text := reply.GetText().GetContent()
+	if c.maxText == 0 || len(text) <= c.maxText {
+		return reply
+	}
+	end := c.maxText
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", end))
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text[:end]}}}
 }
 
 // note adds what is known of a message to the request's log line.

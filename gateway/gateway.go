@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ type Config struct {
 	Replier        string        // gRPC target of a ReplierService
 	OAuth          string        // gRPC target of an OAuthService; "": no /oauth/ routes
 	ReplyTimeout   time.Duration // WeChat hangs up after 5 s
+	MaxText        int           // of a text reply, in bytes; longer ones are cut; 0: any
 	MaxSkew        time.Duration // how far a callback's timestamp may be from our clock; 0: any
 	PublicURL      string        // scheme and host that browsers use; "": the request's Host
 	ReturnHosts    []string      // hosts besides our own that a login may return to
@@ -47,11 +49,17 @@ func (c Config) Validate() error {
 	if len(c.Accounts) == 0 {
 		errs = append(errs, errors.New("no account"))
 	}
-	for _, a := range c.Accounts {
+	for i, a := range c.Accounts {
 		errs = append(errs, a.Validate())
+		if slices.ContainsFunc(c.Accounts[:i], func(b Account) bool { return a.Name == b.Name }) {
+			errs = append(errs, fmt.Errorf("account name %q is given twice", a.Name))
+		}
 	}
 	if c.ReplyTimeout <= 0 || c.ReplyTimeout >= maxReplyTimeout {
 		errs = append(errs, fmt.Errorf("--reply-timeout: %s; expected more than 0s and less than %s, when WeChat hangs up", c.ReplyTimeout, maxReplyTimeout))
+	}
+	if c.MaxText < 0 {
+		errs = append(errs, fmt.Errorf("--max-text: %d; expected 0 (any) or more", c.MaxText))
 	}
 	if c.MaxSkew < 0 {
 		errs = append(errs, fmt.Errorf("--max-skew: %s; expected 0 (any) or more", c.MaxSkew))

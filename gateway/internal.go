@@ -30,6 +30,7 @@ const (
 func internalHandler(cfg Config, toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithDisableHTTPMethodOverride(),
+		runtime.WithDisablePathLengthFallback(), // else a form sent to a GET route would be a GET
 		// No header of a REST call becomes gRPC metadata; the request's id goes its own way.
 		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),

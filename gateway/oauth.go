@@ -131,7 +131,7 @@ func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
 		return oauthFailure(err, o.retry(account, returnTo))
 	}
 	setCookie(w, loginCookie, state, "/oauth/", stateLife, o.secure(r))
-	http.Redirect(w, r, resp.GetUrl(), http.StatusFound)
+	redirect(w, resp.GetUrl())
 	return nil
 }
 
@@ -161,6 +161,12 @@ func (o *oauth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return oauthFailure(err, retry)
 	}
+	if exchanged.GetToken().GetIsSnapshotuser() != 0 {
+		// The openid is made up by WeChat: neither an account nor a login may come from it.
+		return &pageError{http.StatusBadRequest, "snapshot_user",
+			"This page is a preview. Tap 使用完整服务 (use the full service) below, then log in.",
+			"当前为快照页，请点击下方「使用完整服务」后再登录。", retry}
+	}
 	user, err := o.who(r.Context(), account, exchanged.GetToken())
 	if err != nil {
 		return oauthFailure(err, retry)
@@ -169,14 +175,13 @@ func (o *oauth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err := o.sessions.start(w, user, o.secure(r)); err != nil {
 		return oauthFailure(err, retry)
 	}
-	http.Redirect(w, r, returnTo, http.StatusFound)
+	redirect(w, returnTo)
 	return nil
 }
 
-// who returns the user behind a token: the profile where the scope allows it, else the ids. A user of the snapshot
-// page has no profile of their own.
+// who returns the user behind a token: the profile where the scope allows it, else the ids.
 func (o *oauth) who(ctx context.Context, account string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
-	if token.GetIsSnapshotuser() != 0 || !strings.Contains(token.GetScope(), "snsapi_userinfo") {
+	if !strings.Contains(token.GetScope(), "snsapi_userinfo") {
 		return &oauthv1.UserInfo{Openid: token.GetOpenid(), Unionid: token.GetUnionid()}, nil
 	}
 	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: account, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
@@ -214,8 +219,14 @@ func (o *oauth) logout(w http.ResponseWriter, r *http.Request) error {
 		return returnPage()
 	}
 	o.sessions.end(w, o.secure(r))
-	http.Redirect(w, r, q["return_to"], http.StatusFound)
+	redirect(w, q["return_to"])
 	return nil
+}
+
+// redirect sends the browser to an address as it is: http.Redirect would clean its path, and its fragment with it.
+func redirect(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
 }
 
 // target returns the account and the return address that a request names, or their defaults.

@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"wxgate/internal/service"
+)
+
+func TestValidate(t *testing.T) {
+	account := func(change func(*Account)) func(*Config) {
+		return func(c *Config) {
+			a := c.Accounts[2]
+			change(&a)
+			c.Accounts = []Account{a}
+		}
+	}
+	const publicURL = `expected scheme and host, such as https://wx.example.com`
+	tests := []struct {
+		name string
+		bad  func(*Config)
+		want string // "": valid
+	}{
+		{"good", func(*Config) {}, ""},
+		{"no account", func(c *Config) { c.Accounts = nil }, "no account"},
+		{"two accounts of one name", func(c *Config) { c.Accounts[1].Name = "plain" }, `account name "plain" is given twice`},
+		{"no name", account(func(a *Account) { a.Name = "" }), `account name ""; expected 1 to 64 letters, digits, - or _`},
+		{"odd name", account(func(a *Account) { a.Name = "a/b" }), `account name "a/b"; expected 1 to 64 letters, digits, - or _`},
+		{"name with a line break", account(func(a *Account) { a.Name = "a\n" }), `account name "a\n"; expected 1 to 64 letters, digits, - or _`},
+		{"no token", account(func(a *Account) { a.Token = "" }), "--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is missing: the token that the console has for the callback URL"},
+		{"no AppID", account(func(a *Account) { a.AppID = "" }), "--app-id (WECHAT_APP_ID) is missing: mode safe checks it"},
+		{"no AES key", account(func(a *Account) { a.AESKey = "" }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE) is missing: mode safe opens envelopes with it"},
+		{"short AES key", account(func(a *Account) { a.AESKey = service.Secret(testKey[:42]) }), "--aes-key (WECHAT_AES_KEY): an EncodingAESKey has 43 characters, this one has 42"},
+		{"odd AES key", account(func(a *Account) { a.AESKey = service.Secret("!" + testKey[:42]) }), "--aes-key (WECHAT_AES_KEY): an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /"},
+		{"odd mode", account(func(a *Account) { a.Mode = "aes" }), `--mode (WECHAT_MODE): "aes"; expected plain, compat or safe`},
+		{"plain needs neither AppID nor key", account(func(a *Account) { a.Mode, a.AppID, a.AESKey = Plain, "", "" }), ""},
+		{"no reply timeout", func(c *Config) { c.ReplyTimeout = 0 }, "--reply-timeout: 0s; expected more than 0s and less than 5s, when WeChat hangs up"},
+		{"reply timeout beyond WeChat's", func(c *Config) { c.ReplyTimeout = 5 * time.Second }, "--reply-timeout: 5s; expected more than 0s and less than 5s, when WeChat hangs up"},
+		{"negative skew", func(c *Config) { c.MaxSkew = -time.Second }, "--max-skew: -1s; expected 0 (any) or more"},
+		{"negative text length", func(c *Config) { c.MaxText = -1 }, "--max-text: -1; expected 0 (any) or more"},
+		{"public URL", func(c *Config) { c.PublicURL = "https://wx.example.com:8443/" }, ""},
+		{"public URL without a scheme", func(c *Config) { c.PublicURL = "wx.example.com" }, `--public-url: "wx.example.com"; ` + publicURL},
+		{"public URL with a path", func(c *Config) { c.PublicURL = "https://wx.example.com/a" }, `--public-url: "https://wx.example.com/a"; ` + publicURL},
+		{"public URL with a query", func(c *Config) { c.PublicURL = "https://wx.example.com?a" }, `--public-url: "https://wx.example.com?a"; ` + publicURL},
+		{"public URL of another kind", func(c *Config) { c.PublicURL = "ftp://wx.example.com" }, `--public-url: "ftp://wx.example.com"; ` + publicURL},
+		{"return hosts", func(c *Config) { c.ReturnHosts = []string{"a.example", "b.example:8443", "[::1]:80"} }, ""},
+		{"return host as an address", func(c *Config) { c.ReturnHosts = []string{"https://a.example"} }, `--return-hosts: "https://a.example"; expected a host, such as www.example.com`},
+		{"empty return host", func(c *Config) { c.ReturnHosts = []string{""} }, `--return-hosts: ""; expected a host, such as www.example.com`},
+		{"no session key", func(c *Config) { c.SessionKey = "" }, ""},
+		{"short session key", func(c *Config) { c.SessionKey = service.Secret(testSessionKey[:31]) }, "--session-key: 31 characters; expected at least 32, such as openssl rand -hex 32 makes"},
+	}
+	env := service.NewEnv(slog.New(slog.DiscardHandler))
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			cfg := testConfig(env)
+			test.bad(&cfg)
+			got := ""
+			if err := cfg.Validate(); err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// All that is wrong is said at once, and no secret with it.
+func TestValidateSaysAll(t *testing.T) {
+	cfg := Config{Env: service.NewEnv(slog.New(slog.DiscardHandler)), ReplyTimeout: -1, MaxText: -1, MaxSkew: -1, PublicURL: "x", ReturnHosts: []string{"a/b", "c/d"}, SessionKey: "confide",
+		Accounts: []Account{{Mode: Safe, AESKey: "confide"}, {Mode: "odd", Name: "b"}}}
+	s, err := New(cfg)
+	if err == nil {
+		s.Close()
+		t.Fatal("New takes it")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	want := []string{"account name", "--token", "--app-id", "--aes-key", "--token", "--mode", "--reply-timeout", "--max-text", "--max-skew", "--public-url", "--return-hosts", "--return-hosts", "--session-key"}
+	var got []string
+	for i, line := range lines {
+		if i < len(want) && strings.HasPrefix(line, want[i]) {
+			line = want[i]
+		}
+		got = append(got, line)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || strings.Contains(err.Error(), "confide") {
+		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}
+
+func TestTakenAddresses(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for flag, set := range map[string]func(*Config){
+		"--listen: ":          func(c *Config) { c.Listen = taken.Addr().String() },
+		"--internal-listen: ": func(c *Config) { c.InternalListen = taken.Addr().String() },
+	} {
+		cfg := testConfig(service.NewEnv(slog.New(slog.DiscardHandler)))
+		cfg.Listen = freeAddr(t)
+		set(&cfg)
+		if s, err := New(cfg); err == nil {
+			s.Close()
+			t.Errorf("New takes an address that is taken")
+		} else if want := flag + taken.Addr().String() + " is taken by another process; give another address"; err.Error() != want {
+			t.Errorf("%v; want %s", err, want)
+		}
+		if cfg.Listen != taken.Addr().String() {
+			mustListen(t, cfg.Listen) // what was bound before is given back
+		}
+	}
+}
+
+func TestCloseFreesAddresses(t *testing.T) {
+	s, err := New(testConfig(service.NewEnv(slog.New(slog.DiscardHandler))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	mustListen(t, s.Addr().String())
+	mustListen(t, s.InternalAddr().String())
+}
+
+func TestBadTarget(t *testing.T) {
+	for name, set := range map[string]func(*Config){
+		"--replier": func(c *Config) { c.Replier = "unix:relative\x00" },
+		"--oauth":   func(c *Config) { c.OAuth = "unix:relative\x00" },
+	} {
+		cfg := testConfig(service.NewEnv(slog.New(slog.DiscardHandler)))
+		set(&cfg)
+		s, err := New(cfg)
+		if err == nil {
+			s.Close()
+			t.Errorf("%s: New takes a target that is none", name)
+		} else if !strings.HasPrefix(err.Error(), name+": ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func mustListen(t testing.TB, addr string) {
+	t.Helper()
+	lis, err := net.Listen("tcp", addr)
+	if err != nil {
+		t.Errorf("the address was not given back: %v", err)
+		return
+	}
+	_ = lis.Close()
+}

@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"wxgate/internal/service"
+	oauthv1 "wxgate/proto/oauth/v1"
+)
+
+// fakeOAuth is an OAuthService that the test plays: every code is good unless fails says otherwise.
+type fakeOAuth struct {
+	oauthv1.UnimplementedOAuthServiceServer
+	mu    sync.Mutex
+	fails map[string]error // by method
+	token *oauthv1.Token
+	calls []proto.Message
+}
+
+const openPage = "https://open.weixin.qq.com/connect/oauth2/authorize"
+
+// note remembers a call and returns how it fails.
+func (o *fakeOAuth) note(method string, req proto.Message) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = append(o.calls, req)
+	return o.fails[method]
+}
+
+// will sets how a method fails; nil: not.
+func (o *fakeOAuth) will(method string, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fails[method] = err
+}
+
+// made returns the calls so far.
+func (o *fakeOAuth) made() []proto.Message {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.calls)
+}
+
+// neverAskedForProfile fails where GetUserInfo was called.
+func (o *fakeOAuth) neverAskedForProfile(t testing.TB) {
+	t.Helper()
+	for _, call := range o.made() {
+		if _, asked := call.(*oauthv1.GetUserInfoRequest); asked {
+			t.Error("the profile was asked for")
+		}
+	}
+}
+
+func (o *fakeOAuth) GetAuthorizeUrl(_ context.Context, r *oauthv1.GetAuthorizeUrlRequest) (*oauthv1.GetAuthorizeUrlResponse, error) {
+	q := url.Values{"redirect_uri": {r.GetRedirectUri()}, "scope": {r.GetScope()}, "state": {r.GetState()}}
+	return &oauthv1.GetAuthorizeUrlResponse{Url: openPage + "?" + q.Encode() + "#wechat_redirect"}, o.note("GetAuthorizeUrl", r)
+}
+
+func (o *fakeOAuth) ExchangeCode(_ context.Context, r *oauthv1.ExchangeCodeRequest) (*oauthv1.ExchangeCodeResponse, error) {
+	if err := o.note("ExchangeCode", r); err != nil {
+		return nil, err
+	}
+	return &oauthv1.ExchangeCodeResponse{Token: o.token}, nil
+}
+
+func (o *fakeOAuth) GetUserInfo(_ context.Context, r *oauthv1.GetUserInfoRequest) (*oauthv1.GetUserInfoResponse, error) {
+	if err := o.note("GetUserInfo", r); err != nil {
+		return nil, err
+	}
+	return &oauthv1.GetUserInfoResponse{User: testProfile()}, nil
+}
+
+func testProfile() *oauthv1.UserInfo {
+	return &oauthv1.UserInfo{Openid: testUser, Nickname: "confide 小明 <b>😀", Unionid: "u", Privilege: []string{"chinaunicom"}}
+}
+
+// startOAuth runs a gateway with an oauthsvc that the test plays.
+func startOAuth(t testing.TB, change func(*Config)) (*fixture, *fakeOAuth) {
+	t.Helper()
+	fake := &fakeOAuth{fails: map[string]error{}, token: &oauthv1.Token{AccessToken: testAccess, Openid: testUser, Scope: "snsapi_userinfo"}}
+	g, err := service.ListenGRPC(service.NewEnv(slog.New(slog.DiscardHandler)), "listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oauthv1.RegisterOAuthServiceServer(g.Server, fake)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("oauthsvc's Serve: %v", err)
+		}
+	})
+	return start(t, func(cfg *Config) {
+		cfg.OAuth = g.Addr().String()
+		cfg.ReturnHosts = []string{"www.good.example", "good.example:8443"}
+		if change != nil {
+			change(cfg)
+		}
+	}), fake
+}
+
+// visit is a browser's GET of one of our paths.
+func (f *fixture) visit(t testing.TB, path string, cookies ...*http.Cookie) answer {
+	t.Helper()
+	return f.do(t, "GET", f.public+path, nil, func(r *http.Request) {
+		for _, c := range cookies {
+			r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+		}
+	})
+}
+
+// begun is a login that WeChat may now end.
+type begun struct {
+	redirect *url.URL // redirect_uri
+	state    string
+	scope    string
+	cookie   *http.Cookie
+}
+
+// login begins a login with a query of /oauth/login.
+func (f *fixture) login(t testing.TB, query string) begun {
+	t.Helper()
+	got := f.visit(t, loginPath+query)
+	to, err := url.Parse(got.Header.Get("Location"))
+	if got.Status != 302 || err != nil || !strings.HasPrefix(to.String(), openPage+"?") || got.Cookies[loginCookie] == nil {
+		t.Fatalf("login: %d to %q (%v), cookies %v", got.Status, to, err, got.Cookies)
+	}
+	redirect, err := url.Parse(to.Query().Get("redirect_uri"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return begun{redirect, to.Query().Get("state"), to.Query().Get("scope"), got.Cookies[loginCookie]}
+}
+
+// back returns where WeChat sends the browser, with a code unless it is "".
+func (b begun) back(code string) string {
+	q := b.redirect.Query()
+	if code != "" {
+		q.Set("code", code)
+	}
+	q.Set("state", b.state)
+	return b.redirect.Path + "?" + q.Encode()
+}
+
+// session logs in and returns the session's cookie.
+func (f *fixture) session(t testing.TB) *http.Cookie {
+	t.Helper()
+	b := f.login(t, "")
+	got := f.visit(t, b.back(testCode), b.cookie)
+	if got.Status != 302 || got.Cookies[sessionCookie] == nil {
+		t.Fatalf("callback: %d %s", got.Status, got.Body)
+	}
+	return got.Cookies[sessionCookie]
+}
