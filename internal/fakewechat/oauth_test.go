@@ -73,7 +73,7 @@ func (s *site) do(t *testing.T, method, path string) (*http.Response, string) {
 func (s *site) call(t *testing.T, path string) map[string]any {
 	t.Helper()
 	resp, body := s.get(t, path)
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/plain" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/plain" {
 		t.Errorf("%s: status %d, %s", path, resp.StatusCode, resp.Header.Get("Content-Type"))
 	}
 	var m map[string]any
@@ -150,7 +150,7 @@ func TestAuthorizeConsent(t *testing.T) {
 		strings.Replace(authorize, "oauth2/authorize", "qrconnect", 1) + "snsapi_login&state=s1",
 	} {
 		resp, body := s.get(t, path)
-		if resp.StatusCode != 200 || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+		if resp.StatusCode != http.StatusOK || !strings.Contains(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
 			t.Errorf("%s: status %d", path, resp.StatusCode)
 		}
 		for _, word := range []string{"wx0000000000000001", "https://example.com/oauth/callback?a=1", "snsapi_"} {
@@ -334,7 +334,7 @@ func TestMethodsAndUnknown(t *testing.T) {
 	s := newSite(t, Config{})
 	for _, path := range []string{"/sns/oauth2/access_token", "/sns/oauth2/refresh_token", "/sns/userinfo", "/sns/auth"} {
 		resp, body := s.do(t, http.MethodPost, path)
-		if resp.StatusCode != 200 || !strings.HasPrefix(body, `{"errcode":43001,"errmsg":"require GET method, rid: `) {
+		if resp.StatusCode != http.StatusOK || !strings.HasPrefix(body, `{"errcode":43001,"errmsg":"require GET method, rid: `) {
 			t.Errorf("POST %s: %d %s", path, resp.StatusCode, body)
 		}
 	}
