@@ -239,7 +239,7 @@ func TestSendSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
 			time.Sleep(5001 * time.Millisecond)
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader("success"))}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader("success"))}, nil
 		})}
 		s := &Sender{URL: "http://gateway.test", Account: testAccount(Plain), Client: slow}
 		r, err := s.Send(t.Context(), text)
