@@ -60,7 +60,7 @@ func TestPageShowsReply(t *testing.T) {
 	if csp := resp.Header.Get("Content-Security-Policy"); csp != want {
 		t.Errorf("CSP %q", csp)
 	}
-	if resp, css := s.get(t, "/fake/style.css"); resp.StatusCode != 200 || css != string(styleCSS) {
+	if resp, css := s.get(t, "/fake/style.css"); resp.StatusCode != http.StatusOK || css != string(styleCSS) {
 		t.Errorf("style: %d", resp.StatusCode)
 	}
 }
