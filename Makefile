@@ -51,7 +51,6 @@ proto-check: generate ## Fail where generated code is stale, or the contracts br
 .PHONY: tidy-check
 tidy-check: ## Fail where go.mod is not tidy.
 	go mod tidy -diff
-	cd tools && go mod tidy -diff
 
 .PHONY: race
 race: ## Run the tests with the race detector.
