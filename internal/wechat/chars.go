@@ -1,7 +1,6 @@
 package wechat
 
 import (
-	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -31,14 +30,17 @@ func trim(s string) string {
 // isName tells whether the whole of s is an element's name.
 func isName(s string) bool {
 	p := parser{s: s}
-	return p.name() != "" && p.pos == len(s)
+	return p.readName() != "" && p.pos == len(s)
 }
 
-// nameByte tells whether a name may hold c.
-func nameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf ||
-		c >= '0' && c <= '9' || c == '_' || c == ':' || c == '-' || c == '.'
-}
+// nameBytes tells of each byte whether a name may hold it.
+var nameBytes = func() (may [256]bool) {
+	for c := range may {
+		may[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf ||
+			c >= '0' && c <= '9' || c == '_' || c == ':' || c == '-' || c == '.'
+	}
+	return may
+}()
 
 // unescape resolves the five entities of XML and character references; any other & stays as it is.
 func unescape(s string) string {
@@ -99,15 +101,19 @@ func entity(name string) (rune, bool) {
 // pieces joins the texts of an element. One alone is not copied, and blanks between child elements need no memory.
 type pieces struct {
 	first string
+	at    int // where first stands in the document; -1: nowhere
 	room  [32]byte
 	used  int    // of room
+	solid bool   // not all of it is blank
 	spill []byte // the whole, once room is too small
 }
 
-func (t *pieces) add(s string) {
+// add adds a text, which stands in the document at an offset; -1: nowhere.
+func (t *pieces) add(s string, at int) {
+	t.solid = t.solid || !empty(s)
 	if t.used == 0 && t.spill == nil {
 		if t.first == "" {
-			t.first = s
+			t.first, t.at = s, at
 			return
 		}
 		t.grow(t.first)
@@ -126,17 +132,17 @@ func (t *pieces) grow(s string) {
 	t.spill = append(t.spill, s...)
 }
 
-// text returns the whole; of an element with children "" where the whole is layout.
-func (t *pieces) text(children bool) string {
-	whole := t.room[:t.used]
+// text returns the whole and where it stands; of an element with children "" where the whole is layout.
+func (t *pieces) text(children bool) (whole string, at int) {
+	joined := t.room[:t.used]
 	if t.spill != nil {
-		whole = t.spill
+		joined = t.spill
 	}
 	switch {
-	case children && trim(t.first) == "" && len(bytes.TrimLeft(whole, blanks)) == 0:
-		return ""
-	case len(whole) == 0:
-		return t.first
+	case children && !t.solid:
+		return "", 0
+	case len(joined) == 0:
+		return t.first, t.at
 	}
-	return string(whole)
+	return string(joined), -1
 }

@@ -30,31 +30,35 @@ func (f *field[M]) named(name string) bool { return name == f.name || name == f.
 
 // words is a field that holds people's words, exactly as sent.
 func words[M any](name string, at func(*M) *string) field[M] {
-	return stringField(name, at, func(s string) string { return s })
+	return field[M]{
+		name:  name,
+		read:  leaf(func(m *M, text string) bool { *at(m) = text; return true }),
+		write: writeString(name, at),
+	}
 }
 
 // token is a field that holds an identifier, a key, a URL or a decimal: blanks around it are layout.
 func token[M any](name string, at func(*M) *string) field[M] {
-	return stringField(name, at, trim)
+	return field[M]{
+		name:  name,
+		read:  leaf(func(m *M, text string) bool { *at(m) = trim(text); return true }),
+		write: writeString(name, at),
+	}
 }
 
-func stringField[M any](name string, at func(*M) *string, clean func(string) string) field[M] {
-	return field[M]{
-		name: name,
-		read: leaf(func(m *M, text string) bool { *at(m) = clean(text); return true }),
-		write: func(b []byte, m *M) []byte {
-			if s := *at(m); s != "" {
-				b = rawElement(b, name, s)
-			}
-			return b
-		},
+func writeString[M any](name string, at func(*M) *string) func([]byte, *M) []byte {
+	return func(b []byte, m *M) []byte {
+		if s := *at(m); s != "" {
+			b = rawElement(b, name, s)
+		}
+		return b
 	}
 }
 
 // leaf makes a reader of elements without children.
 func leaf[M any](set func(m *M, text string) bool) func(*Document, int, *M) bool {
 	return func(d *Document, i int, m *M) bool {
-		return d.nodes[i].end == i+1 && set(m, d.nodes[i].text)
+		return d.next(i) == i+1 && set(m, d.text(i))
 	}
 }
 
@@ -182,7 +186,7 @@ func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *elements,
 
 // readBox reads the children of node i; false where the node holds a text.
 func readBox[C any](d *Document, i int, extra func(*C) *elements, fields []field[C]) (*C, bool) {
-	if !empty(d.nodes[i].text) {
+	if !empty(d.text(i)) {
 		return nil, false
 	}
 	c := new(C)
@@ -201,13 +205,19 @@ func writeBox[C any](b []byte, name string, c *C, extra func(*C) *elements, fiel
 // fill sets the fields of m from the children of node i, and marks those that it took.
 func fill[M any](d *Document, i int, m *M, fields []field[M]) {
 	var seen uint64
-	for c := i + 1; c < d.nodes[i].end; c = d.nodes[c].end {
+	likely := 0 // elements come mostly in the order of the fields
+	for c, end := i+1, d.next(i); c < end; c = d.next(c) {
 		n := &d.nodes[c]
 		if n.taken {
 			continue
 		}
-		for f := range fields {
-			if !fields[f].named(n.name) {
+		name := d.name(c)
+		for range fields {
+			f := likely
+			if likely++; likely == len(fields) {
+				likely = 0
+			}
+			if !fields[f].named(name) {
 				continue
 			}
 			if seen>>f&1 == 0 {
@@ -224,7 +234,7 @@ func fill[M any](d *Document, i int, m *M, fields []field[M]) {
 // rest returns the children of node i that no field took.
 func (d *Document) rest(i int) []*v1.Element {
 	var rest []*v1.Element
-	for c := i + 1; c < d.nodes[i].end; c = d.nodes[c].end {
+	for c, end := i+1, d.next(i); c < end; c = d.next(c) {
 		if !d.nodes[c].taken {
 			rest = append(rest, d.tree(c))
 		}
@@ -234,8 +244,8 @@ func (d *Document) rest(i int) []*v1.Element {
 
 // tree returns node i as a generic element.
 func (d *Document) tree(i int) *v1.Element {
-	e := &v1.Element{Name: d.nodes[i].name, Text: d.nodes[i].text}
-	for c := i + 1; c < d.nodes[i].end; c = d.nodes[c].end {
+	e := &v1.Element{Name: d.name(i), Text: d.text(i)}
+	for c := i + 1; c < d.next(i); c = d.next(c) {
 		e.Children = append(e.Children, d.tree(c))
 	}
 	return e
@@ -244,13 +254,27 @@ func (d *Document) tree(i int) *v1.Element {
 // empty tells whether an element's text says as little as a missing element.
 func empty(text string) bool { return trim(text) == "" }
 
-// parseInteger reads an integer as WeChat writes one. What another writing would lose is not read: "007", "+7".
+// parseInteger reads an integer as WeChat writes one. What another writing would lose is not read: "007", "+7", "-0".
 func parseInteger[N integer](text string) (N, bool) {
 	text = trim(text)
-	n, err := strconv.ParseInt(text, 10, 64)
 	digits := strings.TrimPrefix(text, "-")
-	if err != nil || int64(N(n)) != n || digits[0] == '+' || digits[0] == '0' && text != "0" {
+	if digits == "" || len(digits) > len("9223372036854775808") || digits[0] == '0' && text != "0" {
 		return 0, false
 	}
-	return N(n), true
+	var n uint64 // no overflow in 19 digits
+	for _, c := range []byte(digits) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	value := int64(n)
+	if len(digits) < len(text) {
+		value = -value
+	}
+	// Too large for 64 bits, or for N: what comes back is another number.
+	if (value < 0) != (len(digits) < len(text)) || int64(N(value)) != value {
+		return 0, false
+	}
+	return N(value), true
 }

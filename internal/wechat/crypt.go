@@ -132,7 +132,11 @@ func (c *Cipher) appendSealed(dst, message []byte, random [randomLen]byte) []byt
 	for pad := size - len(buf); len(buf) < size; {
 		buf = append(buf, byte(pad))
 	}
-	cipher.NewCBCEncrypter(c.block, c.iv).CryptBlocks(buf, buf)
+	// CBC by hand: cipher.NewCBCEncrypter allocates 512 bytes, a fifth of the time that sealing takes.
+	for last, rest := c.iv, buf; len(rest) > 0; last, rest = rest, rest[aes.BlockSize:] {
+		subtle.XORBytes(rest, rest[:aes.BlockSize], last[:aes.BlockSize])
+		c.block.Encrypt(rest, rest)
+	}
 	return base64.StdEncoding.AppendEncode(dst, buf)
 }
 
@@ -144,9 +148,10 @@ func (c *Cipher) SealReply(token string, reply []byte, timestamp int64, nonce st
 	out := make([]byte, 0, len(head)+base64.StdEncoding.EncodedLen(size)+max(size, len(nonce)+256))
 	out = append(out, head...)
 	out = c.appendSealed(out, reply, freshRandom())
-	seconds := strconv.FormatInt(timestamp, 10)
+	var digits [20]byte
+	seconds := strconv.AppendInt(digits[:0], timestamp, 10)
 	var signature [2 * sha1.Size]byte
-	sign(&signature, []string{token, seconds, nonce, string(out[len(head):])})
+	sign(&signature, [][]byte{[]byte(token), seconds, []byte(nonce), out[len(head):]})
 	out = append(out, "]]></Encrypt><MsgSignature><![CDATA["...)
 	out = append(out, signature[:]...)
 	out = append(out, "]]></MsgSignature><TimeStamp>"...)

@@ -30,8 +30,8 @@ func newGenerator(t testing.TB, seed uint64) *generator {
 			t.Fatal(err)
 		}
 		g.kinds = append(g.kinds, d.tree(0))
-		for _, n := range d.nodes[1:] {
-			g.names = append(g.names, n.name)
+		for i := range d.nodes[1:] {
+			g.names = append(g.names, d.name(i+1))
 		}
 	}
 	return g

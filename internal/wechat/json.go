@@ -13,7 +13,7 @@ import (
 // Encrypt is no callback.
 func parseJSON(body []byte) (*Document, error) {
 	r := jsonReader{d: &Document{}, body: body}
-	r.d.nodes = append(r.d.room[:0], node{name: rootName})
+	r.d.nodes = append(r.d.room[:0], node{name: r.d.keep(rootName, -1)})
 	r.dec = json.NewDecoder(bytes.NewReader(escapeControls(body)))
 	r.dec.UseNumber()
 	if err := r.object(0); err != nil {
@@ -49,7 +49,7 @@ func (r *jsonReader) object(i int) error {
 		}
 		name, ok := t.(string)
 		if !ok { // the closing brace
-			r.d.nodes[i].end = len(r.d.nodes)
+			r.d.nodes[i].end = int32(len(r.d.nodes))
 			return nil
 		}
 		if !isName(name) {
@@ -84,7 +84,7 @@ func (r *jsonReader) value(name string) error {
 	if i > maxElements {
 		return r.fail("too many members")
 	}
-	r.d.nodes = append(r.d.nodes, node{name: name, end: i + 1})
+	r.d.nodes = append(r.d.nodes, node{name: r.d.keep(name, -1), end: int32(i + 1)})
 	switch t := t.(type) {
 	case json.Delim:
 		if r.depth++; r.depth >= maxDepth {
@@ -94,7 +94,7 @@ func (r *jsonReader) value(name string) error {
 		return r.object(i)
 	case nil:
 	default:
-		r.d.nodes[i].text = fmt.Sprint(t)
+		r.d.nodes[i].text = r.d.keep(fmt.Sprint(t), -1)
 	}
 	return nil
 }

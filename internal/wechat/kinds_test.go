@@ -299,9 +299,9 @@ func elementsByKind(t *testing.T, names []string, document func(string) []byte) 
 		if e := m.GetEvent(); e != nil {
 			kind = e.GetEvent()
 		}
-		for _, n := range d.nodes[1:] {
-			if !common[n.name] {
-				elements[kind+" "+n.name] = true
+		for i := range d.nodes[1:] {
+			if name := d.name(i + 1); !common[name] {
+				elements[kind+" "+name] = true
 			}
 		}
 	}

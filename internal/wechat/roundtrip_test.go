@@ -2,7 +2,6 @@ package wechat
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -60,8 +59,8 @@ func FuzzRoundTrip(f *testing.F) {
 func checkRoundTrip(t *testing.T, body []byte) {
 	t.Helper()
 	d, err := Parse(body)
-	if err != nil || slices.ContainsFunc(d.nodes, func(n node) bool { return !xmlName(n.name) }) {
-		return // names in JSON need not be names in XML
+	if err != nil {
+		return
 	}
 	want := d.tree(0)
 	if depth, n, _ := measure(want); depth >= maxDepth || n > maxElements/2 {
@@ -87,12 +86,6 @@ func checkRoundTrip(t *testing.T, body []byte) {
 	if t.Failed() {
 		t.Logf("encoded:\n%s", encoded)
 	}
-}
-
-// xmlName tells whether an element can have that name.
-func xmlName(name string) bool {
-	p := parser{s: name}
-	return name != "" && p.name() == name
 }
 
 // spellings are the elements with two spellings, by event: the second, and the first, which is written.

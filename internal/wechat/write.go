@@ -82,11 +82,11 @@ func (f *field[M]) takes(extra elements) bool {
 // grow appends a generic element to the nodes, with all that is in it.
 func (d *Document) grow(e *v1.Element) {
 	i := len(d.nodes)
-	d.nodes = append(d.nodes, node{name: e.GetName(), text: e.GetText()})
+	d.nodes = append(d.nodes, node{name: d.keep(e.GetName(), -1), text: d.keep(e.GetText(), -1)})
 	for _, c := range e.GetChildren() {
 		d.grow(c)
 	}
-	d.nodes[i].end = len(d.nodes)
+	d.nodes[i].end = int32(len(d.nodes))
 }
 
 // writeElements appends generic elements.

@@ -41,16 +41,47 @@ const (
 
 // Document is a callback's body, parsed. Its texts share the memory of one copy of the body.
 type Document struct {
-	nodes []node // in document order; the first is the root
-	room  [16]node
+	body  string
+	made  []string // texts that do not stand in the body as they are
+	nodes []node   // in document order; the first is the root
+	room  [12]node
 }
 
-// node is an element. Its children are the nodes behind it, up to end.
+// node is an element. Its children are the nodes behind it, up to end. It holds no pointers, which is half the cost of
+// a document's memory.
 type node struct {
-	name, text string
-	end        int  // index behind its last descendant
-	taken      bool // a field has it
+	name, text span
+	end        int32 // index behind its last descendant
+	taken      bool  // a field has it
 }
+
+// span is a text of a document: a part of the body, or where from is negative number -1-from of those made.
+type span struct{ from, to int32 }
+
+// keep returns the span of a text, which begins at an offset of the body; -1: nowhere.
+func (d *Document) keep(text string, at int) span {
+	if at < 0 && text != "" {
+		d.made = append(d.made, text)
+		return span{from: int32(-len(d.made))}
+	}
+	return span{int32(max(at, 0)), int32(max(at, 0) + len(text))}
+}
+
+func (d *Document) string(s span) string {
+	if s.from < 0 {
+		return d.made[-1-s.from]
+	}
+	return d.body[s.from:s.to]
+}
+
+// name returns the name of node i.
+func (d *Document) name(i int) string { return d.string(d.nodes[i].name) }
+
+// text returns the text of node i.
+func (d *Document) text(i int) string { return d.string(d.nodes[i].text) }
+
+// next returns the index behind node i and all that is in it.
+func (d *Document) next(i int) int { return int(d.nodes[i].end) }
 
 // Parse reads a callback's body. It is more tolerant than XML asks, because one odd character must not cost a
 // message: control characters are characters, invalid UTF-8 becomes U+FFFD, a lone & is itself, a text that breaks
@@ -64,29 +95,29 @@ func Parse(body []byte) (*Document, error) {
 	if !utf8.Valid(body) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	d := &Document{}
-	p := parser{s: strings.TrimPrefix(s, "\uFEFF"), nodes: d.room[:0]}
+	d := &Document{body: strings.TrimPrefix(s, "\uFEFF")}
+	d.nodes = d.room[:0]
+	p := parser{Document: d, s: d.body}
 	if err := p.document(); err != nil {
 		return nil, err
 	}
-	d.nodes = p.nodes
 	return d, nil
 }
 
 // Text returns the text of the first child of the root with that name, blanks around it trimmed.
 func (d *Document) Text(name string) (text string, ok bool) {
-	for c := 1; c < d.nodes[0].end; c = d.nodes[c].end {
-		if d.nodes[c].name == name {
-			return trim(d.nodes[c].text), true
+	for c := 1; c < d.next(0); c = d.next(c) {
+		if d.name(c) == name {
+			return trim(d.text(c)), true
 		}
 	}
 	return "", false
 }
 
 type parser struct {
-	s       string
+	*Document
+	s       string // the body
 	pos     int
-	nodes   []node
 	depth   int
 	started int // elements begun, discarded ones too
 	mends   int
@@ -114,7 +145,7 @@ func (p *parser) document() error {
 		default:
 			begin := p.pos
 			p.pos++
-			if name := p.name(); name != "" && name != rootName {
+			if name := p.readName(); name != "" && name != rootName {
 				p.pos = begin
 				return p.fail("the root element is not <xml>")
 			}
@@ -135,13 +166,17 @@ func (p *parser) element() error {
 	p.started++
 	p.pos++
 	i := len(p.nodes)
-	name := p.name()
+	at := p.pos
+	name := p.readName()
 	if name == "" {
 		return p.fail("an element's name is expected behind <")
 	}
-	p.nodes = append(p.nodes, node{name: name, end: i + 1})
+	p.nodes = append(p.nodes, node{name: p.keep(name, at), end: int32(i + 1)})
 	if closed, err := p.attributes(); err != nil || closed {
 		return err
+	}
+	if p.leaf(i, name) {
+		return nil
 	}
 	begin := p.pos
 	p.depth++
@@ -150,8 +185,51 @@ func (p *parser) element() error {
 	if err != nil && !errors.Is(err, ErrDoctype) {
 		err = p.mend(i, begin, err)
 	}
-	p.nodes[i].end = len(p.nodes)
+	p.nodes[i].end = int32(len(p.nodes))
 	return err
+}
+
+// leaf reads the content of node i where it is as WeChat writes most: one CDATA section or plain characters, and the end
+// tag. Where it is not, leaf is false and reads nothing.
+func (p *parser) leaf(i int, name string) bool {
+	from, rest := p.pos, p.s[p.pos:]
+	length, behind := 0, 0
+	if strings.HasPrefix(rest, cdataOpen) {
+		from += len(cdataOpen)
+		length = indexClose(p.s[from:])
+		behind = from + length + len(cdataClose)
+	} else {
+		length = strings.IndexByte(rest, '<')
+		behind = from + length
+	}
+	if length < 0 {
+		return false
+	}
+	n := endTag(p.s[behind:], name)
+	if n == 0 || behind == from+length && odd(p.s[from:behind]) {
+		return false
+	}
+	p.nodes[i].text = span{int32(from), int32(from + length)}
+	p.pos = behind + n
+	return true
+}
+
+// odd tells whether characters may be more than they look: references, or the end of a CDATA section.
+func odd(chars string) bool {
+	return strings.IndexByte(chars, '&') >= 0 || strings.IndexByte(chars, ']') >= 0
+}
+
+// indexClose returns the offset of the first "]]>" in s, or -1.
+func indexClose(s string) int {
+	for at := 0; ; at++ {
+		n := strings.IndexByte(s[at:], ']')
+		if n < 0 {
+			return -1
+		}
+		if at += n; strings.HasPrefix(s[at:], cdataClose) {
+			return at
+		}
+	}
 }
 
 // content reads up to and including the end tag of node i.
@@ -169,13 +247,21 @@ func (p *parser) content(i int) error {
 			if !root && strings.Contains(chars, cdataClose) {
 				return p.fail("]]> outside a CDATA section")
 			}
-			text.add(unescape(chars))
+			if plain := unescape(chars); len(plain) == len(chars) {
+				text.add(chars, p.pos)
+			} else {
+				text.add(plain, -1)
+			}
 			p.pos += lt
 		}
 		rest := p.s[p.pos:]
+		kind := byte(0)
+		if len(rest) > 1 {
+			kind = rest[1]
+		}
 		switch {
-		case strings.HasPrefix(rest, "</"):
-			n := endTag(rest, p.nodes[i].name)
+		case kind == '/':
+			n := endTag(rest, p.name(i))
 			if n == 0 && root {
 				// What is left of a text that broke out of its element; the element that it left has ended.
 				n = strings.IndexByte(rest, '>') + 1
@@ -188,16 +274,16 @@ func (p *parser) content(i int) error {
 				return p.fail("an end tag does not match its start tag")
 			}
 			p.pos += n
-			p.nodes[i].text = text.text(len(p.nodes) > i+1)
+			p.nodes[i].text = p.keep(text.text(len(p.nodes) > i+1))
 			return nil
-		case strings.HasPrefix(rest, cdataOpen):
-			end := strings.Index(rest[len(cdataOpen):], cdataClose)
+		case kind == '!' && strings.HasPrefix(rest, cdataOpen):
+			end := indexClose(rest[len(cdataOpen):])
 			if end < 0 {
 				return p.fail("a CDATA section has no end")
 			}
-			text.add(rest[len(cdataOpen) : len(cdataOpen)+end])
+			text.add(rest[len(cdataOpen):len(cdataOpen)+end], p.pos+len(cdataOpen))
 			p.pos += len(cdataOpen) + end + len(cdataClose)
-		case strings.HasPrefix(rest, "<!"), strings.HasPrefix(rest, "<?"):
+		case kind == '!', kind == '?':
 			if err := p.aside(); err != nil {
 				return err
 			}
@@ -220,15 +306,15 @@ func (p *parser) mend(i, begin int, cause error) error {
 	}
 	from := open + len(cdataOpen)
 	for at := from; ; {
-		n := strings.Index(body[at:], cdataClose)
+		n := indexClose(body[at:])
 		if n < 0 {
 			return cause
 		}
 		at += n + len(cdataClose)
 		tail := trimLeft(body[at:])
-		if n := endTag(tail, p.nodes[i].name); n > 0 {
+		if n := endTag(tail, p.name(i)); n > 0 {
 			p.nodes = p.nodes[:i+1]
-			p.nodes[i].text = body[from : at-len(cdataClose)]
+			p.nodes[i].text = p.keep(body[from:at-len(cdataClose)], begin+from)
 			p.pos = begin + len(body) - len(tail) + n
 			return nil
 		}
@@ -256,10 +342,10 @@ func (p *parser) aside() error {
 	return nil
 }
 
-// name reads an element's name; "" where there is none.
-func (p *parser) name() string {
+// readName reads an element's name; "" where there is none.
+func (p *parser) readName() string {
 	end := p.pos
-	for end < len(p.s) && nameByte(p.s[end]) {
+	for end < len(p.s) && nameBytes[p.s[end]] {
 		end++
 	}
 	name := p.s[p.pos:end]
