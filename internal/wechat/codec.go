@@ -15,7 +15,8 @@ type field[M any] struct {
 	name  string                              // the element's
 	also  string                              // another spelling that is read too; "": none
 	many  bool                                // it takes every element of that name, up to the first that does not fit
-	read  func(d *Document, i int, m *M) bool // takes node i; false leaves it to extra
+	text  func(m *M, text string) bool        // takes the text of an element; false leaves it to extra
+	box   func(d *Document, i int, m *M) bool // the same for node i, which may have children; one of the two is set
 	write func(b []byte, m *M) []byte         // appends the field's elements
 }
 
@@ -28,11 +29,19 @@ func spelled[M any](also string, f field[M]) field[M] {
 // named tells whether elements of that name belong to the field.
 func (f *field[M]) named(name string) bool { return name == f.name || name == f.also && name != "" }
 
+// take takes node i; false leaves it to extra.
+func (f *field[M]) take(d *Document, i int, m *M) bool {
+	if f.text == nil {
+		return f.box(d, i, m)
+	}
+	return d.next(i) == i+1 && f.text(m, d.text(i))
+}
+
 // words is a field that holds people's words, exactly as sent.
 func words[M any](name string, at func(*M) *string) field[M] {
 	return field[M]{
 		name:  name,
-		read:  leaf(func(m *M, text string) bool { *at(m) = text; return true }),
+		text:  func(m *M, text string) bool { *at(m) = text; return true },
 		write: writeString(name, at),
 	}
 }
@@ -41,7 +50,7 @@ func words[M any](name string, at func(*M) *string) field[M] {
 func token[M any](name string, at func(*M) *string) field[M] {
 	return field[M]{
 		name:  name,
-		read:  leaf(func(m *M, text string) bool { *at(m) = trim(text); return true }),
+		text:  func(m *M, text string) bool { *at(m) = trim(text); return true },
 		write: writeString(name, at),
 	}
 }
@@ -55,13 +64,6 @@ func writeString[M any](name string, at func(*M) *string) func([]byte, *M) []byt
 	}
 }
 
-// leaf makes a reader of elements without children.
-func leaf[M any](set func(m *M, text string) bool) func(*Document, int, *M) bool {
-	return func(d *Document, i int, m *M) bool {
-		return d.next(i) == i+1 && set(m, d.text(i))
-	}
-}
-
 // integer is what a field of numbers can hold.
 type integer interface{ int32 | int64 }
 
@@ -69,13 +71,13 @@ type integer interface{ int32 | int64 }
 func number[M any, N integer](name string, at func(*M) **N) field[M] {
 	return field[M]{
 		name: name,
-		read: leaf(func(m *M, text string) bool {
+		text: func(m *M, text string) bool {
 			n, ok := parseInteger[N](text)
 			if ok {
 				*at(m) = &n
 			}
 			return ok || empty(text)
-		}),
+		},
 		write: func(b []byte, m *M) []byte {
 			if n := *at(m); n != nil {
 				b = integerElement(b, name, *n)
@@ -89,11 +91,11 @@ func number[M any, N integer](name string, at func(*M) **N) field[M] {
 func positive[M any, N integer](name string, at func(*M) *N) field[M] {
 	return field[M]{
 		name: name,
-		read: leaf(func(m *M, text string) bool {
+		text: func(m *M, text string) bool {
 			n, ok := parseInteger[N](text)
 			*at(m) = n
 			return ok && n != 0 || empty(text)
-		}),
+		},
 		write: func(b []byte, m *M) []byte {
 			if n := *at(m); n != 0 {
 				b = integerElement(b, name, n)
@@ -108,13 +110,13 @@ func numbers[M any, N integer](name string, at func(*M) *[]N) field[M] {
 	return field[M]{
 		name: name,
 		many: true,
-		read: leaf(func(m *M, text string) bool {
+		text: func(m *M, text string) bool {
 			n, ok := parseInteger[N](text)
 			if ok {
 				*at(m) = append(*at(m), n)
 			}
 			return ok || empty(text)
-		}),
+		},
 		write: func(b []byte, m *M) []byte {
 			for _, n := range *at(m) {
 				b = integerElement(b, name, n)
@@ -128,14 +130,14 @@ func numbers[M any, N integer](name string, at func(*M) *[]N) field[M] {
 func truth[M any](name string, at func(*M) **bool) field[M] {
 	return field[M]{
 		name: name,
-		read: leaf(func(m *M, text string) bool {
+		text: func(m *M, text string) bool {
 			value := trim(text) == "true"
 			if !value && trim(text) != "false" {
 				return empty(text)
 			}
 			*at(m) = &value
 			return true
-		}),
+		},
 		write: func(b []byte, m *M) []byte {
 			if value := *at(m); value != nil {
 				b = plainElement(b, name, strconv.FormatBool(*value))
@@ -149,7 +151,7 @@ func truth[M any](name string, at func(*M) **bool) field[M] {
 func one[M, C any](name string, at func(*M) **C, extra func(*C) *elements, fields ...field[C]) field[M] {
 	return field[M]{
 		name: name,
-		read: func(d *Document, i int, m *M) bool {
+		box: func(d *Document, i int, m *M) bool {
 			c, ok := readBox(d, i, extra, fields)
 			*at(m) = c
 			return ok
@@ -168,7 +170,7 @@ func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *elements,
 	return field[M]{
 		name: name,
 		many: true,
-		read: func(d *Document, i int, m *M) bool {
+		box: func(d *Document, i int, m *M) bool {
 			c, ok := readBox(d, i, extra, fields)
 			if ok {
 				*at(m) = append(*at(m), c)
@@ -221,7 +223,7 @@ func fill[M any](d *Document, i int, m *M, fields []field[M]) {
 				continue
 			}
 			if seen>>f&1 == 0 {
-				n.taken = fields[f].read(d, c, m)
+				n.taken = fields[f].take(d, c, m)
 				if !fields[f].many || !n.taken {
 					seen |= 1 << f
 				}

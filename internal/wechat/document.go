@@ -1,11 +1,29 @@
 package wechat
 
-// Document is a callback's body, parsed. Its texts share the memory of one copy of the body.
+import "sync"
+
+// Document is a callback's body, parsed. Its texts share the memory of one copy of the body. Message ends it.
 type Document struct {
 	body  string
 	made  []string // texts that do not stand in the body as they are
 	nodes []node   // in document order; the first is the root
-	room  [12]node
+	room  [24]node
+}
+
+// documents are kept for the next callback: they are a fifth of what reading one costs.
+var documents = sync.Pool{New: func() any { return new(Document) }}
+
+// newDocument returns a document without nodes.
+func newDocument(body string) *Document {
+	d := documents.Get().(*Document)
+	d.body, d.nodes = body, d.room[:0]
+	return d
+}
+
+// end gives the document back; what was taken from it stays.
+func (d *Document) end() {
+	d.body, d.made, d.nodes = "", nil, nil
+	documents.Put(d)
 }
 
 // node is an element. Its children are the nodes behind it, up to end. It holds no pointers, which is half the cost of

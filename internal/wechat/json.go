@@ -12,8 +12,8 @@ import (
 // get: each member is an element, an array is an element for each item. An object that has neither ToUserName nor
 // Encrypt is no callback.
 func parseJSON(body []byte) (*Document, error) {
-	r := jsonReader{d: &Document{}, body: body}
-	r.d.nodes = append(r.d.room[:0], node{name: r.d.keep(rootName, -1)})
+	r := jsonReader{d: newDocument(""), body: body}
+	r.d.nodes = append(r.d.nodes, node{name: r.d.keep(rootName, -1)})
 	r.dec = json.NewDecoder(bytes.NewReader(escapeControls(body)))
 	r.dec.UseNumber()
 	if err := r.object(0); err != nil {

@@ -294,13 +294,17 @@ func elementsByKind(t *testing.T, names []string, document func(string) []byte) 
 		if err != nil {
 			t.Fatal(err)
 		}
+		var found []string
+		for i := range d.nodes[1:] {
+			found = append(found, d.name(i+1))
+		}
 		m := d.Message()
 		kind := m.GetMsgType()
 		if e := m.GetEvent(); e != nil {
 			kind = e.GetEvent()
 		}
-		for i := range d.nodes[1:] {
-			if name := d.name(i + 1); !common[name] {
+		for _, name := range found {
+			if !common[name] {
 				elements[kind+" "+name] = true
 			}
 		}

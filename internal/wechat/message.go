@@ -17,11 +17,10 @@ func Decode(body []byte) (*v1.Message, error) {
 }
 
 // Message turns the document into a message by the tables of kinds. Of two elements with one name the first counts. The
-// second, an element without a field, and one whose text does not fit its field go to extra.
+// second, an element without a field, and one whose text does not fit its field go to extra. The document ends with it:
+// it cannot be used again.
 func (d *Document) Message() *v1.Message {
-	for i := range d.nodes {
-		d.nodes[i].taken = false
-	}
+	defer d.end()
 	m := &v1.Message{}
 	fill(d, 0, m, envelope)
 	if k := messageKinds.find(m.MsgType); k != nil {

@@ -1,6 +1,8 @@
 package wechat
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -160,17 +162,28 @@ func TestDocumentText(t *testing.T) {
 	}
 }
 
-// A document may be read several times, as text and as a message.
-func TestDocumentReadTwice(t *testing.T) {
-	d, err := Parse(sample(t, "inbound", "envelope.compat.xml"))
-	if err != nil {
-		t.Fatal(err)
+// A document's room is used again for the next: what was read from the first stays as it was, also beyond the room.
+func TestDocumentsKeepApart(t *testing.T) {
+	read := func(i int) *wechatv1.Message {
+		body := fmt.Sprintf("<xml><MsgType>text</MsgType><Content>%d &amp; %d</Content>%s</xml>", i, i, strings.Repeat(fmt.Sprintf("<more>%d</more>", i), i))
+		m, err := Decode([]byte(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
 	}
-	first, second := d.Message(), d.Message()
-	if diff := cmp.Diff(first, second, protocmp.Transform()); diff != "" {
-		t.Errorf("-first +second:\n%s", diff)
+	var messages []*wechatv1.Message
+	for i := range 60 {
+		messages = append(messages, read(i))
 	}
-	if got, ok := d.Text("Encrypt"); !ok || len(first.GetExtra()) != 1 || got != first.GetExtra()[0].GetText() {
-		t.Errorf("Encrypt is %q, extra is %v", got, first.GetExtra())
+	for i, m := range messages {
+		if want := fmt.Sprintf("%d & %d", i, i); m.GetText().GetContent() != want || len(m.GetExtra()) != i {
+			t.Errorf("message %d: %v", i, m)
+		}
+		for _, e := range m.GetExtra() {
+			if e.GetText() != fmt.Sprint(i) {
+				t.Errorf("message %d: %v", i, e)
+			}
+		}
 	}
 }

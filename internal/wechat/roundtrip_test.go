@@ -73,10 +73,10 @@ func checkRoundTrip(t *testing.T, body []byte) {
 		t.Errorf("%v; encoded:\n%s", err, encoded)
 		return
 	}
+	got := again.tree(0)
 	if second := again.Message(); !proto.Equal(first, second) {
 		t.Errorf("-first +second:\n%s\nencoded:\n%s", cmp.Diff(first, second, protocmp.Transform()), encoded)
 	}
-	got := again.tree(0)
 	want.Text = "" // a callback's own text says nothing
 	event := strings.ToLower(first.GetEvent().GetEvent())
 	respell(event, want)

@@ -73,7 +73,7 @@ func (f *field[M]) takes(extra elements) bool {
 		if f.named(e.GetName()) {
 			d := &Document{}
 			d.grow(e)
-			return !f.many && f.read(d, 0, new(M))
+			return !f.many && f.take(d, 0, new(M))
 		}
 	}
 	return false

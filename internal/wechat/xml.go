@@ -51,8 +51,7 @@ func Parse(body []byte) (*Document, error) {
 	if !utf8.Valid(body) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	d := &Document{body: strings.TrimPrefix(s, "\uFEFF")}
-	d.nodes = d.room[:0]
+	d := newDocument(strings.TrimPrefix(s, "\uFEFF"))
 	p := parser{Document: d, s: d.body}
 	if err := p.document(); err != nil {
 		return nil, err
@@ -188,9 +187,9 @@ func (p *parser) content(i int) error {
 			p.pos = len(p.s)
 			return p.fail("the document ends inside an element")
 		}
-		if lt > 0 {
+		if lt > 0 && !root { // the root's own text says nothing
 			chars := p.s[p.pos : p.pos+lt]
-			if !root && strings.Contains(chars, cdataClose) {
+			if strings.Contains(chars, cdataClose) {
 				return p.fail("]]> outside a CDATA section")
 			}
 			if plain := unescape(chars); len(plain) == len(chars) {
@@ -198,8 +197,8 @@ func (p *parser) content(i int) error {
 			} else {
 				text.add(plain, -1)
 			}
-			p.pos += lt
 		}
+		p.pos += lt
 		rest := p.s[p.pos:]
 		kind := byte(0)
 		if len(rest) > 1 {
@@ -227,7 +226,9 @@ func (p *parser) content(i int) error {
 			if end < 0 {
 				return p.fail("a CDATA section has no end")
 			}
-			text.add(rest[len(cdataOpen):len(cdataOpen)+end], p.pos+len(cdataOpen))
+			if !root {
+				text.add(rest[len(cdataOpen):len(cdataOpen)+end], p.pos+len(cdataOpen))
+			}
 			p.pos += len(cdataOpen) + end + len(cdataClose)
 		case kind == '!', kind == '?':
 			if err := p.aside(); err != nil {
