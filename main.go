@@ -31,7 +31,8 @@ type commands struct {
 	Send       sendCmd       `cmd:"" help:"Send one signed callback to a gateway, as WeChat would, and show the reply."`
 	Decode     decodeCmd     `cmd:"" help:"Read one callback body on stdin, print the message as JSON."`
 	Rules      struct {
-		Check checkCmd `cmd:"" help:"Check rules files."`
+		Check checkCmd `cmd:"" help:"Check rules files, and run the expectations in them."`
+		Try   tryCmd   `cmd:"" help:"Show which rule answers the message on stdin (XML or JSON), with what, and why not those before it."`
 	} `cmd:"" help:"Work with rules files."`
 	Health healthCmd `cmd:"" help:"Ask a process for its health; exit 0 where it is good."`
 

@@ -8,14 +8,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	"wxgate/internal/fakewechat"
 	"wxgate/internal/service"
 	"wxgate/internal/wechat"
+	wechatv1 "wxgate/proto/wechat/v1"
 	"wxgate/replier"
 )
 
@@ -86,12 +89,9 @@ type decodeCmd struct {
 
 // Run prints the message on stdin.
 func (c *decodeCmd) Run() error {
-	body, err := io.ReadAll(io.LimitReader(os.Stdin, wechat.MaxBody+1))
+	body, err := readBody(os.Stdin)
 	if err != nil {
 		return err
-	}
-	if len(body) > wechat.MaxBody {
-		return fmt.Errorf("the body is larger than %d bytes: a gateway refuses it", wechat.MaxBody)
 	}
 	doc, err := wechat.Parse(body)
 	if err != nil {
@@ -102,7 +102,21 @@ func (c *decodeCmd) Run() error {
 			return err
 		}
 	}
-	compact, err := protojson.Marshal(doc.Message())
+	return printJSON(os.Stdout, doc.Message())
+}
+
+// readBody reads a callback's body, at most what a gateway takes.
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, wechat.MaxBody+1))
+	if err == nil && len(body) > wechat.MaxBody {
+		err = fmt.Errorf("the body is larger than %d bytes: a gateway refuses it", wechat.MaxBody)
+	}
+	return body, err
+}
+
+// printJSON prints a message, the same in every build.
+func printJSON(w io.Writer, m proto.Message) error {
+	compact, err := protojson.Marshal(m)
 	if err != nil {
 		return err
 	}
@@ -110,8 +124,8 @@ func (c *decodeCmd) Run() error {
 	if err := json.Indent(&out, compact, "", "  "); err != nil {
 		return err
 	}
-	fmt.Println(out.String())
-	return nil
+	_, err = fmt.Fprintln(w, out.String())
+	return err
 }
 
 // unseal opens an envelope. Its signature is in the callback's URL and cannot be checked here.
@@ -134,8 +148,8 @@ type checkCmd struct {
 	Files []string `arg:"" name:"file" help:"Rules files."`
 }
 
-// Run checks rules files.
-func (c *checkCmd) Run() error {
+// Run checks rules files, and runs the expectations in them.
+func (c *checkCmd) Run(ctx context.Context) error {
 	var errs []error
 	for _, file := range c.Files {
 		rules, err := replier.LoadRules(file)
@@ -143,9 +157,93 @@ func (c *checkCmd) Run() error {
 			errs = append(errs, err)
 			continue
 		}
-		fmt.Printf("%s: ok, %d rules\n", file, rules.Len())
+		for _, w := range rules.Warnings() {
+			fmt.Fprintf(os.Stderr, "warning: %s\n", w)
+		}
+		if unmet := rules.Check(ctx); len(unmet) > 0 {
+			errs = append(errs, unmet)
+			continue
+		}
+		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, rules.Len(), rules.Expectations(), len(rules.Warnings()))
 	}
 	return errors.Join(errs...)
+}
+
+type tryCmd struct {
+	File    string `arg:"" name:"file" help:"Rules file."`
+	Account string `name:"account" placeholder:"NAME" help:"The account that gets the message."`
+}
+
+// Run shows what the rules do with the message on stdin.
+func (c *tryCmd) Run(ctx context.Context) error {
+	rules, err := replier.LoadRules(c.File)
+	if err != nil {
+		return err
+	}
+	msg, err := readMessage(os.Stdin)
+	if err != nil {
+		return err
+	}
+	if c.Account != "" {
+		msg.Account = c.Account
+	}
+	t := rules.Try(ctx, msg)
+	printMisses(os.Stdout, t.Missed)
+	switch {
+	case t.Rule == "":
+		fmt.Println("no rule answers: nothing is said")
+		return nil
+	default:
+		fmt.Printf("%s answers (%s:%d)\n", t.Rule, t.File, t.Line)
+	}
+	switch {
+	case t.Forward != "":
+		fmt.Printf("it forwards to %s, which was not asked\n", t.Forward)
+	case len(t.Replies) == 0:
+		fmt.Println("it says nothing")
+	case len(t.Replies) > 1:
+		fmt.Println("it says one of:")
+	}
+	for _, reply := range t.Replies {
+		if err := printJSON(os.Stdout, reply); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printMisses prints why rules do not answer; rules with one reason in a row are one line.
+func printMisses(w io.Writer, missed []replier.Miss) {
+	for len(missed) > 0 {
+		n := slices.IndexFunc(missed, func(m replier.Miss) bool { return m.Why != missed[0].Why })
+		if n < 0 {
+			n = len(missed)
+		}
+		switch first, last := missed[0], missed[n-1]; n {
+		case 1:
+			fmt.Fprintf(w, "%s does not: %s\n", first.Rule, first.Why)
+		case 2:
+			fmt.Fprintf(w, "%s and %s do not: %s\n", first.Rule, last.Rule, first.Why)
+		default:
+			fmt.Fprintf(w, "%s … %s (%d rules) do not: %s\n", first.Rule, last.Rule, n, first.Why)
+		}
+		missed = missed[n:]
+	}
+}
+
+// readMessage reads a message: a callback's XML, or the JSON that "wxgate decode" prints.
+func readMessage(r io.Reader) (*wechatv1.Message, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		msg := &wechatv1.Message{}
+		if err := protojson.Unmarshal(body, msg); err == nil {
+			return msg, nil
+		}
+	}
+	return wechat.Decode(body)
 }
 
 type healthCmd struct {

@@ -23,10 +23,18 @@ func BenchmarkReply(b *testing.B) {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if d := rules.decide(b.Context(), bb.msg); d.rule != bb.rule {
-					b.Fatalf("rule %q answered, want %q", d.rule, bb.rule)
+				if d := rules.decide(b.Context(), bb.msg, nil); ruleName(d) != bb.rule {
+					b.Fatalf("rule %q answered, want %q", ruleName(d), bb.rule)
 				}
 			}
 		})
 	}
+}
+
+// ruleName returns the name of the rule that answered; "" where none did.
+func ruleName(d decision) string {
+	if d.rule == nil {
+		return ""
+	}
+	return d.rule.name
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+
+	"wxgate/internal/configfile"
 )
 
 // FuzzParseRules: no file breaks the loader. One that is refused says where and why; one that loads gives replies
@@ -26,7 +28,7 @@ func FuzzParseRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		rules, err := ParseRules("rules.yaml", data)
 		if err != nil {
-			var problems Problems
+			var problems configfile.Problems
 			if rules != nil || !errors.As(err, &problems) {
 				t.Fatalf("got %v, %v; want Problems alone", rules, err)
 			}
@@ -37,13 +39,13 @@ func FuzzParseRules(f *testing.F) {
 			}
 			return
 		}
-		if rules.Len() == 0 {
+		if len(rules.list) == 0 {
 			t.Error("loaded no rules")
 		}
 		for i := range rules.list {
-			one := Rules{rules.list[i : i+1]}
-			d := one.decide(t.Context(), text("hi"))
-			if d.reply != nil && d.rule == "" {
+			one := Rules{list: rules.list[i : i+1], index: newIndex(rules.list[i : i+1])}
+			d := one.decide(t.Context(), text("hi"), noBot)
+			if d.reply != nil && d.rule == nil {
 				t.Errorf("a reply of no rule: %v", d.reply)
 			}
 			if _, err := proto.Marshal(d.reply); err != nil {

@@ -1,209 +1,200 @@
 package replier
 
 import (
-	"bytes"
 	_ "embed"
-	"errors"
 	"fmt"
-	"io"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"time"
 
-	"cel.dev/cel-go/cel"
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v4"
+
+	"wxgate/internal/configfile"
 )
-
-// maxFile is the largest rules file, in bytes.
-const maxFile = 32 << 20
 
 //go:embed rules.yaml
 var builtin []byte
 
-// LoadRules reads and checks a rules file; the built-in rules where path is "". The error is Problems, or that of
-// reading the file.
+// maxIncludes is how deep files may include each other.
+const maxIncludes = 16
+
+// LoadRules reads and checks a rules file and what it includes; the built-in rules where path is "". The error is
+// configfile.Problems.
 func LoadRules(path string) (*Rules, error) {
-	if path == "" {
-		return ParseRules("built-in rules", builtin)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("rules: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("rules: %w", err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("rules: %s is larger than %d MiB", path, maxFile>>20)
-	}
-	return ParseRules(path, data)
+	load := &configfile.Load{}
+	rules := readRules(load, path, nil)
+	return rules, load.Err()
 }
 
-// Problem is something wrong in a rules file, and what was expected.
-type Problem struct {
-	File         string
-	Line, Column int    // from 1
-	Rule         string // the rule's name; "" outside a rule
-	Text         string
-}
-
-func (p Problem) String() string {
-	rule := ""
-	if p.Rule != "" {
-		rule = fmt.Sprintf("rule %q: ", p.Rule)
-	}
-	return fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, rule, p.Text)
-}
-
-// Problems is everything wrong in a rules file, a line each.
-type Problems []Problem
-
-func (p Problems) Error() string {
-	lines := make([]string, len(p))
-	for i := range p {
-		lines[i] = p[i].String()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// ParseRules checks and compiles the text of a rules file; file is its name in errors, which are Problems.
+// ParseRules checks and compiles the text of a rules file; file is its name in errors, which are configfile.Problems.
 func ParseRules(file string, data []byte) (*Rules, error) {
-	env, err := newEnv()
-	if err != nil {
-		return nil, err
-	}
-	l := loader{file: file, env: env}
-	l.document(data)
-	if len(l.problems) > 0 {
-		return nil, l.problems
-	}
-	return &Rules{list: l.rules}, nil
+	load := &configfile.Load{}
+	rules := compileRules(load, load.Parse(file, data), nil)
+	return rules, load.Err()
 }
 
-// loader walks the YAML of a rules file and collects what is wrong.
+// readRules is LoadRules as a part of a load. Where handlers are given, forwards to others are problems. The result is nil
+// where there are problems.
+func readRules(load *configfile.Load, path string, handlers map[string]Handler) *Rules {
+	if path == "" {
+		return compileRules(load, load.Parse("built-in rules", builtin), handlers)
+	}
+	return compileRules(load, load.Open(path), handlers)
+}
+
+func compileRules(load *configfile.Load, doc *configfile.Document, handlers map[string]Handler) *Rules {
+	if doc == nil {
+		return nil
+	}
+	expressions, err := newExpressions()
+	if err != nil { // our own names clash
+		load.Fail(doc.File(), "%v", err)
+		return nil
+	}
+	l := &loader{Document: doc, load: load, shared: &shared{
+		expressions: expressions, handlers: handlers, names: map[string]bool{}, zones: map[string]*time.Location{},
+	}}
+	l.file()
+	if len(load.Problems) > 0 {
+		return nil
+	}
+	if l.deflt != nil {
+		l.rules = append(l.rules, *l.deflt)
+	}
+	r := &Rules{list: l.rules, index: newIndex(l.rules), expectations: l.expectations}
+	warnUnreachable(load, r)
+	r.warnings = load.Warnings
+	return r
+}
+
+// loader walks the YAML of a rules file.
 type loader struct {
-	file     string
-	env      *cel.Env
-	rule     string // the rule that is read
-	rules    []rule
-	problems Problems
+	*configfile.Document
+	*shared
+	load     *configfile.Load
+	includes []string       // the files that include this one, from the first
+	zone     *time.Location // of the times in this file
+	fold     bool           // whether the texts in this file are folded
 }
 
-// fail notes a problem at a node.
-func (l *loader) fail(at *token.Token, format string, args ...any) {
-	l.failBehind(at, 0, format, args...)
+// shared is what the loaders of a file and of those that it includes have together.
+type shared struct {
+	expressions  *expressions
+	handlers     map[string]Handler
+	names        map[string]bool
+	zones        map[string]*time.Location
+	rules        []rule
+	deflt        *rule
+	expectations []expectation
 }
 
-// failBehind notes a problem some columns behind a token's begin.
-func (l *loader) failBehind(at *token.Token, columns int, format string, args ...any) {
-	p := Problem{File: l.file, Line: 1, Column: 1, Rule: l.rule, Text: fmt.Sprintf(format, args...)}
-	if at != nil && at.Position != nil {
-		p.Line, p.Column = at.Position.Line, at.Position.Column+columns
+func (l *loader) file() {
+	// What all rules of the file need is read first, wherever it stands.
+	if zone := configfile.Find(l.Root, "timezone"); zone != nil {
+		l.zone = l.location(zone)
+	} else {
+		l.zone, _ = time.LoadLocation(defaultZone) // embedded
 	}
-	l.problems = append(l.problems, p)
-}
-
-func (l *loader) document(data []byte) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows editors write it
-	if !utf8.Valid(data) {
-		l.fail(nil, "not UTF-8: save the file in this encoding")
-		return
+	if fold := configfile.Find(l.Root, "fold"); fold != nil {
+		l.fold = l.truth(fold)
 	}
-	file, err := parser.ParseBytes(data, 0)
-	var syntax *yaml.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		l.fail(syntax.Token, "not YAML: %s", syntax.Message)
-		return
-	case err != nil:
-		l.fail(nil, "not YAML: %v", err)
-		return
-	}
-	docs := slices.DeleteFunc(file.Docs, func(d *ast.DocumentNode) bool { return d.Body == nil || d.Body.Type() == ast.CommentType })
-	if len(docs) == 0 {
-		l.fail(nil, "the file is empty; expected rules:")
-		return
-	}
-	if len(docs) > 1 {
-		l.fail(begin(docs[1].Body), "a second YAML document; expected one")
-	}
+	nothing := func(*yaml.Node) {}
 	found := false
-	l.mapping(docs[0].Body, "rules: and a list", map[string]func(ast.Node){
-		"rules": func(n ast.Node) {
+	before := len(l.load.Problems)
+	l.Mapping(l.Root, "rules, default, timezone, fold or expect", map[string]func(*yaml.Node){
+		"timezone": nothing,
+		"fold":     nothing,
+		"rules": func(n *yaml.Node) {
 			found = true
-			l.list(n, l.oneRule)
+			l.List(n, l.item)
 		},
+		"default": l.defaultRule,
+		"expect":  func(n *yaml.Node) { l.List(n, l.expectation) },
 	})
-	if !found && len(l.problems) == 0 {
-		l.fail(docs[0].Body.GetToken(), "no rules; expected rules: and a list")
+	if !found && len(l.load.Problems) == before {
+		l.Fail(l.Root, "no rules; expected rules: and a list")
 	}
 }
 
-func (l *loader) oneRule(n ast.Node) {
-	l.rule = fmt.Sprintf("#%d", len(l.rules)+1)
-	if name, ok := find(n, "name").(*ast.StringNode); ok && name.Value != "" {
-		l.rule = name.Value
+// item reads an item of the list of rules: a rule, or the rules of another file.
+func (l *loader) item(n *yaml.Node) {
+	if include := configfile.Find(n, "include"); include != nil && len(n.Content) == 2 {
+		l.include(include)
+		return
 	}
-	r := rule{}
-	silent, replied := false, false
-	l.mapping(n, "name, match, reply or silent", map[string]func(ast.Node){
-		"name":  func(n ast.Node) { r.name, _ = l.scalar(n) },
-		"match": func(n ast.Node) { r.match = l.match(n) },
-		"reply": func(n ast.Node) { replied = true; r.reply = l.reply(n) },
-		"silent": func(n ast.Node) {
-			b, ok := n.(*ast.BoolNode)
-			if !ok || !b.Value {
-				l.fail(begin(n), "silent: expected true")
-			}
-			silent = true
-		},
-	})
-	if r.name == "" {
-		r.name = l.rule
+	l.rule(n)
+}
+
+func (l *loader) include(n *yaml.Node) {
+	name, ok := l.Scalar(n)
+	if !ok {
+		return
 	}
-	if silent == replied && n.Type() == ast.MappingType {
-		l.fail(begin(n), "expected either reply: or silent: true")
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(l.File()), path)
 	}
-	if slices.ContainsFunc(l.rules, func(other rule) bool { return other.name == r.name }) {
-		l.fail(begin(n), "another rule has this name; expected a name of its own")
+	chain := append(slices.Clone(l.includes), filepath.Clean(l.File()))
+	switch {
+	case slices.Contains(chain, path):
+		l.Fail(n, "include: %s includes itself: %s", name, strings.Join(append(chain, path), " → "))
+		return
+	case len(chain) > maxIncludes:
+		l.Fail(n, "include: files include each other more than %d deep", maxIncludes)
+		return
 	}
+	data, err := l.load.Read(path)
+	if err != nil {
+		l.Fail(n, "include: %s: %v", path, err)
+		return
+	}
+	doc := l.load.Parse(path, data)
+	if doc == nil {
+		return
+	}
+	(&loader{Document: doc, shared: l.shared, load: l.load, includes: chain}).file()
+}
+
+// rule reads one rule.
+func (l *loader) rule(n *yaml.Node) {
+	r := rule{name: fmt.Sprintf("#%d", len(l.rules)+1), file: l.File(), line: n.Line, column: n.Column}
+	if name := configfile.Find(n, "name"); name != nil && configfile.IsScalar(name) && name.Value != "" {
+		r.name = name.Value
+	}
+	l.In = fmt.Sprintf("rule %q", r.name)
+	defer func() { l.In = "" }()
+	keys := l.actionKeys(&r.action)
+	keys["name"] = func(n *yaml.Node) { l.Scalar(n) }
+	keys["match"] = func(n *yaml.Node) { r.match = l.match(n) }
+	l.Mapping(n, "name, match and one of "+actions, keys)
+	l.oneAction(n)
+	if l.names[r.name] {
+		l.Fail(n, "another rule has this name; expected a name of its own")
+	}
+	l.names[r.name] = true
 	l.rules = append(l.rules, r)
-	l.rule = ""
 }
 
-func (l *loader) match(n ast.Node) match {
-	var m match
-	l.mapping(n, "type, event or event_key", map[string]func(ast.Node){
-		"type":      func(n ast.Node) { m.types = l.msgTypes(n) },
-		"event":     func(n ast.Node) { m.events = lower(l.scalars(n)) },
-		"event_key": func(n ast.Node) { m.eventKeys = l.scalars(n) },
-	})
-	if (len(m.events) > 0 || len(m.eventKeys) > 0) && len(m.types) > 0 && !slices.Equal(m.types, []string{"event"}) {
-		l.fail(begin(n), "event and event_key match events only; expected type: event, or no type")
+// defaultRule reads what is said where no rule matches.
+func (l *loader) defaultRule(n *yaml.Node) {
+	l.In = "default"
+	defer func() { l.In = "" }()
+	if len(l.includes) > 0 {
+		l.Fail(n, "expected in the main file only: it comes behind all rules")
 	}
-	return m
+	l.deflt = &rule{name: "default", isDefault: true, file: l.File(), line: n.Line, column: n.Column}
+	l.Mapping(n, "one of "+actions, l.actionKeys(&l.deflt.action))
+	l.oneAction(n)
 }
 
-// msgTypes reads MsgTypes. Those of tomorrow are allowed, but not a slip of today's.
-func (l *loader) msgTypes(n ast.Node) []string {
-	types := lower(l.scalars(n))
-	for _, t := range types {
-		if strings.ContainsFunc(t, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-			l.fail(begin(n), "%q is no MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends", t)
-		}
+// truth reads true or false.
+func (l *loader) truth(n *yaml.Node) bool {
+	if n.ShortTag() != "!!bool" {
+		l.Fail(n, "expected true or false")
+		return false
 	}
-	return types
-}
-
-func lower(list []string) []string {
-	for i := range list {
-		list[i] = strings.ToLower(list[i])
-	}
-	return list
+	var b bool
+	_ = n.Decode(&b) // the tag says that it is one
+	return b
 }

@@ -2,76 +2,115 @@ package replier
 
 import (
 	"context"
-	"slices"
-	"strings"
+	"math/rand/v2"
 
+	"wxgate/internal/configfile"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // Rules are a rules file, checked and compiled. They are immutable and safe for concurrent use.
 type Rules struct {
-	list []rule
+	list         []rule
+	index        index
+	expectations []expectation
+	warnings     configfile.Problems
 }
 
-// Len returns the number of rules.
-func (r *Rules) Len() int { return len(r.list) }
+// Len returns the number of rules, the default not counted.
+func (r *Rules) Len() int {
+	if n := len(r.list); n > 0 && r.list[n-1].isDefault {
+		return n - 1
+	}
+	return len(r.list)
+}
+
+// Warnings returns what the file says and probably does not mean.
+func (r *Rules) Warnings() configfile.Problems { return r.warnings }
 
 // rule answers what it matches.
 type rule struct {
-	name  string
-	match match
-	reply answer // nil: silent
+	name      string
+	match     match
+	isDefault bool // what is said where no rule matches
+	action
+	file         string
+	line, column int
 }
 
-// match says which messages a rule is for; an empty list matches all.
-type match struct {
-	types, events []string // in lower case
-	eventKeys     []string
-}
-
-func (m *match) matches(msg *wechatv1.Message) bool {
-	if len(m.types) > 0 && !slices.Contains(m.types, strings.ToLower(msg.GetMsgType())) {
-		return false
-	}
-	e := msg.GetEvent()
-	if len(m.events) > 0 && (e == nil || !slices.Contains(m.events, strings.ToLower(e.GetEvent()))) {
-		return false
-	}
-	return len(m.eventKeys) == 0 || e != nil && slices.Contains(m.eventKeys, e.GetEventKey())
+// action is what a rule does: it forwards, or says one of several replies, or where there is none, nothing.
+type action struct {
+	forward *forward
+	replies []maker
 }
 
 // decision is what the rules say about one message.
 type decision struct {
-	rule   string          // the rule that answered; "": none did
+	rule   *rule           // the rule that answered; nil: none did
 	reply  *wechatv1.Reply // nil: say nothing
 	failed []error         // of rules that matched and could not answer
 }
 
-// decide returns the answer of the first rule that matches. A rule that matches and fails, or whose reply WeChat would not
-// take, counts as not matched.
-func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message) decision {
+// asker hands a message to a bot.
+type asker func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error)
+
+// decide returns the answer of the first rule that matches. A rule that fails, or whose reply WeChat would not take,
+// counts as not matched.
+func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) decision {
 	var d decision
-	for i := range r.list {
-		rule := &r.list[i]
-		if !rule.match.matches(msg) {
+	s := newSubject(msg)
+	left := r.index.candidates(s)
+	for place, ok := left.next(); ok; place, ok = left.next() {
+		rule := &r.list[place]
+		miss, err := rule.match.miss(ctx, s)
+		if err == nil && miss != "" {
 			continue
 		}
-		if rule.reply == nil {
-			d.rule = rule.name
-			return d
-		}
-		reply, err := rule.reply(ctx, msg)
+		var reply *wechatv1.Reply
 		if err == nil {
-			err = reply.ValidateFor(msg)
+			reply, err = rule.answer(ctx, msg, ask, &d)
 		}
 		if err != nil {
 			d.failed = append(d.failed, &ruleError{rule.name, err})
 			continue
 		}
-		d.rule, d.reply = rule.name, reply
+		d.rule, d.reply = rule, reply
 		return d
 	}
 	return d
+}
+
+// answer returns what the rule says. Where a bot failed and the fallback answers, that is noted in d.
+func (r *rule) answer(ctx context.Context, msg *wechatv1.Message, ask asker, d *decision) (*wechatv1.Reply, error) {
+	if r.forward == nil {
+		return r.say(ctx, msg)
+	}
+	reply, err := ask(ctx, r.forward, msg)
+	if err == nil || r.forward.fallback == nil {
+		return reply, err
+	}
+	d.failed = append(d.failed, &ruleError{r.name, err})
+	return r.forward.fallback.say(ctx, msg)
+}
+
+// say makes one of the replies; nil where there is none.
+func (a *action) say(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	if len(a.replies) == 0 {
+		return nil, nil
+	}
+	one := a.replies[0]
+	if len(a.replies) > 1 {
+		one = a.replies[rand.IntN(len(a.replies))]
+	}
+	return one.make(ctx, msg)
+}
+
+// make makes the reply and checks that WeChat would take it.
+func (m maker) make(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	reply, err := m(ctx, msg)
+	if err != nil {
+		return nil, err
+	}
+	return reply, reply.ValidateFor(msg)
 }
 
 // ruleError is a rule that could not answer.

@@ -1,6 +1,8 @@
 package replier
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -241,4 +243,9 @@ func TestLogLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// noBot is a bot that is away.
+func noBot(context.Context, *forward, *wechatv1.Message) (*wechatv1.Reply, error) {
+	return nil, errors.New("away")
 }

@@ -4,25 +4,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/ext"
 
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// A template is a text with CEL expressions in {{ … }} over the variable message, a wechat.v1.Message.
+// A template is a text with CEL expressions in {{ … }}. Conditions and templates have one language and one set of names:
+// the variable message is the wechat.v1.Message.
 
 // maxCost bounds the work of one expression, in CEL's units.
 const maxCost = 100_000
 
-// newEnv returns the names that expressions can use.
-func newEnv() (*cel.Env, error) {
-	return cel.NewEnv(
+// expressions compiles what is CEL in a rules file.
+type expressions struct {
+	env  *cel.Env
+	made map[string]cel.Program // by source: many rules say the same
+}
+
+// newExpressions returns a compiler with the names that expressions can use: message, and CEL's own with its functions
+// on strings.
+func newExpressions() (*expressions, error) {
+	env, err := cel.NewEnv(
 		cel.Types(&wechatv1.Message{}),
 		cel.Variable("message", cel.ObjectType("wechat.v1.Message")),
+		ext.Strings(),
+		// What these make can be as large as the product of what they get: a message must not make a process run out of memory.
+		disabled("replace", "string_replace_string_string", cel.StringType, cel.StringType, cel.StringType),
+		disabled("format", "string_format", cel.StringType, cel.ListType(cel.DynType)),
+		disabled("join", "list_join", cel.ListType(cel.StringType)),
 	)
+	return &expressions{env, map[string]cel.Program{}}, err
+}
+
+// disabled takes a function away, which is known by one of its overloads.
+func disabled(name, overload string, args ...*cel.Type) cel.EnvOption {
+	return cel.Function(name, cel.DisableDeclaration(true), cel.MemberOverload(overload, args, cel.StringType))
+}
+
+// condition compiles the expression of when:.
+func (x *expressions) condition(source string) (*condition, []templateError) {
+	program, errs := x.compile(source, []*cel.Type{cel.BoolType}, "true or false")
+	return &condition{source, program}, errs
 }
 
 // template is a compiled text: literals and expressions in turn.
@@ -40,8 +67,8 @@ type templateError struct {
 	problem string
 }
 
-// compileTemplate compiles a text.
-func compileTemplate(env *cel.Env, text string) (template, []templateError) {
+// template compiles a text.
+func (x *expressions) template(text string) (template, []templateError) {
 	var t template
 	var errs []templateError
 	for offset := 0; offset < len(text); {
@@ -58,7 +85,7 @@ func compileTemplate(env *cel.Env, text string) (template, []templateError) {
 		if size < 0 {
 			return nil, append(errs, templateError{from - len("{{"), "{{ has no }}; expected {{ expression }}"})
 		}
-		program, problems := compileExpression(env, text[from:from+size])
+		program, problems := x.compile(text[from:from+size], printable, "a text or a number")
 		for _, p := range problems {
 			errs = append(errs, templateError{from + p.offset, p.problem})
 		}
@@ -106,12 +133,22 @@ func stringEnd(s string, i int) int {
 	return len(s)
 }
 
-// compileExpression compiles one expression, which must give a text, a number or a truth value.
-func compileExpression(env *cel.Env, source string) (cel.Program, []templateError) {
-	if strings.TrimSpace(source) == "" {
-		return nil, []templateError{{0, "nothing between {{ and }}; expected an expression such as message.text.content"}}
+// printable is what can stand in a text.
+var printable = []*cel.Type{cel.StringType, cel.IntType, cel.UintType, cel.DoubleType, cel.BoolType}
+
+// compile compiles one expression, which must give one of kinds; expected is these in words.
+func (x *expressions) compile(source string, kinds []*cel.Type, expected string) (cel.Program, []templateError) {
+	key := expected + ":" + source
+	if program, ok := x.made[key]; ok {
+		return program, nil
 	}
-	ast, issues := env.Compile(source)
+	if strings.TrimSpace(source) == "" {
+		return nil, []templateError{{0, "no expression; expected one such as message.text.content"}}
+	}
+	if len(source) > maxExpression {
+		return nil, []templateError{{0, fmt.Sprintf("an expression of %d bytes; expected at most %d", len(source), maxExpression)}}
+	}
+	ast, issues := x.env.Compile(source)
 	if issues.Err() != nil {
 		var errs []templateError
 		for _, e := range issues.Errors() {
@@ -119,16 +156,19 @@ func compileExpression(env *cel.Env, source string) (cel.Program, []templateErro
 		}
 		return nil, errs
 	}
-	if kind := ast.OutputType(); !kind.IsAssignableType(cel.StringType) && !kind.IsAssignableType(cel.IntType) &&
-		!kind.IsAssignableType(cel.UintType) && !kind.IsAssignableType(cel.DoubleType) && !kind.IsAssignableType(cel.BoolType) {
-		return nil, []templateError{{0, fmt.Sprintf("the expression gives a %s, expected a text or a number", kind)}}
+	if kind := ast.OutputType(); !slices.ContainsFunc(kinds, kind.IsAssignableType) {
+		return nil, []templateError{{0, fmt.Sprintf("the expression gives a %s, expected %s", kind, expected)}}
 	}
-	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
+	program, err := x.env.Program(ast, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, []templateError{{0, err.Error()}}
 	}
+	x.made[key] = program
 	return program, nil
 }
+
+// maxExpression is the longest expression, in bytes: CEL's compiler takes its time with long ones.
+const maxExpression = 8 << 10
 
 // offsetOf turns CEL's line (from 1) and column (from 0, in characters) into a byte offset.
 func offsetOf(source string, line, column int) int {

@@ -72,7 +72,7 @@ func TestTemplateOffsets(t *testing.T) {
 	}{
 		{"ab {{ message", []templateError{{3, "{{ has no }}; expected {{ expression }}"}}},
 		{"你好 {{", []templateError{{7, "{{ has no }}; expected {{ expression }}"}}},
-		{"你好 {{ }}", []templateError{{9, "nothing between {{ and }}; expected an expression such as message.text.content"}}},
+		{"你好 {{ }}", []templateError{{9, "no expression; expected one such as message.text.content"}}},
 		{"{{ message.nope }}", []templateError{{10, "undefined field 'nope'"}}},
 		{"你好 {{ message.nope }}", []templateError{{17, "undefined field 'nope'"}}},
 		{"{{ '你好👋' + message.nope }}", []templateError{{25, "undefined field 'nope'"}}},
@@ -138,11 +138,11 @@ func bomb(depth int) string {
 
 func compile(tb testing.TB, source string) (template, []templateError) {
 	tb.Helper()
-	env, err := newEnv()
+	x, err := newExpressions()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return compileTemplate(env, source)
+	return x.template(source)
 }
 
 // TestOffsetOf: a place behind the end is the end.

@@ -18,10 +18,13 @@ const (
 
 // Ready tells whether a process does its job. The zero value is a process that starts.
 type Ready struct {
-	mu     sync.Mutex
-	state  state
-	checks map[string]func() error
+	mu       sync.Mutex
+	state    state
+	away     checks
+	problems checks
 }
+
+type checks map[string]func() error
 
 func (r *Ready) set(s state) {
 	r.mu.Lock()
@@ -31,30 +34,44 @@ func (r *Ready) set(s state) {
 
 // Check adds a neighbour to the report. One that is away is listed, and does not make this process unready: taking
 // every gateway out would make an outage of it. check must return at once.
-func (r *Ready) Check(name string, check func() error) {
+func (r *Ready) Check(name string, check func() error) { r.add(&r.away, name, check) }
+
+// Problem adds something of this process's own to the report, which then is listed and does not make it unready either:
+// a file that was refused.
+func (r *Ready) Problem(name string, check func() error) { r.add(&r.problems, name, check) }
+
+func (r *Ready) add(to *checks, name string, check func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.checks == nil {
-		r.checks = map[string]func() error{}
+	if *to == nil {
+		*to = checks{}
 	}
-	r.checks[name] = check
+	(*to)[name] = check
 }
 
-// ServeHTTP answers 200 while the process serves, else 503, and lists what is away.
+// failed returns the errors of the checks that fail.
+func (c checks) failed() map[string]string {
+	errs := map[string]string{}
+	for name, check := range c {
+		if err := check(); err != nil {
+			errs[name] = err.Error()
+		}
+	}
+	return errs
+}
+
+// ServeHTTP answers 200 while the process serves, else 503, and lists what is away or wrong.
 func (r *Ready) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	report := struct {
-		Status state             `json:"status"`
-		Away   map[string]string `json:"away,omitempty"`
-	}{Status: starting, Away: map[string]string{}}
+		Status   state             `json:"status"`
+		Away     map[string]string `json:"away,omitempty"`
+		Problems map[string]string `json:"problems,omitempty"`
+	}{Status: starting}
 	r.mu.Lock()
 	if r.state != "" {
 		report.Status = r.state
 	}
-	for name, check := range r.checks {
-		if err := check(); err != nil {
-			report.Away[name] = err.Error()
-		}
-	}
+	report.Away, report.Problems = r.away.failed(), r.problems.failed()
 	r.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	if report.Status != serving {

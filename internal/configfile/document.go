@@ -1,0 +1,202 @@
+package configfile
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"go.yaml.in/yaml/v4"
+)
+
+// Document is the YAML of one file. Its methods read nodes; what is wrong with them is a problem of the load.
+type Document struct {
+	Root *yaml.Node
+	In   string // the part of the file that is read, for problems
+
+	load  *Load
+	file  string
+	data  []byte
+	lines [][]byte // of data, once needed
+}
+
+// File returns the file's name.
+func (d *Document) File() string { return d.file }
+
+// Fail notes a problem at a node.
+func (d *Document) Fail(n *yaml.Node, format string, args ...any) {
+	n = begin(n)
+	d.failAt(n.Line, n.Column, format, args...)
+}
+
+// FailInside notes a problem inside a scalar, at a byte offset of its text.
+func (d *Document) FailInside(n *yaml.Node, offset int, format string, args ...any) {
+	d.failAt(n.Line, n.Column+d.columns(n, offset), format, args...)
+}
+
+// Warn notes at a node what is probably not meant.
+func (d *Document) Warn(n *yaml.Node, format string, args ...any) {
+	n = begin(n)
+	d.load.Warnings = append(d.load.Warnings, Problem{d.file, n.Line, n.Column, d.In, fmt.Sprintf(format, args...)})
+}
+
+func (d *Document) failAt(line, column int, format string, args ...any) {
+	d.load.Problems = append(d.load.Problems, Problem{d.file, line, column, d.In, fmt.Sprintf(format, args...)})
+}
+
+// columns returns how many columns behind its begin a scalar has the byte at offset; 0 where its text stands in the file
+// otherwise than written: over several lines or with escapes.
+func (d *Document) columns(n *yaml.Node, offset int) int {
+	if d.lines == nil {
+		d.lines = bytes.Split(d.data, []byte("\n"))
+	}
+	if n.Line > len(d.lines) { // YAML breaks lines at a lone carriage return too
+		return 0
+	}
+	line := []rune(string(d.lines[n.Line-1]))
+	behind := string(line[min(n.Column-1, len(line)):])
+	at := strings.Index(behind, n.Value)
+	if at < 0 {
+		return 0
+	}
+	return len([]rune(behind[:at+min(offset, len(n.Value))]))
+}
+
+// line returns a line of the file, from 1; nothing where it has no such line.
+func (d *Document) line(number int) []byte {
+	if d.lines == nil {
+		d.lines = bytes.Split(d.data, []byte("\n"))
+	}
+	if number < 1 || number > len(d.lines) {
+		return nil
+	}
+	return d.lines[number-1]
+}
+
+// Mapping calls for each key of a mapping its function. Another key is a problem, as is a key given twice, and what is
+// no mapping; expected says what one holds.
+func (d *Document) Mapping(n *yaml.Node, expected string, keys map[string]func(*yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		d.Fail(n, "expected %s%s", expected, aliasHint(n))
+		return
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		read, known := keys[key.Value]
+		switch {
+		case key.Kind != yaml.ScalarNode || !known:
+			d.unknown(key, expected, keys)
+		case slices.ContainsFunc(everySecond(n.Content[:i]), func(k *yaml.Node) bool { return k.Value == key.Value }):
+			d.Fail(key, "%s: given twice", key.Value)
+		default:
+			read(value)
+		}
+	}
+}
+
+// unknown notes a key that is none. In {token:x} the key is "token:x": what is behind the colon may be a secret.
+func (d *Document) unknown(key *yaml.Node, expected string, keys map[string]func(*yaml.Node)) {
+	name, _, joined := strings.Cut(key.Value, ":")
+	if _, known := keys[name]; known && joined {
+		d.Fail(key, "%s: expected a space behind the colon", name)
+		return
+	}
+	d.Fail(key, "unknown key %q%s; expected %s", name, didYouMean(name, keys), expected)
+}
+
+// everySecond returns the keys of a mapping's content.
+func everySecond(content []*yaml.Node) []*yaml.Node {
+	if len(content) == 0 {
+		return nil
+	}
+	keys := make([]*yaml.Node, 0, len(content)/2)
+	for i := 0; i < len(content); i += 2 {
+		keys = append(keys, content[i])
+	}
+	return keys
+}
+
+// didYouMean suggests the known key that a wrong one is near to; "" where none is.
+func didYouMean(wrong string, keys map[string]func(*yaml.Node)) string {
+	best, suggestion := 3, ""
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if n := levenshtein.ComputeDistance(strings.ToLower(wrong), key); n < best && n < len(key) {
+			best, suggestion = n, fmt.Sprintf("; did you mean %q?", key)
+		}
+	}
+	return suggestion
+}
+
+// List calls f for each item of a sequence.
+func (d *Document) List(n *yaml.Node, f func(*yaml.Node)) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		d.Fail(n, "expected a list with at least one item%s", aliasHint(n))
+		return
+	}
+	for _, item := range n.Content {
+		f(item)
+	}
+}
+
+// Scalars reads one text, or a list of them.
+func (d *Document) Scalars(n *yaml.Node) []string {
+	if n.Kind != yaml.SequenceNode {
+		if v, ok := d.Scalar(n); ok {
+			return []string{v}
+		}
+		return nil
+	}
+	var values []string
+	d.List(n, func(item *yaml.Node) {
+		if v, ok := d.Scalar(item); ok {
+			values = append(values, v)
+		}
+	})
+	return values
+}
+
+// Scalar reads a text that is not empty; a number counts as its text.
+func (d *Document) Scalar(n *yaml.Node) (string, bool) {
+	if !IsScalar(n) || n.Value == "" {
+		d.Fail(n, "expected a text%s", aliasHint(n))
+		return "", false
+	}
+	return n.Value, true
+}
+
+// IsScalar tells whether a node is a text, a number or a truth value.
+func IsScalar(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && !IsNull(n) }
+
+// IsNull tells whether a node is no value: "key:" with nothing behind it.
+func IsNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+// Find returns the value of a mapping's key, or nil.
+func Find(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// aliasHint explains why an alias is not what it stands for.
+func aliasHint(n *yaml.Node) string {
+	if n.Kind == yaml.AliasNode {
+		return "; aliases (*" + n.Value + ") are not resolved, write it out"
+	}
+	return ""
+}
+
+// begin returns the node where a value begins for its reader.
+func begin(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 && len(n.Content) > 0 {
+		return n.Content[0]
+	}
+	return n
+}

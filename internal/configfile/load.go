@@ -1,0 +1,175 @@
+package configfile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// MaxSize is how large all the files of one load may be together, in bytes.
+const MaxSize = 32 << 20
+
+// Load is one reading of a file, and of the files that it names.
+type Load struct {
+	Problems Problems // why it cannot be used
+	Warnings Problems // what is probably not meant
+
+	kept  Problems
+	size  int
+	files []file
+}
+
+// Add makes a part, which was loaded apart, one of this load's: its files are watched too. Where it has problems, they
+// are no problems of this load but are reported: what was loaded for the part before is expected to go on.
+func (l *Load) Add(part *Load) {
+	l.adopt(part)
+	l.kept = append(l.kept, part.Problems...)
+}
+
+// Need makes a part one of this load's, as Add does; its problems are this load's.
+func (l *Load) Need(part *Load) {
+	l.adopt(part)
+	l.Problems = append(l.Problems, part.Problems...)
+}
+
+func (l *Load) adopt(part *Load) {
+	l.files = append(l.files, part.files...)
+	l.Warnings = append(l.Warnings, part.Warnings...)
+}
+
+// file is a file as it was when it was read.
+type file struct {
+	path string
+	info fs.FileInfo // nil: it is not there
+	hash [sha256.Size]byte
+}
+
+// Read returns what a file holds. Problems with it are the caller's to report: the error says what is wrong, without the
+// path.
+func (l *Load) Read(path string) ([]byte, error) {
+	data, f, err := l.read(path)
+	f.path = path
+	l.files = append(l.files, f)
+	var inPath *fs.PathError
+	if errors.As(err, &inPath) {
+		return nil, inPath.Err
+	}
+	return data, err
+}
+
+func (l *Load) read(path string) (data []byte, f file, err error) {
+	in, err := os.Open(path)
+	if err != nil {
+		f.info, _ = os.Stat(path) // of a file that is there, but not for us; else it would seem to change all the time
+		return nil, f, err
+	}
+	defer in.Close()
+	if f.info, err = in.Stat(); err != nil {
+		return nil, f, err
+	}
+	if data, err = io.ReadAll(io.LimitReader(in, int64(MaxSize-l.size)+1)); err != nil {
+		return nil, f, err
+	}
+	if l.size += len(data); l.size > MaxSize {
+		return nil, f, fmt.Errorf("larger than %d MiB, which is the most for a file and all that it includes", MaxSize>>20)
+	}
+	f.hash = sha256.Sum256(data)
+	return data, f, nil
+}
+
+// Files returns the paths read so far.
+func (l *Load) Files() []string {
+	paths := make([]string, len(l.files))
+	for i := range l.files {
+		paths[i] = l.files[i].path
+	}
+	return paths
+}
+
+// Hash returns the SHA-256 of all that was read, in hex.
+func (l *Load) Hash() string {
+	all := sha256.New()
+	for _, f := range l.files {
+		all.Write(f.hash[:])
+	}
+	return hex.EncodeToString(all.Sum(nil))
+}
+
+// Changed tells whether a file is another now than when it was read.
+func (l *Load) Changed() bool { return !same(look(l.files), l.files) }
+
+// Err returns the problems, nil where there are none.
+func (l *Load) Err() error {
+	if len(l.Problems) == 0 {
+		return nil
+	}
+	return l.Problems
+}
+
+// Fail notes a problem with a whole file.
+func (l *Load) Fail(file, format string, args ...any) {
+	l.Problems = append(l.Problems, Problem{File: file, Text: fmt.Sprintf(format, args...)})
+}
+
+// Open reads a file as YAML; nil where it cannot be, which is a problem then.
+func (l *Load) Open(path string) *Document {
+	data, err := l.Read(path)
+	if err != nil {
+		l.Fail(path, "%v", err)
+		return nil
+	}
+	return l.Parse(path, data)
+}
+
+// Parse reads data as the YAML of a file; nil where it is not, which is a problem then.
+func (l *Load) Parse(file string, data []byte) *Document {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows editors write it
+	d := &Document{load: l, file: file, data: data}
+	if !utf8.Valid(data) {
+		d.failAt(1, 1, "not UTF-8: save the file in this encoding")
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) || err == nil && IsNull(doc.Content[0]) && doc.Content[0].Value == "" {
+		d.failAt(1, 1, "the file is empty")
+		return nil
+	}
+	if err == nil {
+		if err = dec.Decode(&second); errors.Is(err, io.EOF) {
+			d.Root = doc.Content[0]
+			return d
+		}
+	}
+	var syntax *yaml.LoadError
+	switch {
+	case err == nil:
+		d.failAt(second.Content[0].Line, second.Content[0].Column, "a second YAML document; expected one")
+	case errors.As(err, &syntax):
+		d.failSyntax(syntax)
+	default:
+		d.failAt(1, 1, "not YAML: %v", err)
+	}
+	return nil
+}
+
+func (d *Document) failSyntax(err *yaml.LoadError) {
+	at, context := err.Mark, err.ContextMark
+	text := "not YAML: " + err.Message
+	switch {
+	case at.Line > 0 && bytes.HasPrefix(d.line(at.Line)[min(at.Column-1, len(d.line(at.Line))):], []byte("\t")):
+		text += "; a tab cannot indent, expected blanks"
+	case err.ContextMsg != "" && context.Line > 0 && context != at:
+		text += fmt.Sprintf(" (%s at %d:%d)", err.ContextMsg, context.Line, context.Column)
+	}
+	d.failAt(max(1, at.Line), max(1, at.Column), "%s", text)
+}

@@ -1,0 +1,102 @@
+package replier
+
+import (
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"wxgate/internal/configfile"
+)
+
+// actions are the keys of what a rule does.
+const actions = "reply, random, forward or silent"
+
+// actionKeys reads what a rule does into a.
+func (l *loader) actionKeys(a *action) map[string]func(*yaml.Node) {
+	return map[string]func(*yaml.Node){
+		"reply":  func(n *yaml.Node) { a.replies = []maker{l.reply(n)} },
+		"random": func(n *yaml.Node) { l.List(n, func(n *yaml.Node) { a.replies = append(a.replies, l.reply(n)) }) },
+		"silent": func(n *yaml.Node) {
+			if n.ShortTag() != "!!bool" || !l.truth(n) {
+				l.Fail(n, "silent: expected true")
+			}
+		},
+		"forward": func(n *yaml.Node) { a.forward = l.forward(n) },
+	}
+}
+
+// oneAction checks that a rule does exactly one thing.
+func (l *loader) oneAction(n *yaml.Node) {
+	found := 0
+	for _, key := range []string{"reply", "random", "forward", "silent"} {
+		if configfile.Find(n, key) != nil {
+			found++
+		}
+	}
+	if found != 1 && n.Kind == yaml.MappingNode {
+		l.Fail(n, "expected one of %s, and no more", actions)
+	}
+}
+
+// forward reads to which bot a message goes; a target alone is short for {to: target}.
+func (l *loader) forward(n *yaml.Node) *forward {
+	f := &forward{}
+	if configfile.IsScalar(n) {
+		f.to = l.target(n)
+		return f
+	}
+	l.Mapping(n, "to, timeout or fallback", map[string]func(*yaml.Node){
+		"to":      func(n *yaml.Node) { f.to = l.target(n) },
+		"timeout": func(n *yaml.Node) { f.timeout = l.timeout(n) },
+		"fallback": func(n *yaml.Node) {
+			f.fallback = &action{}
+			if !configfile.IsScalar(n) || n.Value != "silent" {
+				f.fallback.replies = []maker{l.reply(n)}
+			}
+		},
+	})
+	if n.Kind == yaml.MappingNode && configfile.Find(n, "to") == nil {
+		l.Fail(n, "to: missing; expected a gRPC target such as dns:///bot:9001")
+	}
+	return f
+}
+
+// target reads a gRPC target, or a handler of this process.
+func (l *loader) target(n *yaml.Node) string {
+	to, ok := l.Scalar(n)
+	if !ok {
+		return ""
+	}
+	if name, inProcess := strings.CutPrefix(to, handlerPrefix); inProcess {
+		if l.handlers != nil && l.handlers[name] == nil {
+			l.Fail(n, "this program has no handler %q", name)
+		}
+		return to
+	}
+	conn, err := grpc.NewClient(to, grpc.WithTransportCredentials(insecure.NewCredentials())) // does not connect
+	if err != nil || strings.ContainsAny(to, " \t\n") {
+		l.Fail(n, "%q is no gRPC target; expected one such as dns:///bot:9001", to)
+	}
+	if err == nil {
+		_ = conn.Close()
+	}
+	return to
+}
+
+// maxTimeout is the longest a forward may take. WeChat waits 5 s, other callers of the replier may wait longer.
+const maxTimeout = time.Minute
+
+func (l *loader) timeout(n *yaml.Node) time.Duration {
+	text, ok := l.Scalar(n)
+	if !ok {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 || d > maxTimeout {
+		l.Fail(n, "timeout: %q; expected more than 0s and at most %s, such as 2s or 500ms", text, maxTimeout)
+	}
+	return d
+}

@@ -1,0 +1,159 @@
+package replier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"wxgate/internal/service"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// Handler answers messages in this process; a nil reply says nothing. A rule forwards to it with "forward: {to:
+// handler:NAME}". Handlers run at the same time, and must not change the message.
+type Handler func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error)
+
+// forward hands a message to a bot.
+type forward struct {
+	to       string        // a gRPC target, or handlerPrefix and a name
+	timeout  time.Duration // 0: what the caller leaves
+	fallback *action       // if the bot fails; nil: the rule counts as not matched
+}
+
+const handlerPrefix = "handler:"
+
+// spare is kept of the caller's time, so that a fallback can still be given.
+const spare = 100 * time.Millisecond
+
+// maxForwards is how often a message may be handed on, so that repliers that forward to each other end.
+const maxForwards = 4
+
+// forwardsKey counts in gRPC metadata how often a message was handed on.
+const forwardsKey = "wxgate-forwards"
+
+// bots are those that rules forward to. It is safe for concurrent use.
+type bots struct {
+	env      service.Env
+	handlers map[string]Handler
+
+	mu    sync.Mutex
+	conns map[string]*grpc.ClientConn // kept until the end: a target that a rule names once, rules name again
+}
+
+// ask returns the bot's answer to a message; it is one that WeChat would take.
+func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	hops := 0
+	if values := metadata.ValueFromIncomingContext(ctx, forwardsKey); len(values) > 0 {
+		hops, _ = strconv.Atoi(values[0])
+	}
+	if hops >= maxForwards {
+		return nil, fmt.Errorf("forward to %s: the message was handed on %d times; do repliers forward in a circle?", f.to, hops)
+	}
+	ctx = metadata.AppendToOutgoingContext(ctx, forwardsKey, strconv.Itoa(hops+1))
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(spare, time.Until(deadline)/4)))
+		defer cancel()
+	}
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+	}
+	reply, err := b.call(ctx, f.to, msg)
+	if err != nil {
+		return nil, fmt.Errorf("forward to %s: %w", f.to, err)
+	}
+	if err := reply.ValidateFor(msg); err != nil {
+		return nil, fmt.Errorf("forward to %s: the answer: %w", f.to, err)
+	}
+	return reply, nil
+}
+
+func (b *bots) call(ctx context.Context, to string, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	if name, ok := strings.CutPrefix(to, handlerPrefix); ok {
+		return b.handle(ctx, b.handlers[name], msg)
+	}
+	conn, err := b.dial(to)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := replierv1.NewReplierServiceClient(conn).Reply(ctx, &replierv1.ReplyRequest{Message: msg})
+	if err != nil {
+		return nil, errors.New(status.Code(err).String()) // the bot's words may repeat the message
+	}
+	return resp.GetReply(), nil
+}
+
+// handle calls a handler, which may panic, or go on when its time is over.
+func (b *bots) handle(ctx context.Context, h Handler, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	type result struct {
+		reply *wechatv1.Reply
+		err   error
+	}
+	done := make(chan result, 1)
+	own := proto.CloneOf(msg)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{nil, service.PanicError(p)}
+			}
+			done <- r
+		}()
+		r.reply, r.err = h(ctx, own)
+	}()
+	select {
+	case r := <-done:
+		return r.reply, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// dial returns the connection to a gRPC target, which is made once.
+func (b *bots) dial(target string) (*grpc.ClientConn, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if conn := b.conns[target]; conn != nil {
+		return conn, nil
+	}
+	conn, err := service.Dial(b.env, "forward "+target, target)
+	if err != nil {
+		return nil, err
+	}
+	if b.conns == nil {
+		b.conns = map[string]*grpc.ClientConn{}
+	}
+	b.conns[target] = conn
+	return conn, nil
+}
+
+// connect makes the connections that rules need, before a message needs them.
+func (b *bots) connect(r *Rules) {
+	for i := range r.list {
+		if f := r.list[i].forward; f != nil && !strings.HasPrefix(f.to, handlerPrefix) {
+			_, _ = b.dial(f.to) // the loader has checked the target
+		}
+	}
+}
+
+// close gives the connections back.
+func (b *bots) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, conn := range b.conns {
+		_ = conn.Close()
+	}
+	b.conns = nil
+}

@@ -1,0 +1,72 @@
+package replier
+
+import (
+	"context"
+
+	"google.golang.org/protobuf/proto"
+
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// Trial is what the rules would do with a message.
+type Trial struct {
+	Rule    string            // the rule that answers; "": none does
+	File    string            // where it stands
+	Line    int               // from 1
+	Forward string            // the bot that would be asked; it is not
+	Replies []*wechatv1.Reply // what is said: one of them; none: nothing
+	Missed  []Miss            // the rules in front of it, in order
+}
+
+// Miss is why a rule does not answer a message.
+type Miss struct{ Rule, Why string }
+
+// Try tells which rule answers a message, with what, and why those in front of it do not. No bot is asked.
+func (r *Rules) Try(ctx context.Context, msg *wechatv1.Message) Trial {
+	s := newSubject(msg)
+	var t Trial
+	for i := range r.list {
+		rule := &r.list[i]
+		miss, err := rule.match.miss(ctx, s)
+		if err == nil && miss == "" {
+			if t.Replies, err = rule.all(ctx, msg); err == nil {
+				t.Rule, t.File, t.Line = rule.name, rule.file, rule.line
+				if rule.forward != nil {
+					t.Forward = rule.forward.to
+				}
+				return t
+			}
+		}
+		if err != nil {
+			miss = "it failed: " + err.Error()
+		}
+		t.Missed = append(t.Missed, Miss{rule.name, miss})
+	}
+	return t
+}
+
+// all makes all replies of which a rule says one. Where they fail, the rule may fail.
+func (a *action) all(ctx context.Context, msg *wechatv1.Message) ([]*wechatv1.Reply, error) {
+	var all []*wechatv1.Reply
+	for _, m := range a.replies {
+		reply, err := m.make(ctx, msg)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, reply)
+	}
+	return all, nil
+}
+
+// says tells whether the trial may end with a reply; nil: with silence.
+func (t *Trial) says(want *wechatv1.Reply) bool {
+	if t.Forward != "" {
+		return false
+	}
+	for _, reply := range t.Replies {
+		if proto.Equal(reply, want) {
+			return true
+		}
+	}
+	return want == nil && len(t.Replies) == 0
+}
