@@ -25,6 +25,9 @@ type Document struct {
 // File returns the file's name.
 func (d *Document) File() string { return d.file }
 
+// maxProblems is how many problems of a load are listed.
+const maxProblems = 200
+
 // Fail notes a problem at a node.
 func (d *Document) Fail(n *yaml.Node, format string, args ...any) {
 	n = begin(n)
@@ -43,6 +46,12 @@ func (d *Document) Warn(n *yaml.Node, format string, args ...any) {
 }
 
 func (d *Document) failAt(line, column int, format string, args ...any) {
+	switch n := len(d.load.Problems); {
+	case n == maxProblems:
+		line, column, format, args = 0, 0, "more problems are not listed", nil
+	case n > maxProblems:
+		return
+	}
 	d.load.Problems = append(d.load.Problems, Problem{d.file, line, column, d.In, fmt.Sprintf(format, args...)})
 }
 

@@ -119,7 +119,7 @@ func (l *Live[T]) Watch(ctx context.Context) {
 	}
 }
 
-// reload loads the value. A part that is refused, where an older one goes on, is an error too.
+// reload loads the value. A part that is refused, where an older one goes on, is an error too, and no new version.
 func (l *Live[T]) reload() error {
 	before := l.good.Load()
 	if before == nil {
@@ -133,13 +133,16 @@ func (l *Live[T]) reload() error {
 		l.refused.Store(&all)
 		return all
 	}
-	l.good.Store(&Version[T]{
-		Value: value, Number: before.Number + 1, Hash: load.Hash(), At: time.Now(), Files: load.Files(), Warnings: load.Warnings,
-	})
 	if len(load.kept) > 0 {
+		half := *before
+		half.Value = value
+		l.good.Store(&half)
 		l.refused.Store(&load.kept)
 		return load.kept
 	}
+	l.good.Store(&Version[T]{
+		Value: value, Number: before.Number + 1, Hash: load.Hash(), At: time.Now(), Files: load.Files(), Warnings: load.Warnings,
+	})
 	l.refused.Store(nil)
 	return nil
 }
