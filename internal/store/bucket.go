@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/singleflight"
+)
+
+// ErrAway is the error of a store that cannot be reached, or cannot write.
+var ErrAway = errors.New("the store is away")
+
+// Bucket holds values by key. Each is forgotten some time after it was put. Keys are letters, digits, "-" and "_".
+type Bucket struct {
+	store *Store
+	name  string
+	kv    jetstream.KeyValue
+	once  singleflight.Group
+}
+
+// Bucket opens a bucket, whose values live so long.
+func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
+	defer cancel()
+	storage := jetstream.FileStorage
+	if !s.Durable() {
+		storage = jetstream.MemoryStorage
+	}
+	return s.bucket(ctx, name, life, storage)
+}
+
+// replicas is how many servers of a cluster keep a value.
+const replicas = 3
+
+func (s *Store) bucket(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Bucket, error) {
+	// What a key-value bucket is made of, but for AllowDirect: then any server answers a Get, also one that is behind,
+	// and a code would be exchanged twice.
+	cfg := jetstream.StreamConfig{
+		Name: "KV_wxgate_" + name, Subjects: []string{"$KV.wxgate_" + name + ".>"}, MaxMsgsPerSubject: 1, MaxAge: life,
+		Storage: storage, Replicas: replicas, Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true,
+		Duplicates: min(life, 2*time.Minute),
+	}
+	if s.server != nil {
+		cfg.Replicas = 1
+	}
+	_, err := s.js.CreateOrUpdateStream(ctx, cfg)
+	if cfg.Replicas > 1 && tooFewServers(err) {
+		cfg.Replicas = 1
+		_, err = s.js.CreateOrUpdateStream(ctx, cfg)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: bucket %s: %w", name, err)
+	}
+	kv, err := s.js.KeyValue(ctx, "wxgate_"+name)
+	if err != nil {
+		return nil, fmt.Errorf("store: bucket %s: %w", name, err)
+	}
+	return &Bucket{store: s, name: name, kv: kv}, nil
+}
+
+// tooFewServers tells whether a cluster is too small for the replicas asked for. With another error a bucket that has
+// them keeps them.
+func tooFewServers(err error) bool {
+	return isAPIError(err, 10005, 10023, 10074) // no suitable peers, insufficient resources, not a cluster
+}
+
+// isAPIError tells whether an error is one of JetStream's.
+func isAPIError(err error, errcodes ...jetstream.ErrorCode) bool {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		for _, errcode := range errcodes {
+			if api.ErrorCode == errcode {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isLate tells whether a write was refused because another came first. Buckets with and without replicas say it
+// differently, and nats.go does not translate everywhere.
+func isLate(err error) bool {
+	return isAPIError(err, jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// Get returns the value of a key; ok is false where there is none. The error is ErrAway or the context's.
+func (b *Bucket) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
+	value, revision, err := b.look(ctx, key)
+	return value, revision != 0, err
+}
+
+// answerTime is how long the store may take for one thing. Then it is away: the caller learns that within its own time.
+const answerTime = 2 * time.Second
+
+// look returns a value, and which of all that its bucket ever had it is: 0 where there is none.
+func (b *Bucket) look(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	entry, err := b.kv.Get(limited, key)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return nil, 0, nil
+	case err != nil:
+		return nil, 0, away(ctx, err)
+	}
+	return entry.Value(), entry.Revision(), nil
+}
+
+// Put sets the value of a key.
+func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if _, err := b.kv.Put(limited, key, value); err != nil {
+		return away(ctx, err)
+	}
+	return nil
+}
+
+// putAfter sets the value of a key that still is at a revision, and does nothing where it is not.
+func (b *Bucket) putAfter(ctx context.Context, key string, value []byte, revision uint64) (put uint64, err error) {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if revision == 0 {
+		put, err = b.kv.Create(limited, key, value)
+	} else {
+		put, err = b.kv.Update(limited, key, value, revision)
+	}
+	switch {
+	case isLate(err):
+		return 0, nil
+	case err != nil:
+		return 0, away(ctx, err)
+	}
+	return put, nil
+}
+
+// Claim sets the value of a key that has none, and returns the value that it has then: another's, where that came first.
+func (b *Bucket) Claim(ctx context.Context, key string, value []byte) ([]byte, error) {
+	for {
+		put, err := b.putAfter(ctx, key, value, 0)
+		switch {
+		case err != nil:
+			return nil, err
+		case put != 0:
+			return value, nil
+		}
+		if other, ok, err := b.Get(ctx, key); ok || err != nil {
+			return other, err
+		}
+	}
+}
+
+// Delete forgets a key.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	return b.deleteAt(ctx, key, 0)
+}
+
+// DeleteIf forgets a key whose value is the one meant.
+func (b *Bucket) DeleteIf(ctx context.Context, key string, meant func(value []byte) bool) error {
+	value, revision, err := b.look(ctx, key)
+	if err != nil || revision == 0 || !meant(value) {
+		return err
+	}
+	return b.deleteAt(ctx, key, revision)
+}
+
+// deleteAt forgets a key that still is at a revision, 0 for any.
+func (b *Bucket) deleteAt(ctx context.Context, key string, revision uint64) error {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	if err := b.kv.Purge(limited, key, jetstream.LastRevision(revision)); err != nil && !isLate(err) {
+		return away(ctx, err)
+	}
+	return nil
+}
+
+// away wraps an error, unless the caller's time is over.
+func away(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", ErrAway, err)
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// format is the version of what a data directory holds.
+const format = "1"
+
+// embed starts a NATS server in this process, which listens nowhere.
+func (s *Store) embed(dir string) error {
+	if dir == "" {
+		var err error
+		if s.memory, err = os.MkdirTemp("", "wxgate-"); err != nil {
+			return fmt.Errorf("the store in memory needs a directory for its lock: %w", err)
+		}
+		dir = s.memory
+	} else if err := s.claim(dir); err != nil {
+		return fmt.Errorf("--data-dir: %s: %w", dir, err)
+	}
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "wxgate", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Join(dir, "nats"),
+	})
+	if err != nil {
+		return fmt.Errorf("--data-dir: %s: %w", dir, err)
+	}
+	log := &serverLog{log: s.env.Log}
+	ns.SetLogger(log, false, false)
+	s.server = ns
+	ns.Start()
+	if log.fatal() || !ns.ReadyForConnections(s.patience) || !ns.JetStreamEnabled() {
+		return fmt.Errorf("--data-dir: %s: the store did not start: %s", dir, log.last())
+	}
+	return nil
+}
+
+// claim makes the directory this process's own.
+func (s *Store) claim(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return errors.Unwrap(err)
+	}
+	s.lock = flock.New(filepath.Join(dir, "lock"))
+	switch free, err := s.lock.TryLock(); {
+	case err != nil:
+		return fmt.Errorf("cannot be written: %w", err)
+	case !free:
+		s.lock = nil
+		return errors.New("in use by another process; give this one a directory of its own")
+	}
+	version := filepath.Join(dir, "format")
+	switch data, err := os.ReadFile(version); {
+	case errors.Is(err, os.ErrNotExist):
+		if err := os.WriteFile(version, []byte(format+"\n"), 0o600); err != nil {
+			return fmt.Errorf("cannot be written: %w", err)
+		}
+	case err != nil:
+		return fmt.Errorf("cannot be read: %w", err)
+	case strings.TrimSpace(string(data)) != format:
+		return fmt.Errorf("holds data of format %q, this version reads %q; use the version that wrote it, or another directory", strings.TrimSpace(string(data)), format)
+	}
+	return nil
+}
+
+// serverLog is the NATS server's log: what is wrong goes to ours.
+type serverLog struct {
+	log    *slog.Logger
+	mu     sync.Mutex
+	recent string
+	ended  bool
+}
+
+// fatal tells whether the server gave up.
+func (l *serverLog) fatal() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ended
+}
+
+// last returns what was wrong last.
+func (l *serverLog) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.recent
+}
+
+// Noticef implements server.Logger.
+func (l *serverLog) Noticef(string, ...any) {}
+
+// Debugf implements server.Logger.
+func (l *serverLog) Debugf(string, ...any) {}
+
+// Tracef implements server.Logger.
+func (l *serverLog) Tracef(string, ...any) {}
+
+// Warnf implements server.Logger.
+func (l *serverLog) Warnf(format string, args ...any) { l.tell(slog.LevelWarn, format, args) }
+
+// Errorf implements server.Logger.
+func (l *serverLog) Errorf(format string, args ...any) { l.tell(slog.LevelError, format, args) }
+
+// Fatalf implements server.Logger. The process goes on: Open reports it.
+func (l *serverLog) Fatalf(format string, args ...any) {
+	l.tell(slog.LevelError, format, args)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+}
+
+func (l *serverLog) tell(level slog.Level, format string, args []any) {
+	text := fmt.Sprintf(format, args...)
+	l.mu.Lock()
+	l.recent = text
+	l.mu.Unlock()
+	l.log.Log(context.Background(), level, "store", "text", text)
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"wxgate/internal/service"
+)
+
+const (
+	// MakeTime is how long Once gives its maker.
+	MakeTime = 10 * time.Second
+	// lockLife is how long a lock outlives a process that died with it.
+	lockLife = MakeTime + 5*time.Second
+	// lookAgain is how often one who waits for another process looks.
+	lookAgain = 20 * time.Millisecond
+)
+
+// Once returns the value of a key. Where it is not there, or not fresh, one caller of all processes makes it, and the
+// others get what it made; shared is false for that caller alone. Where make fails, those who waited in the same process
+// get its error, and another process tries itself. make goes on, for at most MakeTime, when its caller's ctx ends. What
+// it made is not kept where the key was put or deleted meanwhile.
+func (b *Bucket) Once(ctx context.Context, key string, fresh func(value []byte) bool, make func(ctx context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
+	for again := false; ; again = true {
+		if value, ok, err := b.Get(ctx, key); err != nil || ok && fresh(value) {
+			return value, true, err
+		}
+		value, shared, err = b.join(ctx, key, fresh, make)
+		// What one made who asked for less may not be fresh enough for this caller.
+		if err != nil || !shared || again || fresh(value) {
+			return value, shared, err
+		}
+	}
+}
+
+// join makes the value of a key, or waits for the caller of this process who makes it.
+func (b *Bucket) join(ctx context.Context, key string, fresh func([]byte) bool, make func(context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
+	type made struct {
+		value []byte
+		here  bool
+	}
+	mine := false
+	done := b.once.DoChan(key, func() (any, error) {
+		mine = true
+		if !b.store.begin() {
+			return made{}, fmt.Errorf("%w: it is closed", ErrAway)
+		}
+		defer b.store.running.Done()
+		// Another process may have died with the lock just now.
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.store.lockLife+MakeTime)
+		defer cancel()
+		defer context.AfterFunc(b.store.ctx, cancel)()
+		value, here, err := b.onceHere(own, key, fresh, make)
+		return made{value, here}, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, true, ctx.Err()
+	case r := <-done:
+		m, _ := r.Val.(made)
+		return m.value, !mine || !m.here, r.Err
+	}
+}
+
+// onceHere is Once for one caller of a process; here is true where make was called.
+func (b *Bucket) onceHere(ctx context.Context, key string, fresh func([]byte) bool, make func(context.Context) ([]byte, error)) (value []byte, here bool, err error) {
+	locks, lock := b.store.locks, b.name+"-"+key
+	for {
+		value, ok, err := b.Get(ctx, key)
+		if err != nil || ok && fresh(value) {
+			return value, false, err
+		}
+		locked, err := locks.putAfter(ctx, lock, nil, 0)
+		if err != nil {
+			return nil, false, err
+		}
+		if locked != 0 {
+			// Else it expires. It may be another's by then.
+			defer func() { _ = locks.deleteAt(context.WithoutCancel(ctx), lock, locked) }()
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		case <-time.After(lookAgain):
+		}
+	}
+	// Another may have made it between the look and the lock.
+	value, revision, err := b.look(ctx, key)
+	if err != nil || revision != 0 && fresh(value) {
+		return value, false, err
+	}
+	limited, cancel := context.WithTimeout(ctx, MakeTime)
+	defer cancel()
+	if value, err = guarded(limited, make); err != nil {
+		return nil, true, err
+	}
+	// It is kept also where the store is about to close: it may be had only once.
+	_, err = b.putAfter(context.WithoutCancel(ctx), key, value, revision)
+	return value, true, err
+}
+
+// guarded turns a panic into an error: in this goroutine it would end the process.
+func guarded(ctx context.Context, make func(context.Context) ([]byte, error)) (value []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = service.PanicError(p)
+		}
+	}()
+	return make(ctx)
+}
