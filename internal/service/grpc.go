@@ -4,17 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	_ "google.golang.org/grpc/balancer/ringhash" // for DialOwn
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
@@ -33,12 +38,14 @@ type GRPC struct {
 	flag   string
 	health *health.Server
 	lis    net.Listener
+	guard  *Guard
 }
 
 // Margin is what a server takes off its caller's deadline, at most: with it, it can still say what failed.
 const Margin = 100 * time.Millisecond
 
-// ListenGRPC binds addr, the setting named flag. Register services on the result, then Serve.
+// ListenGRPC binds addr, the setting named flag. Register services on the result, then Serve. Where env has a Guard,
+// only those it lets in are heard; health wants no key.
 func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	lis, err := Listen(flag, addr)
 	if err != nil {
@@ -49,10 +56,12 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	recovered := recovery.WithRecoveryHandler(func(p any) error {
 		return NewError(codes.Internal, "", "internal error", nil, PanicError(p))
 	})
-	g := &GRPC{log: env.Log, flag: flag, lis: lis, health: health.NewServer(), Server: grpc.NewServer(
-		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), logUnary(env.Log), shave,
-			recovery.UnaryServerInterceptor(recovered)),
-		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), recovery.StreamServerInterceptor(recovered)),
+	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), Server: grpc.NewServer(
+		grpc.Creds(env.Guard.credentials()),
+		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), logUnary(env.Log),
+			auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered)),
+		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), logStream(env.Log),
+			auth.StreamServerInterceptor(env.Guard.admit), recovery.StreamServerInterceptor(recovered)),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(5*time.Second),
 	)}
@@ -71,7 +80,7 @@ func (g *GRPC) Close() { _ = g.lis.Close() }
 // Serve serves until ctx ends. It then reports NOT_SERVING, and calls in flight have Grace to end: an open health
 // watch would hold a graceful stop for ever.
 func (g *GRPC) Serve(ctx context.Context) error {
-	g.log.Info("listening", "flag", g.flag, "addr", g.lis.Addr().String())
+	listening(g.log, g.flag, g.lis.Addr(), g.guard != nil)
 	done := make(chan error, 1)
 	go func() { done <- g.Server.Serve(g.lis) }()
 	g.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
@@ -115,29 +124,51 @@ func (e *grpcError) Unwrap() error              { return e.cause }
 // metadataID is RequestIDHeader as gRPC metadata.
 var metadataID = strings.ToLower(RequestIDHeader)
 
-// logUnary writes one line per call; the answers to health checks are for debugging only.
+// logUnary writes one line per call.
 func logUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		start := time.Now()
-		id := ""
-		if ids := metadata.ValueFromIncomingContext(ctx, metadataID); len(ids) > 0 {
-			id = ids[0]
-		}
-		ctx, line := withLine(ctx, id)
+		ctx, line := withRPCLine(ctx)
 		resp, err := handler(ctx, req)
-		code := status.Code(err)
-		var private *grpcError
-		if errors.As(err, &private) && private.cause != nil {
-			line.Add(slog.String("cause", private.cause.Error()))
-		}
-		level := levelOfCode(code)
-		if strings.HasPrefix(info.FullMethod, "/grpc.") {
-			level = slog.LevelDebug
-		}
-		line.write(ctx, log, level, "rpc", slog.String("method", info.FullMethod), slog.String("code", code.String()),
-			took(start))
+		line.writeRPC(ctx, log, info.FullMethod, err, start)
 		return resp, err
 	}
+}
+
+// logStream writes one line per stream, at its end.
+func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
+	return func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		start := time.Now()
+		ctx, line := withRPCLine(s.Context())
+		wrapped := middleware.WrapServerStream(s)
+		wrapped.WrappedContext = ctx
+		err := handler(srv, wrapped)
+		line.writeRPC(ctx, log, info.FullMethod, err, start)
+		return err
+	}
+}
+
+// withRPCLine begins the line of a call, with its caller's request id.
+func withRPCLine(ctx context.Context) (context.Context, *Line) {
+	id := ""
+	if ids := metadata.ValueFromIncomingContext(ctx, metadataID); len(ids) > 0 {
+		id = ids[0]
+	}
+	return withLine(ctx, id, peerOf(ctx))
+}
+
+// writeRPC ends the line of a call. Health and reflection are for debugging only, unless somebody is refused.
+func (l *Line) writeRPC(ctx context.Context, log *slog.Logger, method string, err error, start time.Time) {
+	code := status.Code(err)
+	var private *grpcError
+	if errors.As(err, &private) && private.cause != nil {
+		l.Add(slog.String("cause", private.cause.Error()))
+	}
+	level := levelOfCode(code)
+	if strings.HasPrefix(method, "/grpc.") && code != codes.Unauthenticated {
+		level = slog.LevelDebug
+	}
+	l.write(ctx, log, level, "rpc", slog.String("method", method), slog.String("code", code.String()), took(start))
 }
 
 func levelOfCode(code codes.Code) slog.Level {
@@ -161,21 +192,50 @@ func shave(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.U
 	return handler(ctx, req)
 }
 
+// DialOwn is Dial for a service of ours: the client shows the key and the certificate of env's Guard. Calls made with
+// one key of WithSticky meet the same replica, as long as it is there.
+func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
+	conn, err := dial(env, name, target, append(env.Guard.dialOptions(),
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}]}`))...)
+	if err == nil {
+		go knock(conn)
+	}
+	return conn, err
+}
+
+// stickyHeader is gRPC metadata by which a replica is chosen.
+const stickyHeader = "wxgate-sticky"
+
+// WithSticky returns the context of a call that is for the replica of a key; the key itself is not sent.
+func WithSticky(ctx context.Context, key ...string) context.Context {
+	h := fnv.New64a()
+	for _, part := range key {
+		_, _ = h.Write([]byte(part)) // never fails
+		_, _ = h.Write([]byte{0})
+	}
+	return metadata.AppendToOutgoingContext(ctx, stickyHeader, strconv.FormatUint(h.Sum64(), 36))
+}
+
 // Dial returns a client of the service called name at a gRPC target ("dns:///replier:9001"), and reports in Ready
-// where it is away. It connects in the background and finds a service that comes back within seconds.
+// where it is away. It connects in the background and finds a service that comes back within seconds. The service may
+// be anybody's: it is shown neither key nor certificate.
 func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
+	return dial(env, name, target, grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
+func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
 	metrics := grpcprom.NewClientMetrics(grpcprom.WithClientHandlingTimeHistogram())
 	prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer).MustRegister(metrics)
-	conn, err := grpc.NewClient(target,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(metrics.UnaryClientInterceptor(), sendID),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),
 		grpc.WithIdleTimeout(0),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
+		// Only while calls run: a bot's server, with gRPC's defaults, hangs up on who pings an idle connection.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}),
 		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 2 * time.Second, Backoff: backoff.Config{
 			BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second,
 		}}),
-	)
+	}, own...)...)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %q is no gRPC target such as dns:///%s:9001: %w", name, target, name, err)
 	}
@@ -188,6 +248,14 @@ func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
 		return nil
 	})
 	return conn, nil
+}
+
+// knock connects before a message needs it: ring_hash does so for a call only. Whether the service knows of health is no
+// matter.
+func knock(conn *grpc.ClientConn) {
+	ctx, cancel := context.WithTimeout(context.Background(), Grace)
+	defer cancel()
+	_, _ = healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
 }
 
 // sendID hands the request's id on.

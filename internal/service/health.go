@@ -3,20 +3,26 @@ package service
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // CheckHealth asks the process at addr (host:port) whether it does its job: over HTTP at /readyz, or where addr speaks
-// gRPC by its health service. It returns nil where it does.
-func CheckHealth(ctx context.Context, addr string) error {
+// gRPC by its health service; over TLS where files are given. It returns nil where it does.
+func CheckHealth(ctx context.Context, addr string, files TLSFlags) error {
+	identity, err := files.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	guard := &Guard{identity: identity}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
 		return fmt.Errorf("%q is no address such as 127.0.0.1:8001", addr)
@@ -25,13 +31,16 @@ func CheckHealth(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
+	if identity != nil {
+		conn = tls.Client(conn, identity.client(hostOf(addr), "http/1.1"))
+	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	_ = req.Write(conn) // where it fails, so does the reading
 	// Not an http.Client: a gRPC server speaks first, and hangs up on HTTP; what a client makes of it differs.
 	answer := bufio.NewReader(conn)
 	if begin, err := answer.Peek(len("HTTP/")); err != nil || string(begin) != "HTTP/" {
-		return checkGRPC(ctx, addr)
+		return guard.checkGRPC(ctx, addr)
 	}
 	resp, err := http.ReadResponse(answer, req)
 	if err != nil {
@@ -45,8 +54,8 @@ func CheckHealth(ctx context.Context, addr string) error {
 	return nil
 }
 
-func checkGRPC(ctx context.Context, addr string) error {
-	conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+func (g *Guard) checkGRPC(ctx context.Context, addr string) error {
+	conn, err := grpc.NewClient("passthrough:///"+addr, g.dialOptions()...)
 	if err != nil {
 		return err
 	}

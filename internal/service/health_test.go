@@ -41,7 +41,7 @@ func TestCheckHealth(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			env.Ready.set(tt.state)
 			for range 20 { // how a gRPC server answers HTTP depends on who is faster
-				err := CheckHealth(t.Context(), tt.addr)
+				err := CheckHealth(t.Context(), tt.addr, TLSFlags{})
 				if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 					t.Fatalf("got %v, want %s", err, tt.want)
 				}

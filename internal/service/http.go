@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,13 +13,14 @@ import (
 
 // HTTP is a bound HTTP server.
 type HTTP struct {
-	log    *slog.Logger
-	flag   string
-	server *http.Server
-	lis    net.Listener
+	log     *slog.Logger
+	flag    string
+	server  *http.Server
+	lis     net.Listener
+	guarded bool // or for the public
 }
 
-// ListenHTTP binds addr, the setting named flag, for handler.
+// ListenHTTP binds addr, the setting named flag, for handler, which is for everybody.
 func ListenHTTP(env Env, flag, addr string, handler http.Handler) (*HTTP, error) {
 	lis, err := Listen(flag, addr)
 	if err != nil {
@@ -27,9 +29,30 @@ func ListenHTTP(env Env, flag, addr string, handler http.Handler) (*HTTP, error)
 	return NewHTTP(env, flag, lis, handler), nil
 }
 
+// ListenInternal binds addr, the setting named flag, for what every process has on its internal address (see
+// InternalMux) and for routes, which may be nil. Where there is a Guard, routes want a key, and all of it wants its TLS;
+// each call of a route is a line in the log. Metrics and health want no key: they tell no secret, and a monitor that had
+// one could do all else with it.
+func ListenInternal(env Env, flag, addr string, routes http.Handler) (*HTTP, error) {
+	mux := InternalMux(env)
+	if routes != nil {
+		mux.Handle("/", Handle(env.Log, true, env.Guard.demand(routes)))
+	}
+	h, err := ListenHTTP(env, flag, addr, mux)
+	if err != nil {
+		return nil, err
+	}
+	h.guarded = env.Guard != nil
+	if h.guarded && env.Guard.identity != nil {
+		h.lis = tls.NewListener(h.lis, env.Guard.identity.server("http/1.1"))
+		h.server.ErrorLog = slog.NewLogLogger(env.Log.Handler(), slog.LevelWarn) // it tells who has no certificate
+	}
+	return h, nil
+}
+
 // NewHTTP returns a server on an address that is bound. Slow and oversized requests are cut off.
 func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP {
-	return &HTTP{log: env.Log, flag: flag, lis: lis, server: &http.Server{
+	return &HTTP{log: env.Log, flag: flag, lis: lis, guarded: true, server: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
@@ -48,7 +71,7 @@ func (h *HTTP) Close() { _ = h.lis.Close() }
 
 // Serve serves until ctx ends; requests in flight then have Grace to end.
 func (h *HTTP) Serve(ctx context.Context) error {
-	h.log.Info("listening", "flag", h.flag, "addr", h.lis.Addr().String())
+	listening(h.log, h.flag, h.lis.Addr(), h.guarded)
 	done := make(chan error, 1)
 	go func() { done <- h.server.Serve(h.lis) }()
 	select {
@@ -79,16 +102,20 @@ func Handle(log *slog.Logger, trusted bool, next http.Handler) http.Handler {
 		if trusted {
 			id = r.Header.Get(RequestIDHeader)
 		}
-		ctx, line := withLine(r.Context(), id)
+		ctx, line := withLine(r.Context(), id, peerName(r.TLS, r.RemoteAddr))
 		out := &recorder{ResponseWriter: w}
 		out.Header().Set(RequestIDHeader, line.id)
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			switch {
+			case Aborted(p): // on purpose: the caller gets no answer
+				defer panic(p)
+			case p != nil:
 				line.Fail(PanicError(p))
 				if out.status == 0 {
 					http.Error(out, "internal error", http.StatusInternalServerError)
 				}
-			} else if out.status == 0 {
+			case out.status == 0:
 				out.status = http.StatusOK // what net/http sends for a handler that wrote nothing
 			}
 			line.write(ctx, log, levelOfHTTP(out.status), "http",
@@ -97,6 +124,12 @@ func Handle(log *slog.Logger, trusted bool, next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(out, r.WithContext(ctx))
 	})
+}
+
+// Aborted tells whether what a handler recovered is its order to leave the caller without an answer.
+func Aborted(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
 }
 
 func levelOfHTTP(status int) slog.Level {

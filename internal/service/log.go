@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -35,6 +36,7 @@ func (f LogFlags) Logger(w io.Writer) *slog.Logger {
 // It is not for concurrent use.
 type Line struct {
 	id    string
+	peer  string
 	attrs []slog.Attr
 	err   error
 }
@@ -44,6 +46,17 @@ func (l *Line) Add(attrs ...slog.Attr) { l.attrs = append(l.attrs, attrs...) }
 
 // Fail adds the private cause of a failure, and makes the line an error.
 func (l *Line) Fail(err error) { l.err = err }
+
+// showed adds to the peer what it showed of itself besides; "" for nothing. A key says more than an address.
+func (l *Line) showed(name string) {
+	switch {
+	case name == "":
+	case strings.HasPrefix(l.peer, "cert:"):
+		l.peer += " " + name
+	default:
+		l.peer = name
+	}
+}
 
 type lineKey struct{}
 
@@ -58,14 +71,14 @@ func LineOf(ctx context.Context) *Line {
 // RequestID returns the id that a request keeps through all services; "" outside a request.
 func RequestID(ctx context.Context) string { return LineOf(ctx).id }
 
-// withLine begins the line of a request; an empty or odd id is replaced by a new one.
-func withLine(ctx context.Context, id string) (context.Context, *Line) {
+// withLine begins the line of a request from a peer; an empty or odd id is replaced by a new one.
+func withLine(ctx context.Context, id, peer string) (context.Context, *Line) {
 	if !validID(id) {
 		var random [8]byte
 		_, _ = rand.Read(random[:]) // never fails
 		id = hex.EncodeToString(random[:])
 	}
-	l := &Line{id: id}
+	l := &Line{id: id, peer: peer}
 	return context.WithValue(ctx, lineKey{}, l), l
 }
 
@@ -85,7 +98,7 @@ func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, ms
 	if !log.Enabled(ctx, level) {
 		return
 	}
-	attrs = append(attrs, slog.String("request_id", l.id))
+	attrs = append(attrs, slog.String("request_id", l.id), slog.String("peer", l.peer))
 	attrs = append(attrs, l.attrs...)
 	if l.err != nil {
 		attrs = append(attrs, slog.String("error", l.err.Error()))

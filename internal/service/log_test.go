@@ -82,7 +82,7 @@ func TestValidID(t *testing.T) {
 
 // TestLine: what a handler adds is in the line; outside a request it goes nowhere.
 func TestLine(t *testing.T) {
-	ctx, _ := withLine(t.Context(), "id-1")
+	ctx, _ := withLine(t.Context(), "id-1", "")
 	if LineOf(ctx).Add(slog.String("rule", "echo")); RequestID(ctx) != "id-1" {
 		t.Errorf("request id %q, want id-1", RequestID(ctx))
 	}

@@ -25,6 +25,7 @@ type Env struct {
 	Registerer prometheus.Registerer
 	Gatherer   prometheus.Gatherer
 	Ready      *Ready
+	Guard      *Guard // nil: everybody who reaches a gRPC or internal address may ask
 }
 
 // NewEnv returns the Env of a process that logs to log.
@@ -81,6 +82,16 @@ func Run(ctx context.Context, ready *Ready, servers ...Server) error {
 		errs = append(errs, <-r.done)
 	}
 	return errors.Join(errs...)
+}
+
+// listening logs that a server begins; guarded tells whether somebody is asked who they are. Where nobody is, the
+// address should be in reach of this machine alone.
+func listening(log *slog.Logger, flag string, addr net.Addr, guarded bool) {
+	log.Info("listening", "flag", flag, "addr", addr.String())
+	if !guarded && !isLoopback(addr) {
+		log.Warn("everybody who reaches this address may ask; give --internal-key, or --tls-cert, --tls-key and --tls-ca, or bind 127.0.0.1",
+			"flag", flag, "addr", addr.String())
+	}
 }
 
 // Listen binds a TCP address, ":0" for any free port; flag is the setting's name, for the error.
