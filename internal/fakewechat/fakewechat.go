@@ -1,10 +1,13 @@
 // Package fakewechat is a fake of WeChat's platform: it sends signed callbacks as WeChat does, judges the answers as
-// WeChat would, and serves the pages and calls of web OAuth. NOT FOR PRODUCTION: it has one user, asks nobody for a
-// password, and forgets all on exit.
+// WeChat would, and serves the pages and calls of web OAuth and the account's API: access_token, jsapi_ticket,
+// customer-service messages, quotas. NOT FOR PRODUCTION: it asks nobody for a password, and forgets all on exit.
 //
 // The facts come from the platform's pages "消息推送" (message push), "消息加解密" (message encryption),
-// "被动回复用户消息" (passive reply) and "网页授权" (web authorization), and from recorded traffic. Answers are read
-// with encoding/xml and not with the gateway's own parser, so that a mistake there is not made twice.
+// "被动回复用户消息" (passive reply), "网页授权" (web authorization), "接口调用凭据" (access_token) and "客服消息"
+// (customer-service messages), and from recorded traffic. Answers are read with encoding/xml and not with the gateway's
+// own parser, so that a mistake there is not made twice.
+//
+// A test steers a Platform with Config.Now, Calls, Did, Sent, Fail, ExpireToken and RefuseIP.
 package fakewechat
 
 import (
@@ -14,7 +17,7 @@ import (
 	"wxgate/internal/wechat"
 )
 
-// User is the openid of the fake platform's only user.
+// User is the openid of the user of the fake platform's page.
 const User = "oFakeUser000000000000000001"
 
 // ServiceFailed is what the user reads in the chat where WeChat refuses the answer, or gets none in three attempts.

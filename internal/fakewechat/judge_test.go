@@ -52,7 +52,7 @@ func TestSamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		j := &judge{account: &acc, mode: mode, cipher: cipher,
-			request: request{account, "oGateway0000000000000000001", "event"}}
+			request: request{to: account, from: "oGateway0000000000000000001", msgType: "event"}}
 		said := j.body(body)
 		if len(j.refused) > 0 {
 			t.Errorf("%s: %q", name, j.refused)
@@ -272,7 +272,7 @@ func FuzzCheckReply(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, sealed bool) {
-		j := &judge{account: &acc, mode: Plain, request: request{account, User, "text"}}
+		j := &judge{account: &acc, mode: Plain, request: request{to: account, from: User, msgType: "text"}}
 		answer := body
 		if sealed {
 			j.mode, j.cipher = Safe, cipher

@@ -13,7 +13,7 @@ const (
 	refreshLife = 30 * 24 * time.Hour
 )
 
-// maxKept is how many codes, and how many tokens, are remembered; the oldest go first.
+// maxKept is how many codes, and how many tokens of each kind, are remembered; the oldest go first.
 const maxKept = 1000
 
 // code is what the browser brings back from the authorize page.
@@ -50,7 +50,11 @@ type oauthStore struct {
 }
 
 func newOAuthStore() *oauthStore {
-	return &oauthStore{codes: newCapped[*code](), access: newCapped[*accessToken](), refresh: newCapped[*grant]()}
+	return &oauthStore{
+		codes:   newCapped[*code](maxKept),
+		access:  newCapped[*accessToken](maxKept),
+		refresh: newCapped[*grant](maxKept),
+	}
 }
 
 // mint makes a code for a scope.
@@ -88,15 +92,15 @@ func (s *oauthStore) renew(g *grant, now time.Time) {
 // newToken returns a token in the form of WeChat's: a number, "_", and what nobody can guess.
 func newToken() string { return "57_" + rand.Text() + rand.Text() }
 
-// capped is a map that forgets its oldest entry for each one above maxKept.
+// capped is a map that forgets its oldest entry for each one above its maximum.
 type capped[V any] struct {
 	values map[string]V
 	keys   []string // a ring
 	next   int
 }
 
-func newCapped[V any]() capped[V] {
-	return capped[V]{values: map[string]V{}, keys: make([]string, maxKept)}
+func newCapped[V any](most int) capped[V] {
+	return capped[V]{values: map[string]V{}, keys: make([]string, most)}
 }
 
 func (c *capped[V]) put(key string, v V) {

@@ -338,7 +338,7 @@ func TestMethodsAndUnknown(t *testing.T) {
 			t.Errorf("POST %s: %d %s", path, resp.StatusCode, body)
 		}
 	}
-	for _, path := range []string{"/x", "/sns/", "/sns/oauth2/access_token/", "/cgi-bin/token", "/connect/"} {
+	for _, path := range []string{"/x", "/sns/", "/sns/oauth2/access_token/", "/cgi-bin/", "/connect/"} {
 		if resp, _ := s.get(t, path); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("GET %s: %d", path, resp.StatusCode)
 		}

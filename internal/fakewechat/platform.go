@@ -12,7 +12,7 @@ import (
 type Config struct {
 	Account Account
 	Gateway string           // the callback URL that the page's form sends to; "": no form
-	Now     func() time.Time // nil: time.Now. All expiry goes by it
+	Now     func() time.Time // nil: time.Now. All expiry goes by it; it may jump
 	Log     *slog.Logger     // nil: no log
 }
 
@@ -25,9 +25,11 @@ type Platform struct {
 	sender  *Sender // nil without a gateway
 	mux     *http.ServeMux
 	oauth   *oauthStore
+	api     *apiStore
 
-	mu   sync.Mutex
-	seen []seen // oldest first, at most maxSeen
+	mu    sync.Mutex
+	seen  []seen                // oldest first, at most maxSeen
+	calls map[string]*callCount // all API calls, by path
 }
 
 const maxSeen = 200
@@ -40,9 +42,12 @@ type seen struct {
 	Refused       []string
 }
 
-// New returns a Platform with one account and one user.
+// New returns a Platform with one account. Its page has one user, User; others get known by what they do.
 func New(cfg Config) *Platform {
-	p := &Platform{account: cfg.Account, now: cfg.Now, log: cfg.Log, mux: http.NewServeMux()}
+	p := &Platform{
+		account: cfg.Account, now: cfg.Now, log: cfg.Log, mux: http.NewServeMux(),
+		oauth: newOAuthStore(), api: newAPIStore(), calls: map[string]*callCount{},
+	}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -50,19 +55,22 @@ func New(cfg Config) *Platform {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Gateway != "" {
-		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now}
+		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now, Platform: p}
 	}
-	p.oauth = newOAuthStore()
 
 	p.mux.HandleFunc("GET /{$}", p.servePage)
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
 	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
 	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
-	p.mux.HandleFunc("/sns/oauth2/access_token", p.call(p.exchange))
-	p.mux.HandleFunc("/sns/oauth2/refresh_token", p.call(p.refresh))
-	p.mux.HandleFunc("/sns/userinfo", p.call(p.userInfo))
-	p.mux.HandleFunc("/sns/auth", p.call(p.checkToken))
+	p.handle("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.sns(p.exchange))
+	p.handle("/sns/oauth2/refresh_token", http.MethodGet, snsStyle, p.sns(p.refresh))
+	p.handle("/sns/userinfo", http.MethodGet, snsStyle, p.sns(p.userInfo))
+	p.handle("/sns/auth", http.MethodGet, snsStyle, p.sns(p.checkToken))
+	for _, c := range p.accountCalls() {
+		p.api.quota.daily[c.path] = c.daily
+		p.handle(c.path, c.method, accountStyle, p.admit(c))
+	}
 	return p
 }
 

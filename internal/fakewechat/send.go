@@ -29,6 +29,10 @@ type Sender struct {
 	Account Account
 	Client  *http.Client     // nil: one of its own for each call that waits 5 s. It never follows a redirect
 	Now     func() time.Time // nil: time.Now
+
+	// Platform, where not nil, learns what the users of the callbacks do, which opens its windows for customer-service
+	// messages.
+	Platform *Platform
 }
 
 // Result is what came back for a callback.
@@ -41,8 +45,8 @@ type Result struct {
 	Refused []string      // why WeChat would show ServiceFailed to the user; empty: accepted
 }
 
-// request is what an answer is judged against: elements of the callback.
-type request struct{ to, from, msgType string }
+// request is what an answer is judged against, and what its user did: elements of the callback.
+type request struct{ to, from, msgType, event, menuItem string }
 
 // Send signs a callback's plain XML, seals it as the account's mode wants, posts it once, and judges the answer.
 // The error tells that there is no answer to judge: the gateway was not reached or took more than 5 s, the callback is
@@ -65,6 +69,9 @@ func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
 		sealed := cipher.Seal(callback)
 		query += "&encrypt_type=aes&msg_signature=" + wechat.Signature(s.Account.Token, timestamp, nonce, sealed)
 		body = envelope(mode, callback, req.to, sealed)
+	}
+	if s.Platform != nil {
+		s.Platform.told(req, callback) // before the gateway hears of it, as it may answer at once
 	}
 	status, answer, took, err := s.do(ctx, http.MethodPost, query, body)
 	if err != nil {
@@ -212,5 +219,8 @@ func readRequest(callback []byte) (request, error) {
 			first[c.XMLName.Local] = strings.TrimSpace(c.Text)
 		}
 	}
-	return request{to: first["ToUserName"], from: first["FromUserName"], msgType: first["MsgType"]}, nil
+	return request{
+		to: first["ToUserName"], from: first["FromUserName"],
+		msgType: first["MsgType"], event: first["Event"], menuItem: first["bizmsgmenuid"],
+	}, nil
 }

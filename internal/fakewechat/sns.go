@@ -1,44 +1,11 @@
 package fakewechat
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 )
-
-// errmsgs are WeChat's words for its errcodes.
-var errmsgs = map[int]string{
-	40001: "invalid credential, access_token is invalid or not latest",
-	40002: "invalid grant_type",
-	40003: "invalid openid",
-	40013: "invalid appid",
-	40029: "invalid code",
-	40030: "invalid refresh_token",
-	40125: "invalid appsecret",
-	40163: "code been used",
-	41001: "access_token missing",
-	41002: "appid missing",
-	41003: "refresh_token missing",
-	41004: "appsecret missing",
-	41008: "missing code",
-	41009: "missing openid",
-	42001: "access_token expired",
-	42002: "refresh_token expired",
-	42003: "code expired",
-	43001: "require GET method",
-	48001: "api unauthorized",
-}
-
-type errorAnswer struct {
-	ErrCode int    `json:"errcode"`
-	ErrMsg  string `json:"errmsg"`
-}
 
 type tokenAnswer struct {
 	AccessToken    string `json:"access_token"`
@@ -63,37 +30,14 @@ type userAnswer struct {
 	UnionID    string   `json:"unionid,omitempty"`
 }
 
-// call makes an HTTP handler of an API call. The call has the store's lock; it returns its answer, or an errcode.
-func (p *Platform) call(do func(q url.Values, now time.Time) (answer any, errcode int)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		var answer any
-		errcode := 43001
-		if r.Method == http.MethodGet {
-			p.oauth.mu.Lock()
-			answer, errcode = do(r.URL.Query(), p.now())
-			p.oauth.mu.Unlock()
-		}
-		outcome := "ok"
-		if errcode != 0 {
-			outcome = strconv.Itoa(errcode) + " " + errmsgs[errcode]
-			answer = errorAnswer{errcode, errmsgs[errcode] + ", rid: " + p.rid()}
-		}
-		var body bytes.Buffer
-		e := json.NewEncoder(&body)
-		e.SetEscapeHTML(false) // WeChat sends raw UTF-8
-		if err := e.Encode(answer); err != nil {
-			panic(err) // the answers are our own structs
-		}
-		// Not application/json: WeChat's header is wrong, and clients must live with it.
-		w.Header().Set("Content-Type", "text/plain")
-		_, _ = w.Write(bytes.TrimSpace(body.Bytes()))
-		p.saw(seen{What: r.URL.Path, Outcome: outcome})
-		p.log.Info("fake WeChat API call", "path", r.URL.Path, "errcode", errcode)
+// sns makes an API call of web OAuth. The call has the store's lock; it returns its answer, or an errcode.
+func (p *Platform) sns(do func(q url.Values, now time.Time) (answer any, errcode int)) func(r *http.Request) result {
+	return func(r *http.Request) result {
+		p.oauth.mu.Lock()
+		defer p.oauth.mu.Unlock()
+		answer, errcode := do(r.URL.Query(), p.now())
+		return result{answer: answer, errcode: errcode}
 	}
-}
-
-func (p *Platform) rid() string {
-	return fmt.Sprintf("%08x-%08x-%08x", uint32(p.now().Unix()), rand.Uint32(), rand.Uint32())
 }
 
 // missing returns the errcode of the first parameter that q lacks, 0 for none.

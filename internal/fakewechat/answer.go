@@ -1,0 +1,136 @@
+package fakewechat
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"strconv"
+)
+
+// errmsgs are WeChat's words for its errcodes; ours where its pages have none in English (45072 to 45081, 76003).
+var errmsgs = map[int]string{
+	-1:    "system error",
+	40001: "invalid credential, access_token is invalid or not latest",
+	40002: "invalid grant_type",
+	40003: "invalid openid",
+	40007: "invalid media_id",
+	40008: "invalid message type",
+	40013: "invalid appid",
+	40014: "invalid access_token",
+	40029: "invalid code",
+	40030: "invalid refresh_token",
+	40033: `invalid charset. please check your request, if include \uxxxx will create fail!`,
+	40035: "invalid args size",
+	40125: "invalid appsecret",
+	40163: "code been used",
+	41001: "access_token missing",
+	41002: "appid missing",
+	41003: "refresh_token missing",
+	41004: "appsecret missing",
+	41008: "missing code",
+	41009: "missing openid",
+	42001: "access_token expired",
+	42002: "refresh_token expired",
+	42003: "code expired",
+	43001: "require GET method",
+	43002: "require POST method",
+	44002: "empty post data",
+	44003: "empty news data",
+	44004: "empty content",
+	45002: "content size out of limit",
+	45008: "article size out of limit",
+	45009: "reach max api daily quota limit",
+	45011: "api minute-quota reach limit, must slower, retry next minute",
+	45015: "response out of time limit or subscription is canceled",
+	45047: "out of response count limit",
+	45072: "invalid command",
+	45080: "no message within 30 seconds",
+	45081: "already typing",
+	47001: "data format error",
+	48001: "api unauthorized",
+	48004: "api forbidden for irregularities, view detail on mp.weixin.qq.com",
+	48006: "forbid to clear quota because of reaching the limit",
+	76003: "invalid cgi_path",
+	76021: "cgi_path not found, please check",
+	76022: "could not use this cgi_path, no permission",
+}
+
+// style is how a family of API calls answers; recorded traffic differs.
+type style struct {
+	contentType string
+	rid         string // between an errmsg and its rid
+}
+
+var (
+	// Not application/json: WeChat's header is wrong, and clients must live with it.
+	snsStyle     = style{"text/plain", ", rid: "}
+	accountStyle = style{"application/json; encoding=utf-8", " rid: "}
+)
+
+// result is what an API call answers: a value where errcode is 0, else an error.
+type result struct {
+	answer  any
+	errcode int
+	fields  []Field // for the page; its own copy
+}
+
+func refused(errcode int) result { return result{errcode: errcode} }
+
+type errorAnswer struct {
+	ErrCode int    `json:"errcode"`
+	ErrMsg  string `json:"errmsg"`
+}
+
+// okResult is the answer of a call that has nothing else to say.
+var okResult = result{answer: errorAnswer{0, "ok"}}
+
+// handle serves an API call at a path, with one method.
+func (p *Platform) handle(path, method string, s style, do func(r *http.Request) result) {
+	p.calls[path] = &callCount{}
+	p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		res := refused(p.came(path))
+		switch {
+		case res.errcode != 0:
+		case r.Method == method:
+			res = do(r)
+		case method == http.MethodGet:
+			res = refused(43001)
+		default:
+			res = refused(43002)
+		}
+		outcome := "ok"
+		if res.errcode != 0 {
+			msg := errmsg(res.errcode, r)
+			outcome = strconv.Itoa(res.errcode) + " " + msg
+			res.answer = errorAnswer{res.errcode, msg + s.rid + p.rid()}
+		}
+		var body bytes.Buffer
+		e := json.NewEncoder(&body)
+		e.SetEscapeHTML(false) // WeChat sends raw UTF-8
+		if err := e.Encode(res.answer); err != nil {
+			panic(err) // the answers are our own structs
+		}
+		w.Header().Set("Content-Type", s.contentType)
+		_, _ = w.Write(bytes.TrimSpace(body.Bytes()))
+		p.saw(seen{What: path, Outcome: outcome, Fields: res.fields})
+		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
+	})
+}
+
+// errmsg returns the words for an errcode, without the rid.
+func errmsg(errcode int, r *http.Request) string {
+	if errcode != 40164 {
+		return cmp.Or(errmsgs[errcode], "error")
+	}
+	from, _ := netip.ParseAddrPort(r.RemoteAddr)
+	ip := from.Addr().Unmap()
+	return fmt.Sprintf("invalid ip %s ipv6 %s, not in whitelist", ip, netip.AddrFrom16(ip.As16()))
+}
+
+func (p *Platform) rid() string {
+	return fmt.Sprintf("%08x-%08x-%08x", uint32(p.now().Unix()), rand.Uint32(), rand.Uint32())
+}

@@ -1,0 +1,68 @@
+package fakewechat
+
+import "fmt"
+
+// callCount is how often a path was called, and how its next calls fail.
+type callCount struct {
+	came    int
+	failing int // how many more
+	errcode int
+}
+
+// Calls returns how many calls of an API path came, refused ones too. It panics for a path that is no API call's.
+func (p *Platform) Calls(path string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.callsOf(path).came
+}
+
+// Fail makes the next n calls of an API path fail with an errcode that is not 0, before anything else is looked at;
+// with n 0 no more fail. It panics for a path that is no API call's.
+func (p *Platform) Fail(path string, n, errcode int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.callsOf(path)
+	c.failing, c.errcode = n, errcode
+}
+
+// callsOf panics for a typing mistake, which would else make a test of nothing. The caller holds mu.
+func (p *Platform) callsOf(path string) *callCount {
+	c := p.calls[path]
+	if c == nil {
+		panic(fmt.Sprintf("fakewechat: %q is no path of an API call", path))
+	}
+	return c
+}
+
+// came counts a call and returns the errcode with which it shall fail, else 0.
+func (p *Platform) came(path string) (errcode int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.callsOf(path)
+	c.came++
+	if c.failing <= 0 {
+		return 0
+	}
+	c.failing--
+	return c.errcode
+}
+
+// ExpireToken ends the account's access_tokens of both families now, as if their time were over: their next use is
+// answered 42001, and the next call for a token makes a new one.
+func (p *Platform) ExpireToken() {
+	p.api.mu.Lock()
+	defer p.api.mu.Unlock()
+	now := p.now()
+	for _, t := range p.api.tokens.values {
+		if now.Before(t.expires) {
+			t.expires = now
+		}
+	}
+}
+
+// RefuseIP says whether the calls for a token are answered 40164, as to an address that is not in the account's list.
+func (p *Platform) RefuseIP(refuse bool) {
+	p.api.mu.Lock()
+	defer p.api.mu.Unlock()
+	p.api.refuseIP = refuse
+}

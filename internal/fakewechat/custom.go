@@ -1,0 +1,91 @@
+package fakewechat
+
+import (
+	"slices"
+	"time"
+)
+
+// CustomMessage is a customer-service message that reached its user.
+type CustomMessage struct {
+	At      time.Time
+	To      string  // openid
+	Type    string  // msgtype: text, image …
+	Account string  // kf_account; "": the account itself
+	Fields  []Field // what it says: content, media_id, articles[0].title …, no empty ones
+}
+
+const (
+	typingLasts = 15 * time.Second
+	typingAfter = 30 * time.Second // how long after the last contact the account may begin to type
+)
+
+// Sent returns the customer-service messages that the user got, the oldest first. Of all users together the last 1000
+// are kept.
+func (p *Platform) Sent(openid string) []CustomMessage {
+	p.api.mu.Lock()
+	defer p.api.mu.Unlock()
+	var sent []CustomMessage
+	for _, m := range p.api.sent {
+		if m.To == openid {
+			m.Fields = slices.Clone(m.Fields)
+			sent = append(sent, m)
+		}
+	}
+	return sent
+}
+
+// customSend is /cgi-bin/message/custom/send.
+func (p *Platform) customSend(c *apiCall) result {
+	if escaped(c.raw) {
+		return refused(40033)
+	}
+	m, errcode := readCustom(c.body)
+	if errcode != 0 {
+		return refused(errcode)
+	}
+	u := p.api.users.get(m.To)
+	if u == nil {
+		return refused(40003)
+	}
+	w, errcode := u.window(c.now)
+	if errcode != 0 {
+		return refused(errcode)
+	}
+	w.left--
+	u.contact, u.typing = c.now, time.Time{}
+	m.At = c.now
+	if len(p.api.sent) == maxSent {
+		p.api.sent = slices.Delete(p.api.sent, 0, 1)
+	}
+	p.api.sent = append(p.api.sent, m)
+	return result{answer: okResult.answer, fields: append([]Field{{"msgtype", m.Type}}, m.Fields...)}
+}
+
+// customTyping is /cgi-bin/message/custom/typing.
+func (p *Platform) customTyping(c *apiCall) result {
+	var to, command string
+	if !c.body.read("touser", &to) || !c.body.read("command", &command) {
+		return refused(47001)
+	}
+	u := p.api.users.get(to)
+	switch {
+	case u == nil:
+		return refused(40003)
+	case command == "CancelTyping":
+		u.typing = time.Time{}
+		return okResult
+	case command != "Typing":
+		return refused(45072)
+	}
+	_, errcode := u.window(c.now)
+	switch {
+	case errcode == 45015: // what allows no message at all allows no sign of one
+		return refused(45015)
+	case c.now.Sub(u.contact) > typingAfter:
+		return refused(45080)
+	case c.now.Before(u.typing):
+		return refused(45081)
+	}
+	u.typing = c.now.Add(typingLasts)
+	return okResult
+}

@@ -1,0 +1,170 @@
+package fakewechat
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// text is the body of a customer-service text.
+func text(to, content string) string {
+	return fmt.Sprintf(`{"touser":%q,"msgtype":"text","text":{"content":%q}}`, to, content)
+}
+
+func TestCustomSend(t *testing.T) {
+	const openid = "oGateway0000000000000000001" // of the samples
+	want := map[string]CustomMessage{
+		"text":            {Type: "text", Fields: []Field{{"content", `你好 <a href="https://example.com/?a=1&b=2">链接</a>`}}},
+		"text.by_account": {Type: "text", Account: "agent1@gh_sample", Fields: []Field{{"content", "您好"}}},
+		"image":           {Type: "image", Fields: []Field{{"media_id", "sampleImageMediaId_01"}}},
+		"voice":           {Type: "voice", Fields: []Field{{"media_id", "sampleVoiceMediaId_01"}}},
+		"video": {Type: "video", Fields: []Field{{"media_id", "sampleVideoMediaId_01"},
+			{"thumb_media_id", "sampleThumbMediaId_01"}, {"title", "标题"}, {"description", "描述"}}},
+		"music": {Type: "music", Fields: []Field{{"title", "曲名"}, {"description", "歌手"},
+			{"musicurl", "https://example.com/a.mp3"}, {"hqmusicurl", "https://example.com/a-hq.mp3"},
+			{"thumb_media_id", "sampleThumbMediaId_01"}}},
+		"news": {Type: "news", Fields: []Field{{"articles[0].title", "标题"}, {"articles[0].description", "描述"},
+			{"articles[0].url", "https://example.com/1"}, {"articles[0].picurl", "https://example.com/1.jpg"}}},
+		"mpnews":        {Type: "mpnews", Fields: []Field{{"media_id", "sampleNewsMediaId_01"}}},
+		"mpnewsarticle": {Type: "mpnewsarticle", Fields: []Field{{"article_id", "sampleArticleId"}}},
+		"msgmenu": {Type: "msgmenu", Fields: []Field{{"head_content", "请评价"}, {"list[0].id", "101"},
+			{"list[0].content", "满意"}, {"list[1].id", "102"}, {"list[1].content", "不满意"}, {"tail_content", "谢谢"}}},
+		"wxcard": {Type: "wxcard", Fields: []Field{{"card_id", "pCardSample0000000000000001"}}},
+		"miniprogrampage": {Type: "miniprogrampage", Fields: []Field{{"title", "标题"}, {"appid", "wx0000000000000002"},
+			{"pagepath", "pages/index/index"}, {"thumb_media_id", "sampleThumbMediaId_01"}}},
+	}
+	samples, err := filepath.Glob("../wechat/testdata/samples/json/custom_send.*.json")
+	if err != nil || len(samples) != len(want) {
+		t.Fatalf("%d samples, %v", len(samples), err)
+	}
+	s := newSite(t, Config{})
+	for _, file := range samples {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "custom_send."), ".json")
+		t.Run(name, func(t *testing.T) {
+			s.platform.Did(openid, Wrote)
+			s.wantAPI(t, s.with(t, sendPath), string(sample(t, "json/"+filepath.Base(file))), 0)
+			sent := s.platform.Sent(openid)
+			message := want[name]
+			message.At, message.To = s.clock.now(), openid
+			if diff := cmp.Diff(message, sent[len(sent)-1]); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			s.clock.advance(time.Second)
+		})
+	}
+	if n := len(s.platform.Sent(openid)); n != len(want) {
+		t.Errorf("%d messages were sent, %d kept", len(want), n)
+	}
+	if got := s.platform.Sent(User); got != nil {
+		t.Errorf("another user got %v", got)
+	}
+}
+
+func TestCustomSendRefused(t *testing.T) {
+	s := newSite(t, Config{})
+	s.platform.Did(User, Wrote)
+	of := func(msgtype, content string) string {
+		return `{"touser":"` + User + `","msgtype":"` + msgtype + `","` + msgtype + `":` + content + `}`
+	}
+	for _, test := range []struct {
+		name, body string
+		want       int
+	}{
+		{"escaped <", of("text", `{"content":"\u003ca href='x'>y\u003c/a>"}`), 40033},
+		{"escaped in another place", of("text", `{"content":"a","x\u0041":"b"}`), 40033},
+		{"escaped after a backslash", of("text", `{"content":"\\\u003c"}`), 40033},
+		{"no touser", `{"msgtype":"text","text":{"content":"a"}}`, 40003},
+		{"unknown openid", text("oNobody", "a"), 40003},
+		{"touser a number", `{"touser":1,"msgtype":"text","text":{"content":"a"}}`, 47001},
+		{"no msgtype", `{"touser":"` + User + `","text":{"content":"a"}}`, 40008},
+		{"link", of("link", `{"title":"a"}`), 40008},
+		{"content of another type", `{"touser":"` + User + `","msgtype":"text","image":{"media_id":"m"}}`, 44004},
+		{"content no object", of("text", `"a"`), 47001},
+		{"text a number", of("text", `{"content":1}`), 47001},
+		{"empty text", of("text", `{"content":""}`), 44004},
+		{"null text", of("text", `{"content":null}`), 44004},
+		{"long text", text(User, strings.Repeat("a", 2049)), 45002},
+		{"no media_id", of("image", `{}`), 40007},
+		{"no thumb_media_id", of("music", `{"musicurl":"u","hqmusicurl":"u"}`), 40007},
+		{"no musicurl", of("music", `{"hqmusicurl":"u","thumb_media_id":"m"}`), 40035},
+		{"no card_id", of("wxcard", `{}`), 40035},
+		{"no article", of("news", `{"articles":[]}`), 44003},
+		{"two articles", of("news", `{"articles":[{"title":"a"},{"title":"b"}]}`), 45008},
+		{"articles no list", of("news", `{"articles":{"title":"a"}}`), 47001},
+		{"no list", of("msgmenu", `{"head_content":"a"}`), 40035},
+		{"an item without an id", of("msgmenu", `{"list":[{"id":"1","content":"a"},{"content":"b"}]}`), 40035},
+		{"kf_account a number", `{"touser":"` + User + `","msgtype":"text","text":{"content":"a"},"customservice":{"kf_account":1}}`, 47001},
+	} {
+		t.Run(test.name, func(t *testing.T) { s.wantAPI(t, s.with(t, sendPath), test.body, test.want) })
+	}
+	if got := s.platform.Sent(User); got != nil {
+		t.Errorf("got through: %v", got)
+	}
+	for _, fine := range []string{
+		text(User, strings.Repeat("a", 2048)),
+		of("text", `{"content":"a\\u003cb \"\n\t"}`), // a backslash and a letter
+		of("text", `{"content":"a"},"unknown":{"x":1}`),
+		of("video", `{"media_id":"m","title":null}`),
+	} {
+		s.wantAPI(t, s.with(t, sendPath), fine, 0)
+	}
+	if got, want := s.platform.Sent(User)[1].Fields[0].Value, `a\u003cb "`+"\n\t"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestSentIsBoundedAndACopy(t *testing.T) {
+	s := newSite(t, Config{})
+	s.platform.Did(User, Paid) // any number of messages
+	path := s.with(t, sendPath)
+	for i := range maxSent + 2 {
+		s.api(t, path, text(User, fmt.Sprint(i)))
+	}
+	got := s.platform.Sent(User)
+	if len(got) != maxSent || got[0].Fields[0].Value != "2" || got[maxSent-1].Fields[0].Value != fmt.Sprint(maxSent+1) {
+		t.Errorf("%d kept, from %v to %v", len(got), got[0], got[len(got)-1])
+	}
+	got[0].Fields[0].Value = "changed"
+	if again := s.platform.Sent(User)[0].Fields[0].Value; again != "2" {
+		t.Errorf("a caller changed a message to %q", again)
+	}
+}
+
+func TestCustomTyping(t *testing.T) {
+	s := newSite(t, Config{})
+	on, off := `{"touser":"`+User+`","command":"Typing"}`, `{"touser":"`+User+`","command":"CancelTyping"}`
+	typing := func(body string, want int) {
+		t.Helper()
+		s.wantAPI(t, s.with(t, typingPath), body, want)
+	}
+	typing(`{"command":"Typing"}`, 40003)
+	typing(strings.Replace(on, User, "oNobody", 1), 40003)
+	typing(strings.Replace(on, `"Typing"`, `"typing"`, 1), 45072)
+	typing(strings.Replace(on, `"Typing"`, `1`, 1), 47001)
+	typing(on, 45015)
+	s.platform.Did(User, Wrote)
+	typing(off, 0)
+	typing(on, 0)
+	typing(on, 45081)
+	typing(off, 0)
+	typing(on, 0)
+	s.wantAPI(t, s.with(t, sendPath), text(User, "a"), 0)
+	typing(on, 0) // the message ended it
+	s.clock.advance(15*time.Second - 1)
+	typing(on, 45081)
+	s.clock.advance(1)
+	typing(on, 0)
+	s.clock.advance(15 * time.Second) // 30 s after the message
+	typing(on, 0)
+	s.clock.advance(1)
+	typing(on, 45080)
+	typing(off, 0)
+	s.wantAPI(t, s.with(t, sendPath), text(User, "a"), 0)
+	typing(on, 0) // after a message of the account's own
+	s.platform.Did(User, Unfollowed)
+	typing(on, 45015)
+}

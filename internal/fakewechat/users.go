@@ -1,0 +1,137 @@
+package fakewechat
+
+import (
+	"crypto/sha256"
+	"math"
+	"strings"
+	"time"
+)
+
+// Action is what a user does. Most actions allow the account some customer-service messages for a while.
+type Action int
+
+// The actions, and what they allow ("客服消息", platform.md F.3).
+const (
+	Wrote      Action = iota // a message: 5 in 48 hours
+	Tapped                   // a menu's button (CLICK, scancode_push, scancode_waitmsg), a msgmenu's item: 3 in a minute
+	Followed                 // 3 in a minute
+	Scanned                  // a QR code, as a follower: 3 in a minute
+	Paid                     // any number in 48 hours. No callback tells of it
+	Unfollowed               // ends all that was allowed
+)
+
+// window is what an action allows.
+type window struct {
+	ends time.Time
+	left int // messages
+}
+
+var allowed = [Unfollowed]struct {
+	count int
+	lasts time.Duration
+}{
+	Wrote:    {5, 48 * time.Hour},
+	Tapped:   {3, time.Minute},
+	Followed: {3, time.Minute},
+	Scanned:  {3, time.Minute},
+	Paid:     {math.MaxInt, 48 * time.Hour},
+}
+
+// maxOpenID is above any openid's length, which is 28.
+const maxOpenID = 128
+
+// user is somebody whom the account may know.
+type user struct {
+	windows [Unfollowed]window
+	contact time.Time         // the last action or message
+	typing  time.Time         // when the sign that the account is typing goes out
+	last    [sha256.Size]byte // of the last callback
+}
+
+// Did tells the platform that the user does something now. Callbacks of the page, and of a Sender that has a Platform,
+// tell it by themselves. The user becomes known; an openid that is empty or longer than 128 bytes is nobody's.
+func (p *Platform) Did(openid string, a Action) {
+	p.api.mu.Lock()
+	defer p.api.mu.Unlock()
+	if u := p.api.user(openid); u != nil {
+		u.did(a, p.now())
+	}
+}
+
+// told takes note of a callback that is about to be sent; an attempt that repeats the last one is nothing new.
+func (p *Platform) told(r request, callback []byte) {
+	a, is := r.action()
+	if !is {
+		return
+	}
+	sum := sha256.Sum256(callback)
+	p.api.mu.Lock()
+	defer p.api.mu.Unlock()
+	if u := p.api.user(r.from); u != nil && u.last != sum {
+		u.last = sum
+		u.did(a, p.now())
+	}
+}
+
+// action returns what the user did, false where it allows nothing and ends nothing.
+func (r *request) action() (a Action, is bool) {
+	switch {
+	case r.msgType == "" || r.msgType == "device_event":
+		return 0, false
+	case r.msgType != "event" && r.menuItem != "":
+		return Tapped, true
+	case r.msgType != "event":
+		return Wrote, true
+	}
+	switch strings.ToLower(r.event) {
+	case "click", "scancode_push", "scancode_waitmsg":
+		return Tapped, true
+	case "subscribe":
+		return Followed, true
+	case "scan":
+		return Scanned, true
+	case "unsubscribe":
+		return Unfollowed, true
+	}
+	return 0, false
+}
+
+// user returns the user, now known; nil for nobody's openid. The caller holds mu.
+func (s *apiStore) user(openid string) *user {
+	if openid == "" || len(openid) > maxOpenID {
+		return nil
+	}
+	u := s.users.get(openid)
+	if u == nil {
+		u = &user{}
+		s.users.put(openid, u)
+	}
+	return u
+}
+
+func (u *user) did(a Action, now time.Time) {
+	if a == Unfollowed {
+		*u = user{last: u.last}
+		return
+	}
+	u.windows[a] = window{now.Add(allowed[a].lasts), allowed[a].count}
+	u.contact = now
+}
+
+// window returns the open window that ends first and has a message left; nil, and the errcode for a message, without one.
+func (u *user) window(now time.Time) (w *window, errcode int) {
+	errcode = 45015
+	for i := range u.windows {
+		switch v := &u.windows[i]; {
+		case !now.Before(v.ends):
+		case v.left == 0:
+			errcode = 45047
+		case w == nil || v.ends.Before(w.ends):
+			w = v
+		}
+	}
+	if w != nil {
+		errcode = 0
+	}
+	return w, errcode
+}
