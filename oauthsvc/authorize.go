@@ -24,18 +24,26 @@ func authorizeURL(base, appID string, req *oauthv1.GetAuthorizeUrlRequest) (stri
 	if err := checkState(req.GetState()); err != nil {
 		return "", err
 	}
-	scope := req.GetScope()
+	scope, path := req.GetScope(), "/connect/oauth2/authorize"
 	switch scope {
 	case "":
 		scope = "snsapi_base"
 	case "snsapi_base", "snsapi_userinfo":
+	case "snsapi_login":
+		path = "/connect/qrconnect"
 	default:
-		return "", invalid("scope: expected snsapi_base or snsapi_userinfo")
+		return "", invalid("scope: expected snsapi_base, snsapi_userinfo or snsapi_login")
 	}
-	page := base + "/connect/oauth2/authorize?appid=" + appID +
+	page := base + path + "?appid=" + appID +
 		"&redirect_uri=" + url.QueryEscape(req.GetRedirectUri()) + "&response_type=code&scope=" + scope
 	if req.GetState() != "" {
 		page += "&state=" + req.GetState()
+	}
+	if req.GetForcePopup() {
+		page += "&forcePopup=true"
+	}
+	if req.GetForceSnapshot() {
+		page += "&forceSnapShot=true"
 	}
 	return page + "#wechat_redirect", nil
 }

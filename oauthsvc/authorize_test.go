@@ -29,6 +29,22 @@ func TestGetAuthorizeUrl(t *testing.T) {
 			&oauthv1.GetAuthorizeUrlRequest{RedirectUri: "https://a.cn", Scope: "snsapi_base", State: strings.Repeat("z", 128)},
 			page + "&redirect_uri=https%3A%2F%2Fa.cn&response_type=code&scope=snsapi_base&state=" + strings.Repeat("z", 128) + "#wechat_redirect",
 		},
+		"asked again": {
+			&oauthv1.GetAuthorizeUrlRequest{RedirectUri: "https://a.cn", State: "s", ForcePopup: true},
+			page + "&redirect_uri=https%3A%2F%2Fa.cn&response_type=code&scope=snsapi_base&state=s&forcePopup=true#wechat_redirect",
+		},
+		"snapshot page": {
+			&oauthv1.GetAuthorizeUrlRequest{RedirectUri: "https://a.cn", Scope: "snsapi_userinfo", State: "s", ForceSnapshot: true},
+			page + "&redirect_uri=https%3A%2F%2Fa.cn&response_type=code&scope=snsapi_userinfo&state=s&forceSnapShot=true#wechat_redirect",
+		},
+		"both, no state": {
+			&oauthv1.GetAuthorizeUrlRequest{RedirectUri: "https://a.cn", ForcePopup: true, ForceSnapshot: true},
+			page + "&redirect_uri=https%3A%2F%2Fa.cn&response_type=code&scope=snsapi_base&forcePopup=true&forceSnapShot=true#wechat_redirect",
+		},
+		"QR code of a website": {
+			&oauthv1.GetAuthorizeUrlRequest{RedirectUri: "https://a.cn", Scope: "snsapi_login", State: "s"},
+			"https://open.weixin.qq.com/connect/qrconnect?appid=" + testAppID + "&redirect_uri=https%3A%2F%2Fa.cn&response_type=code&scope=snsapi_login&state=s#wechat_redirect",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := f.GetAuthorizeUrl(t.Context(), tt.req)
@@ -56,7 +72,7 @@ func TestGetAuthorizeUrlRefuses(t *testing.T) {
 		"with an empty fragment": {good + "#", "", "", "redirect_uri"},
 		"with a newline":         {good + "\r\nX: y", "", "", "redirect_uri"},
 		"too long":               {good + strings.Repeat("a", 2048), "", "", "redirect_uri"},
-		"another scope":          {good, "snsapi_login", "", "scope"},
+		"another scope":          {good, "snsapi_privateinfo", "", "scope"},
 		"two scopes":             {good, "snsapi_base,snsapi_userinfo", "", "scope"},
 		"state with a dash":      {good, "", "a-b", "state"},
 		"state with a newline":   {good, "", "ab\n", "state"},

@@ -32,6 +32,14 @@ type body struct {
 	HeadImgURL string   `json:"headimgurl"`
 	Privilege  []string `json:"privilege"`
 	Language   string   `json:"language"`
+
+	Ticket string   `json:"ticket"`
+	IPList []string `json:"ip_list"`
+	Quota  *struct {
+		DailyLimit int64 `json:"daily_limit"`
+		Used       int64 `json:"used"`
+		Remain     int64 `json:"remain"`
+	} `json:"quota"`
 }
 
 // number is an int32 that WeChat writes as 1, "1", true, "", null or not at all.
@@ -84,12 +92,18 @@ func decode(data []byte) (body, error) {
 // missing returns what a success of the call must have and this body lacks, or "".
 func (b *body) missing(c call) string {
 	switch {
-	case c == checkCall && b.ErrCode == nil:
+	case (c == checkCall || c == sendCall || c == typingCall) && b.ErrCode == nil:
 		return "errcode"
-	case (c == exchangeCall || c == refreshCall) && b.AccessToken == "":
+	case (c == exchangeCall || c == refreshCall || c == tokenCall) && b.AccessToken == "":
 		return "access_token"
-	case c != checkCall && b.OpenID == "":
+	case (c == exchangeCall || c == refreshCall || c == userInfoCall) && b.OpenID == "":
 		return "openid"
+	case c == ticketCall && b.Ticket == "":
+		return "ticket"
+	case c == callbackIPCall && b.IPList == nil:
+		return "ip_list"
+	case c == quotaCall && b.Quota == nil:
+		return "quota"
 	}
 	return ""
 }

@@ -2,11 +2,10 @@ package oauthsvc
 
 import (
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -17,47 +16,64 @@ import (
 
 // TestErrcodes walks through platform.md E.4.
 func TestErrcodes(t *testing.T) {
+	t.Parallel()
 	type row struct {
 		of       []call
 		code     codes.Code
 		reason   string
 		errcodes []int
 	}
-	tokenCalls := []call{userInfoCall, checkCall}
+	userCalls := []call{userInfoCall, checkCall}
+	toUser := []call{sendCall, typingCall}
 	tests := []row{
 		{allCalls, codes.Unavailable, "UPSTREAM_UNAVAILABLE", []int{-1}},
-		{allCalls, codes.InvalidArgument, "CODE_INVALID", []int{40029}},
-		{allCalls, codes.InvalidArgument, "CODE_USED", []int{40163}},
-		{allCalls, codes.InvalidArgument, "CODE_EXPIRED", []int{42003}},
-		{[]call{exchangeCall}, codes.FailedPrecondition, "CREDENTIALS_INVALID", []int{40001}},
+		{snsCalls, codes.InvalidArgument, "CODE_INVALID", []int{40029}},
+		{snsCalls, codes.InvalidArgument, "CODE_USED", []int{40163}},
+		{snsCalls, codes.InvalidArgument, "CODE_EXPIRED", []int{42003}},
+		{[]call{exchangeCall, tokenCall}, codes.FailedPrecondition, "CREDENTIALS_INVALID", []int{40001}},
 		{allCalls, codes.FailedPrecondition, "CREDENTIALS_INVALID", []int{40013, 40125, 40243}},
-		{tokenCalls, codes.Unauthenticated, "TOKEN_INVALID", []int{40001, 40014}},
-		{tokenCalls, codes.Unauthenticated, "TOKEN_EXPIRED", []int{42001}},
+		{userCalls, codes.Unauthenticated, "TOKEN_INVALID", []int{40001, 40014}},
+		{userCalls, codes.Unauthenticated, "TOKEN_EXPIRED", []int{42001}},
+		{accountCalls, codes.Unauthenticated, "TOKEN_INVALID", []int{40001, 40014, 42001}},
 		{[]call{refreshCall}, codes.Unauthenticated, "LOGIN_REQUIRED", []int{40001, 40014, 42001}},
-		{allCalls, codes.Unauthenticated, "LOGIN_REQUIRED", []int{40030, 42002, 42007, 50001}},
-		{allCalls, codes.InvalidArgument, "OPENID_INVALID", []int{40003}},
+		{snsCalls, codes.Unauthenticated, "LOGIN_REQUIRED", []int{40030, 42002, 42007, 50001}},
+		{append(toUser, userCalls...), codes.InvalidArgument, "OPENID_INVALID", []int{40003}},
 		{allCalls, codes.PermissionDenied, "NOT_AUTHORIZED", []int{48001, 48004}},
-		{allCalls, codes.PermissionDenied, "USER_RESTRICTED", []int{40226, 50002, 50005}},
+		{snsCalls, codes.PermissionDenied, "USER_RESTRICTED", []int{40226, 50002, 50005}},
+		{toUser, codes.PermissionDenied, "USER_RESTRICTED", []int{43004, 43019, 48002}},
+		{toUser, codes.FailedPrecondition, "WINDOW_CLOSED", []int{45015}},
+		{toUser, codes.ResourceExhausted, "MESSAGE_LIMIT", []int{45047}},
+		{[]call{typingCall}, codes.FailedPrecondition, "WINDOW_CLOSED", []int{45080}},
+		{[]call{typingCall}, codes.AlreadyExists, "MESSAGE_LIMIT", []int{45081}},
+		{[]call{sendCall}, codes.InvalidArgument, "MESSAGE_INVALID", []int{40007, 40008, 40009, 40033, 40200, 41006, 45001, 45002, 45008}},
+		{[]call{quotaCall}, codes.InvalidArgument, "INVALID_REQUEST", []int{76003, 76021, 76022}},
 		{allCalls, codes.FailedPrecondition, "IP_NOT_ALLOWED", []int{40164, 61004, 89501, 89503, 89506, 89507}},
 		{allCalls, codes.ResourceExhausted, "RATE_LIMITED", []int{45011}},
 		{allCalls, codes.ResourceExhausted, "QUOTA_EXHAUSTED", []int{45009}},
-		{allCalls, codes.Internal, "INVALID_REQUEST", []int{40002, 41001, 41002, 41003, 41004, 41005, 41006, 41007, 41008, 41009, 43001, 43002, 43003}},
+		{snsCalls, codes.Internal, "INVALID_REQUEST", []int{40002, 41001, 41002, 41003, 41004, 41005, 41006, 41007, 41008, 41009, 43001, 43002, 43003}},
+		{accountCalls, codes.Internal, "INVALID_REQUEST", []int{40002, 41001, 43001, 43002, 43003}},
 		{allCalls, codes.Unknown, "UPSTREAM_ERROR", []int{-2, 1, 40000, 99999, 2147483647, -2147483648}},
 	}
-	var answer atomic.Pointer[string]
-	f := start(t, func(w http.ResponseWriter, r *http.Request) { says(*answer.Load())(w, r) })
+	p := newPlatform()
+	f := p.serve(t)
 	covered := map[int]bool{}
 	for _, tt := range tests {
 		for _, errcode := range tt.errcodes {
 			covered[errcode] = true
 			for _, c := range tt.of {
 				t.Run(fmt.Sprintf("%d %s", errcode, strings.ReplaceAll(string(c), "/", " ")), func(t *testing.T) {
-					body := fmt.Sprintf(`{"errcode":%d,"errmsg":"in words, rid: 6a5c0f10-1b2c3d4e-5f607182"}`, errcode)
-					answer.Store(&body)
+					p.says(c, refusedWith(errcode))
 					var err error
 					if c == exchangeCall { // each with a code of its own: refusals are kept
 						_, err = f.ExchangeCode(t.Context(), &oauthv1.ExchangeCodeRequest{Code: strconv.Itoa(errcode)})
 					} else {
+						kept := credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)}
+						if c == tokenCall {
+							kept = credential{}
+						} else { // a token that is refused is replaced, and the new one refused again
+							p.says(tokenCall, accountToken("another"))
+						}
+						f.keepToken(t, kept)
 						err = f.do(t.Context(), c)
 					}
 					want := refused{tt.code, tt.reason, map[string]string{"errcode": strconv.Itoa(errcode), "rid": "6a5c0f10-1b2c3d4e-5f607182"}}
@@ -81,6 +97,7 @@ func TestErrcodes(t *testing.T) {
 }
 
 func TestSampleErrors(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]refused{
 		"error.-1.json":         {codes.Unavailable, "UPSTREAM_UNAVAILABLE", map[string]string{"errcode": "-1", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
 		"error.40001.json":      {codes.Unauthenticated, "TOKEN_INVALID", map[string]string{"errcode": "40001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},

@@ -9,16 +9,18 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 // GetAuthorizeUrl implements oauth.v1.OAuthService.
 func (s *Server) GetAuthorizeUrl(ctx context.Context, req *oauthv1.GetAuthorizeUrlRequest) (*oauthv1.GetAuthorizeUrlResponse, error) {
-	if err := begin(ctx, req.GetAccount()); err != nil {
+	a, err := s.begin(ctx, req.GetAccount())
+	if err != nil {
 		return nil, err
 	}
-	page, err := authorizeURL(s.cfg.OpenURL, s.cfg.AppID, req)
+	page, err := authorizeURL(s.openURL, a.AppID, req)
 	if err != nil {
 		return nil, err
 	}
@@ -27,16 +29,14 @@ func (s *Server) GetAuthorizeUrl(ctx context.Context, req *oauthv1.GetAuthorizeU
 
 // ExchangeCode implements oauth.v1.OAuthService.
 func (s *Server) ExchangeCode(ctx context.Context, req *oauthv1.ExchangeCodeRequest) (*oauthv1.ExchangeCodeResponse, error) {
-	if err := begin(ctx, req.GetAccount(), field{"code", req.GetCode()}); err != nil {
+	a, err := s.begin(ctx, req.GetAccount(), field{"code", req.GetCode()})
+	if err != nil {
 		return nil, err
 	}
 	if err := checkState(req.GetState()); err != nil {
 		return nil, err
 	}
-	out, shared := s.codes.exchange(ctx, DefaultAccount, req.GetCode(), req.GetState(), func(ctx context.Context) outcome {
-		return s.api.get(ctx, exchangeCall, url.Values{"appid": {s.cfg.AppID}, "secret": {s.cfg.AppSecret.Reveal()},
-			"code": {req.GetCode()}, "grant_type": {"authorization_code"}})
-	})
+	out, shared := s.exchangeCode(ctx, a, req.GetCode(), req.GetState())
 	service.LineOf(ctx).Add(slog.Bool("shared", shared))
 	if err := end(ctx, out); err != nil {
 		return nil, err
@@ -46,11 +46,12 @@ func (s *Server) ExchangeCode(ctx context.Context, req *oauthv1.ExchangeCodeRequ
 
 // RefreshToken implements oauth.v1.OAuthService.
 func (s *Server) RefreshToken(ctx context.Context, req *oauthv1.RefreshTokenRequest) (*oauthv1.RefreshTokenResponse, error) {
-	if err := begin(ctx, req.GetAccount(), field{"refresh_token", req.GetRefreshToken()}); err != nil {
+	a, err := s.begin(ctx, req.GetAccount(), field{"refresh_token", req.GetRefreshToken()})
+	if err != nil {
 		return nil, err
 	}
-	out := s.api.get(ctx, refreshCall, url.Values{"appid": {s.cfg.AppID}, "grant_type": {"refresh_token"},
-		"refresh_token": {req.GetRefreshToken()}})
+	out := s.api.do(ctx, refreshCall, url.Values{"appid": {a.AppID}, "grant_type": {"refresh_token"},
+		"refresh_token": {req.GetRefreshToken()}}, nil)
 	if err := end(ctx, out); err != nil {
 		return nil, err
 	}
@@ -59,8 +60,12 @@ func (s *Server) RefreshToken(ctx context.Context, req *oauthv1.RefreshTokenRequ
 
 // GetUserInfo implements oauth.v1.OAuthService.
 func (s *Server) GetUserInfo(ctx context.Context, req *oauthv1.GetUserInfoRequest) (*oauthv1.GetUserInfoResponse, error) {
-	if err := begin(ctx, req.GetAccount(), field{"access_token", req.GetAccessToken()}, field{"openid", req.GetOpenid()}); err != nil {
+	a, err := s.begin(ctx, req.GetAccount(), field{"openid", req.GetOpenid()})
+	if err != nil {
 		return nil, err
+	}
+	if len(req.GetAccessToken()) > maxField {
+		return nil, tooLong("access_token", req.GetAccessToken())
 	}
 	lang := req.GetLang()
 	switch lang {
@@ -70,7 +75,12 @@ func (s *Server) GetUserInfo(ctx context.Context, req *oauthv1.GetUserInfoReques
 	default:
 		return nil, invalid("lang: expected zh_CN, zh_TW or en")
 	}
-	out := s.api.get(ctx, userInfoCall, url.Values{"access_token": {req.GetAccessToken()}, "openid": {req.GetOpenid()}, "lang": {lang}})
+	var out outcome
+	if req.GetAccessToken() == "" {
+		out = s.keptUserInfo(ctx, a, req.GetOpenid(), lang)
+	} else {
+		out = s.userInfo(ctx, req.GetAccessToken(), req.GetOpenid(), lang)
+	}
 	if err := end(ctx, out); err != nil {
 		return nil, err
 	}
@@ -79,10 +89,10 @@ func (s *Server) GetUserInfo(ctx context.Context, req *oauthv1.GetUserInfoReques
 
 // CheckToken implements oauth.v1.OAuthService.
 func (s *Server) CheckToken(ctx context.Context, req *oauthv1.CheckTokenRequest) (*oauthv1.CheckTokenResponse, error) {
-	if err := begin(ctx, req.GetAccount(), field{"access_token", req.GetAccessToken()}, field{"openid", req.GetOpenid()}); err != nil {
+	if _, err := s.begin(ctx, req.GetAccount(), field{"access_token", req.GetAccessToken()}, field{"openid", req.GetOpenid()}); err != nil {
 		return nil, err
 	}
-	out := s.api.get(ctx, checkCall, url.Values{"access_token": {req.GetAccessToken()}, "openid": {req.GetOpenid()}})
+	out := s.api.do(ctx, checkCall, url.Values{"access_token": {req.GetAccessToken()}, "openid": {req.GetOpenid()}}, nil)
 	if err := end(ctx, out); err != nil {
 		return nil, err
 	}
@@ -95,26 +105,30 @@ type field struct{ name, value string }
 // maxField is longer than any code, token or openid, in bytes.
 const maxField = 1024
 
-// begin checks what all requests have in common, and begins their log line.
-func begin(ctx context.Context, account string, required ...field) error {
-	if account != "" && account != DefaultAccount {
-		return service.NewError(codes.NotFound, reasonName(oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT),
-			fmt.Sprintf("account: not one of this service's; expected %q or nothing", DefaultAccount), nil, nil)
+// begin checks what all requests have in common, and begins their log line. It returns the account that is meant.
+func (s *Server) begin(ctx context.Context, name string, required ...field) (accounts.Account, error) {
+	a, err := s.accounts().find(name)
+	if err != nil {
+		return a, err
 	}
 	line := service.LineOf(ctx)
-	line.Add(slog.String("account", DefaultAccount))
+	line.Add(slog.String("account", a.Name))
 	for _, f := range required {
 		switch {
 		case f.value == "":
-			return invalid(f.name + ": missing, but required")
+			return a, invalid(f.name + ": missing, but required")
 		case len(f.value) > maxField:
-			return invalid(fmt.Sprintf("%s: %d bytes; expected at most %d", f.name, len(f.value), maxField))
+			return a, tooLong(f.name, f.value)
 		}
 		if f.name == "openid" {
 			line.Add(slog.String("user", service.Short(f.value)))
 		}
 	}
-	return nil
+	return a, nil
+}
+
+func tooLong(name, value string) error {
+	return invalid(fmt.Sprintf("%s: %d bytes; expected at most %d", name, len(value), maxField))
 }
 
 // end tells the log line how the call ended, and returns the caller's error where it failed.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
@@ -34,14 +36,23 @@ const (
 	testToken  = "57_sampleWebAccessToken"
 	testFresh  = "57_sampleRefreshToken"
 	testOpenID = "oGateway0000000000000000001"
+
+	testAccountToken = "77_sampleAccountToken"
+	testTicket       = "sampleTicketsampleTicket"
+	testText         = "what is said to the user"
 )
 
 // fixture is a service over a real connection, with a WeChat that the test plays.
 type fixture struct {
 	oauthv1.OAuthServiceClient
+	oauthv1.AccountServiceClient
 	server *Server
 	env    service.Env
 	log    *buffer
+	stop   func() // ends the service
+
+	mu    sync.Mutex
+	waits []time.Duration // before calls that were made again
 }
 
 // start runs a service whose API is wechat.
@@ -55,13 +66,26 @@ func start(t *testing.T, wechat http.HandlerFunc) *fixture {
 // startAt runs a service whose API is at apiURL.
 func startAt(t *testing.T, apiURL string) *fixture {
 	t.Helper()
+	return startWith(t, func(cfg *Config) { cfg.APIURL = apiURL })
+}
+
+// startWith runs a service, configured by change.
+func startWith(t *testing.T, change func(*Config)) *fixture {
+	t.Helper()
 	f := &fixture{log: &buffer{}}
 	f.env = service.NewEnv(slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	cfg := Config{Env: f.env, Listen: "127.0.0.1:0", AppID: testAppID, AppSecret: testSecret, OpenURL: "https://open.weixin.qq.com/"}
+	change(&cfg)
 	var err error
-	f.server, err = New(Config{Env: f.env, Listen: "127.0.0.1:0", AppID: testAppID, AppSecret: testSecret,
-		APIURL: apiURL, OpenURL: "https://open.weixin.qq.com/"})
+	f.server, err = New(cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	f.server.api.pause = func(ctx context.Context, wait time.Duration) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.waits = append(f.waits, wait)
+		return ctx.Err() == nil
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -70,14 +94,15 @@ func startAt(t *testing.T, apiURL string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.OAuthServiceClient = oauthv1.NewOAuthServiceClient(conn)
-	t.Cleanup(func() {
+	f.OAuthServiceClient, f.AccountServiceClient = oauthv1.NewOAuthServiceClient(conn), oauthv1.NewAccountServiceClient(conn)
+	f.stop = sync.OnceFunc(func() {
 		_ = conn.Close()
 		stop()
 		if err := <-done; err != nil {
 			t.Errorf("Serve: %v", err)
 		}
 	})
+	t.Cleanup(f.stop)
 	return f
 }
 
@@ -93,11 +118,51 @@ func (f *fixture) do(ctx context.Context, c call) error {
 		_, err = f.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{AccessToken: testToken, Openid: testOpenID})
 	case checkCall:
 		_, err = f.CheckToken(ctx, &oauthv1.CheckTokenRequest{AccessToken: testToken, Openid: testOpenID})
+	case tokenCall:
+		_, err = f.GetAccessToken(ctx, &oauthv1.GetAccessTokenRequest{})
+	case ticketCall:
+		_, err = f.SignJsapi(ctx, &oauthv1.SignJsapiRequest{Url: "https://wx.example.com/"})
+	case sendCall:
+		_, err = f.SendCustomMessage(ctx, &oauthv1.SendCustomMessageRequest{Openid: testOpenID,
+			Message: &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Text{Text: testText}}})
+	case typingCall:
+		_, err = f.SetTyping(ctx, &oauthv1.SetTypingRequest{Openid: testOpenID, Typing: true})
+	case callbackIPCall:
+		_, err = f.ListCallbackIps(ctx, &oauthv1.ListCallbackIpsRequest{})
+	case quotaCall:
+		_, err = f.GetQuota(ctx, &oauthv1.GetQuotaRequest{CgiPath: "/cgi-bin/message/custom/send"})
 	}
 	return err
 }
 
-var allCalls = []call{exchangeCall, refreshCall, userInfoCall, checkCall}
+var (
+	// snsCalls are made for a user, with the user's token or none.
+	snsCalls = []call{exchangeCall, refreshCall, userInfoCall, checkCall}
+	// accountCalls are made with the account's token.
+	accountCalls = []call{ticketCall, sendCall, typingCall, callbackIPCall, quotaCall}
+	allCalls     = append(append([]call{tokenCall}, snsCalls...), accountCalls...)
+)
+
+// keepToken lets the service have an account token already.
+func (f *fixture) keepToken(t *testing.T, c credential) {
+	t.Helper()
+	if err := f.server.tokens.put(t.Context(), f.account(t), "token", c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// account returns the service's only account.
+func (f *fixture) account(t *testing.T) accounts.Account {
+	t.Helper()
+	a, err := f.server.accounts().find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// never is a pause for calls that are not made again.
+func never(context.Context, time.Duration) bool { return false }
 
 // says answers as WeChat does: JSON as text/plain.
 func says(body string) http.HandlerFunc {
@@ -160,6 +225,12 @@ func (b *buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
+}
+
+func (b *buffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
 }
 
 func (b *buffer) String() string {

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 // TestNothingLeaks calls a WeChat that throws everything it was told back at us, in every way that ends in an error
 // message of some library, and reads all that callers and the log get to see.
 func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
 	echo := func(r *http.Request) string { return r.URL.String() + " " + r.URL.RawQuery }
 	raw := func(format string) http.HandlerFunc { // format is an HTTP answer with a place for the query
 		return func(w http.ResponseWriter, r *http.Request) {
@@ -30,9 +33,12 @@ func TestNothingLeaks(t *testing.T) {
 			_ = conn.Close()
 		}
 	}
+	var current atomic.Pointer[http.HandlerFunc]
+	f := start(t, func(w http.ResponseWriter, r *http.Request) { (*current.Load())(w, r) })
+	f.server.api.timeout = 50 * time.Millisecond
 	for name, wechat := range map[string]http.HandlerFunc{
 		"success": func(w http.ResponseWriter, r *http.Request) {
-			says(`{"errcode":0,"access_token":"`+testToken+`","refresh_token":"`+testFresh+`","openid":"`+testOpenID+`","nickname":"`+testOpenID+`"}`)(w, r)
+			newPlatform().ServeHTTP(w, r)
 		},
 		"refusal": func(w http.ResponseWriter, r *http.Request) {
 			says(fmt.Sprintf(`{"errcode":40029,"errmsg":%q}`, echo(r)))(w, r)
@@ -61,13 +67,25 @@ func TestNothingLeaks(t *testing.T) {
 		"half of an answer": func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, `{"access_token":"`+echo(r)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, wechat)
-			f.server.api.timeout = 200 * time.Millisecond
+			current.Store(&wechat)
+			f.log.Reset()
+			if err := f.server.codes.forget(t.Context(), f.account(t), testCode); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.server.tokens.forget(t.Context(), f.account(t), "ticket"); err != nil {
+				t.Fatal(err)
+			}
 			expectNoSecrets(t, f)
 		})
 	}
 	t.Run("nobody listens", func(t *testing.T) { expectNoSecrets(t, startAt(t, "http://127.0.0.1:1")) })
-	t.Run("no such host", func(t *testing.T) { expectNoSecrets(t, startAt(t, "http://wechat.invalid")) })
+	t.Run("no such host", func(t *testing.T) {
+		f := startAt(t, "http://wechat.invalid")
+		f.server.api.client.Transport.(*http.Transport).DialContext = func(_ context.Context, network, _ string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: "wechat.invalid", IsNotFound: true}}
+		}
+		expectNoSecrets(t, f)
+	})
 	t.Run("unknown certificate", func(t *testing.T) {
 		api := httptest.NewUnstartedServer(says("{}"))
 		api.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // our refusal of the certificate
@@ -84,18 +102,23 @@ func TestNothingLeaks(t *testing.T) {
 // expectNoSecrets makes all calls, and looks for what they hold in errors and log.
 func expectNoSecrets(t *testing.T, f *fixture) {
 	t.Helper()
+	f.server.api.pause = never
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var all strings.Builder
 	for range 2 { // the second exchange is answered from what is kept
 		for _, c := range allCalls {
+			f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+			if c == tokenCall {
+				f.keepToken(t, credential{})
+			}
 			if err := f.do(ctx, c); err != nil {
 				all.WriteString(err.Error() + prototext.Format(status.Convert(err).Proto()) + "\n")
 			}
 		}
 	}
 	all.WriteString(f.log.String())
-	for _, secret := range []string{testSecret, testCode, testState, testToken, testFresh, testOpenID} {
+	for _, secret := range []string{testSecret, testCode, testState, testToken, testFresh, testOpenID, testAccountToken, testTicket, testText} {
 		if i := strings.Index(all.String(), secret); i >= 0 {
 			t.Errorf("%q shows up: …%s…", secret, all.String()[max(0, i-200):i+len(secret)])
 		}

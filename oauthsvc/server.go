@@ -3,20 +3,31 @@ package oauthsvc
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
+	"sync"
 
+	"wxgate/internal/configfile"
 	"wxgate/internal/service"
+	"wxgate/internal/store"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 // Server is an OAuth service whose address is bound.
 type Server struct {
 	oauthv1.UnimplementedOAuthServiceServer
-	cfg   Config
-	grpc  *service.GRPC
-	api   *upstream
-	codes *codeBook
+	openURL  string
+	accounts func() *roster            // those of the moment
+	file     *configfile.Live[*roster] // nil without an accounts file
+	grpc     *service.GRPC
+	api      *upstream
+	own      *store.Store // where none was handed in
+
+	codes  vault[exchange]
+	states *store.Bucket // of each state, its code
+	users  vault[userToken]
+	tokens vault[credential]
 }
 
 // New validates the configuration and binds the address.
@@ -24,13 +35,22 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.OpenURL = strings.TrimRight(cfg.OpenURL, "/")
-	grpc, err := service.ListenGRPC(cfg.Env, "oauth-listen", cfg.Listen)
-	if err != nil {
+	s := &Server{openURL: strings.TrimRight(cfg.OpenURL, "/")}
+	if err := s.openAccounts(cfg); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, grpc: grpc, api: newUpstream(cfg.APIURL, cfg.Env.Registerer), codes: newCodeBook()}
-	oauthv1.RegisterOAuthServiceServer(grpc, s)
+	if err := s.openStore(cfg); err != nil {
+		s.close()
+		return nil, err
+	}
+	var err error
+	if s.grpc, err = service.ListenGRPC(cfg.Env, "oauth-listen", cfg.Listen); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.api = newUpstream(strings.Split(cfg.APIURL, ","), cfg.Env.Registerer)
+	oauthv1.RegisterOAuthServiceServer(s.grpc, s)
+	oauthv1.RegisterAccountServiceServer(s.grpc, accountService{Server: s})
 	return s, nil
 }
 
@@ -40,12 +60,43 @@ func (s *Server) Addr() net.Addr { return s.grpc.Addr() }
 // Close gives address and connections back; for a server that never served.
 func (s *Server) Close() {
 	s.grpc.Close()
-	s.codes.close()
 	s.api.close()
+	s.close()
+}
+
+func (s *Server) close() {
+	if s.own != nil {
+		s.own.Close()
+	}
+}
+
+// openStore opens what must last.
+func (s *Server) openStore(cfg Config) error {
+	kept := cfg.Store
+	if kept == nil {
+		var err error
+		if s.own, err = store.Open(store.Config{Env: cfg.Env}); err != nil {
+			return err
+		}
+		kept = s.own
+	}
+	var errs [4]error
+	s.codes, errs[0] = openVault[exchange](kept, "codes", keepOutcome)
+	s.states, errs[1] = kept.Bucket("oauth_states", keepState)
+	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken)
+	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential)
+	return errors.Join(errs[:]...)
 }
 
 // Serve serves until ctx ends, then finishes what is in flight.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.Close()
+	if s.file != nil {
+		var watch sync.WaitGroup
+		defer watch.Wait()
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		watch.Go(func() { s.file.Watch(ctx) })
+	}
 	return s.grpc.Serve(ctx)
 }

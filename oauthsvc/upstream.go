@@ -1,15 +1,16 @@
 package oauthsvc
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,7 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// call is the path of one of WeChat's calls, all of them GET (platform.md E.2); also a label of metrics.
+// call is the path of one of WeChat's calls (platform.md E.2, F); also a label of metrics.
 type call string
 
 const (
@@ -26,6 +27,13 @@ const (
 	refreshCall  call = "/sns/oauth2/refresh_token"
 	userInfoCall call = "/sns/userinfo"
 	checkCall    call = "/sns/auth"
+
+	tokenCall      call = "/cgi-bin/stable_token"
+	ticketCall     call = "/cgi-bin/ticket/getticket"
+	sendCall       call = "/cgi-bin/message/custom/send"
+	typingCall     call = "/cgi-bin/message/custom/typing"
+	callbackIPCall call = "/cgi-bin/getcallbackip"
+	quotaCall      call = "/cgi-bin/openapi/quota/get"
 )
 
 const (
@@ -45,13 +53,14 @@ type outcome struct {
 // upstream is the client of WeChat's API.
 type upstream struct {
 	client   *http.Client
-	base     string
+	hosts    *hosts
 	timeout  time.Duration
+	pause    func(ctx context.Context, wait time.Duration) bool // pause; tests don't wait
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 }
 
-func newUpstream(base string, metrics prometheus.Registerer) *upstream {
+func newUpstream(bases []string, metrics prometheus.Registerer) *upstream {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:   true,
@@ -62,8 +71,9 @@ func newUpstream(base string, metrics prometheus.Registerer) *upstream {
 		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the query with the AppSecret goes nowhere else
 		}},
-		base:    strings.TrimRight(base, "/"),
+		hosts:   newHosts(bases),
 		timeout: callTimeout,
+		pause:   pause,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_upstream_requests_total",
 			Help: "Calls of WeChat's API by path and outcome: ok, refused, unavailable, timeout, canceled.",
@@ -79,21 +89,40 @@ func newUpstream(base string, metrics prometheus.Registerer) *upstream {
 
 func (u *upstream) close() { u.client.CloseIdleConnections() }
 
-// get makes a call. A body without failure has all that the call promises.
-func (u *upstream) get(ctx context.Context, c call, query url.Values) outcome {
+// do makes a call, with a JSON payload where that is not nil, and makes it again where that may help. A body without
+// failure has all that the call promises.
+func (u *upstream) do(ctx context.Context, c call, query url.Values, payload any) outcome {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, u.timeout)
+	for attempt := 1; ; attempt++ {
+		out := u.once(ctx, c, query, payload)
+		wait, again := c.retry(out.failure, attempt)
+		if !again || !u.pause(ctx, wait) {
+			out.took = time.Since(start)
+			return out
+		}
+	}
+}
+
+// once makes a call at the host that is preferred now.
+func (u *upstream) once(ctx context.Context, c call, query url.Values, payload any) outcome {
+	start := time.Now()
+	limited, cancel := context.WithTimeout(ctx, u.timeout)
 	defer cancel()
 	out := outcome{}
-	data, err := u.fetch(ctx, c, query)
+	host := u.hosts.pick()
+	data, err := u.fetch(limited, host, c, query, payload)
 	if err != nil {
-		out.failure = unreachable(ctx, err)
+		out.failure = unreachable(limited, err)
 	} else {
 		out.body, out.failure = understand(c, data)
 	}
-	out.took = time.Since(start)
+	// A refusal comes from a host that works, and a caller who gave up says nothing about the host.
+	if f := out.failure; f != nil && f.errcode == "" && ctx.Err() == nil {
+		u.hosts.leave(host)
+	}
+	took := time.Since(start)
 	u.requests.WithLabelValues(string(c), out.label()).Inc()
-	u.seconds.WithLabelValues(string(c)).Observe(out.took.Seconds())
+	u.seconds.WithLabelValues(string(c)).Observe(took.Seconds())
 	return out
 }
 
@@ -117,10 +146,27 @@ type answerError string
 
 func (e answerError) Error() string { return string(e) }
 
-func (u *upstream) fetch(ctx context.Context, c call, query url.Values) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.base+string(c)+"?"+query.Encode(), nil)
+func (u *upstream) fetch(ctx context.Context, host string, c call, query url.Values, payload any) ([]byte, error) {
+	method, content := http.MethodGet, io.Reader(http.NoBody)
+	if payload != nil {
+		var data bytes.Buffer
+		enc := json.NewEncoder(&data)
+		enc.SetEscapeHTML(false) // WeChat shows users what is escaped as it is (platform.md F.3)
+		if err := enc.Encode(payload); err != nil {
+			return nil, err
+		}
+		method, content = http.MethodPost, &data
+	}
+	address := host + string(c)
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, content)
 	if err != nil {
 		return nil, err
+	}
+	if payload != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := u.client.Do(req)
 	if err != nil {

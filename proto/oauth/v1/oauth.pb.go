@@ -67,6 +67,14 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_TIMEOUT ErrorReason = 18
 	// An errcode that this version does not know.
 	ErrorReason_ERROR_REASON_UPSTREAM_ERROR ErrorReason = 19
+	// The user did nothing in the last 48 hours, or unsubscribed: no message may be sent.
+	ErrorReason_ERROR_REASON_WINDOW_CLOSED ErrorReason = 20
+	// The user has had as many messages as WeChat allows since they last did something.
+	ErrorReason_ERROR_REASON_MESSAGE_LIMIT ErrorReason = 21
+	// WeChat does not take the message: too long, of a type that the account may not send, or with forbidden characters.
+	ErrorReason_ERROR_REASON_MESSAGE_INVALID ErrorReason = 22
+	// Where tokens are kept cannot be reached.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 23
 )
 
 // Enum value maps for ErrorReason.
@@ -92,6 +100,10 @@ var (
 		17: "ERROR_REASON_UPSTREAM_UNAVAILABLE",
 		18: "ERROR_REASON_UPSTREAM_TIMEOUT",
 		19: "ERROR_REASON_UPSTREAM_ERROR",
+		20: "ERROR_REASON_WINDOW_CLOSED",
+		21: "ERROR_REASON_MESSAGE_LIMIT",
+		22: "ERROR_REASON_MESSAGE_INVALID",
+		23: "ERROR_REASON_STORE_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -114,6 +126,10 @@ var (
 		"ERROR_REASON_UPSTREAM_UNAVAILABLE": 17,
 		"ERROR_REASON_UPSTREAM_TIMEOUT":     18,
 		"ERROR_REASON_UPSTREAM_ERROR":       19,
+		"ERROR_REASON_WINDOW_CLOSED":        20,
+		"ERROR_REASON_MESSAGE_LIMIT":        21,
+		"ERROR_REASON_MESSAGE_INVALID":      22,
+		"ERROR_REASON_STORE_UNAVAILABLE":    23,
 	}
 )
 
@@ -147,14 +163,19 @@ func (ErrorReason) EnumDescriptor() ([]byte, []int) {
 // GetAuthorizeUrlRequest describes a login.
 type GetAuthorizeUrlRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account's name; empty: the only one.
+	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required: where WeChat sends the browser with code and state; its host is the account's web-auth domain.
 	RedirectUri string `protobuf:"bytes,2,opt,name=redirect_uri,json=redirectUri,proto3" json:"redirect_uri,omitempty"`
-	// "snsapi_base" (silent, openid only) or "snsapi_userinfo"; empty: snsapi_base.
+	// "snsapi_base" (silent, openid only), "snsapi_userinfo", or of a website app "snsapi_login" (a QR code to scan);
+	// empty: snsapi_base.
 	Scope string `protobuf:"bytes,3,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Comes back with the code: letters and digits, at most 128.
-	State         string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Ask the user again, also who has agreed before.
+	ForcePopup bool `protobuf:"varint,5,opt,name=force_popup,json=forcePopup,proto3" json:"force_popup,omitempty"`
+	// Show the snapshot page, for tests.
+	ForceSnapshot bool `protobuf:"varint,6,opt,name=force_snapshot,json=forceSnapshot,proto3" json:"force_snapshot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +238,20 @@ func (x *GetAuthorizeUrlRequest) GetState() string {
 	return ""
 }
 
+func (x *GetAuthorizeUrlRequest) GetForcePopup() bool {
+	if x != nil {
+		return x.ForcePopup
+	}
+	return false
+}
+
+func (x *GetAuthorizeUrlRequest) GetForceSnapshot() bool {
+	if x != nil {
+		return x.ForceSnapshot
+	}
+	return false
+}
+
 // GetAuthorizeUrlResponse is the page to open.
 type GetAuthorizeUrlResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -266,7 +301,7 @@ func (x *GetAuthorizeUrlResponse) GetUrl() string {
 // ExchangeCodeRequest brings a code.
 type ExchangeCodeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account's name; empty: the only one.
+	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required: the code that WeChat appended to redirect_uri.
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
@@ -476,7 +511,7 @@ func (x *Token) GetUnionid() string {
 // RefreshTokenRequest brings a refresh token.
 type RefreshTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account's name; empty: the only one.
+	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required: from Token.
 	RefreshToken  string `protobuf:"bytes,2,opt,name=refresh_token,json=refreshToken,proto3" json:"refresh_token,omitempty"`
@@ -577,9 +612,9 @@ func (x *RefreshTokenResponse) GetToken() *Token {
 // GetUserInfoRequest asks for a profile.
 type GetUserInfoRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account's name; empty: the only one.
+	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	// Required: from Token.
+	// From Token; empty: the one kept since the user's last login, refreshed where it has expired.
 	AccessToken string `protobuf:"bytes,2,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
 	// Required: from Token.
 	Openid string `protobuf:"bytes,3,opt,name=openid,proto3" json:"openid,omitempty"`
@@ -823,7 +858,7 @@ func (x *UserInfo) GetLanguage() string {
 // CheckTokenRequest brings an access token.
 type CheckTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account's name; empty: the only one.
+	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required: from Token.
 	AccessToken string `protobuf:"bytes,2,opt,name=access_token,json=accessToken,proto3" json:"access_token,omitempty"`
@@ -921,16 +956,111 @@ func (*CheckTokenResponse) Descriptor() ([]byte, []int) {
 	return file_oauth_v1_oauth_proto_rawDescGZIP(), []int{11}
 }
 
+// ForgetUserRequest names a user.
+type ForgetUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account's name; empty: the first one.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Required: who is to be forgotten.
+	Openid        string `protobuf:"bytes,2,opt,name=openid,proto3" json:"openid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetUserRequest) Reset() {
+	*x = ForgetUserRequest{}
+	mi := &file_oauth_v1_oauth_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetUserRequest) ProtoMessage() {}
+
+func (x *ForgetUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_oauth_v1_oauth_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetUserRequest.ProtoReflect.Descriptor instead.
+func (*ForgetUserRequest) Descriptor() ([]byte, []int) {
+	return file_oauth_v1_oauth_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ForgetUserRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *ForgetUserRequest) GetOpenid() string {
+	if x != nil {
+		return x.Openid
+	}
+	return ""
+}
+
+// ForgetUserResponse says that nothing is kept.
+type ForgetUserResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetUserResponse) Reset() {
+	*x = ForgetUserResponse{}
+	mi := &file_oauth_v1_oauth_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetUserResponse) ProtoMessage() {}
+
+func (x *ForgetUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_oauth_v1_oauth_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetUserResponse.ProtoReflect.Descriptor instead.
+func (*ForgetUserResponse) Descriptor() ([]byte, []int) {
+	return file_oauth_v1_oauth_proto_rawDescGZIP(), []int{13}
+}
+
 var File_oauth_v1_oauth_proto protoreflect.FileDescriptor
 
 const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\n" +
-	"\x14oauth/v1/oauth.proto\x12\boauth.v1\"\x81\x01\n" +
+	"\x14oauth/v1/oauth.proto\x12\boauth.v1\"\xc9\x01\n" +
 	"\x16GetAuthorizeUrlRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12!\n" +
 	"\fredirect_uri\x18\x02 \x01(\tR\vredirectUri\x12\x14\n" +
 	"\x05scope\x18\x03 \x01(\tR\x05scope\x12\x14\n" +
-	"\x05state\x18\x04 \x01(\tR\x05state\"+\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x1f\n" +
+	"\vforce_popup\x18\x05 \x01(\bR\n" +
+	"forcePopup\x12%\n" +
+	"\x0eforce_snapshot\x18\x06 \x01(\bR\rforceSnapshot\"+\n" +
 	"\x17GetAuthorizeUrlResponse\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\"c\n" +
 	"\x13ExchangeCodeRequest\x12\x18\n" +
@@ -978,7 +1108,11 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12&\n" +
 	"\faccess_token\x18\x02 \x01(\tB\x03\x80\x01\x01R\vaccessToken\x12\x16\n" +
 	"\x06openid\x18\x03 \x01(\tR\x06openid\"\x14\n" +
-	"\x12CheckTokenResponse*\x9e\x05\n" +
+	"\x12CheckTokenResponse\"E\n" +
+	"\x11ForgetUserRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06openid\x18\x02 \x01(\tR\x06openid\"\x14\n" +
+	"\x12ForgetUserResponse*\xa4\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12 \n" +
@@ -1000,14 +1134,20 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\x1cERROR_REASON_QUOTA_EXHAUSTED\x10\x10\x12%\n" +
 	"!ERROR_REASON_UPSTREAM_UNAVAILABLE\x10\x11\x12!\n" +
 	"\x1dERROR_REASON_UPSTREAM_TIMEOUT\x10\x12\x12\x1f\n" +
-	"\x1bERROR_REASON_UPSTREAM_ERROR\x10\x132\x99\x03\n" +
+	"\x1bERROR_REASON_UPSTREAM_ERROR\x10\x13\x12\x1e\n" +
+	"\x1aERROR_REASON_WINDOW_CLOSED\x10\x14\x12\x1e\n" +
+	"\x1aERROR_REASON_MESSAGE_LIMIT\x10\x15\x12 \n" +
+	"\x1cERROR_REASON_MESSAGE_INVALID\x10\x16\x12\"\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x172\xe2\x03\n" +
 	"\fOAuthService\x12V\n" +
 	"\x0fGetAuthorizeUrl\x12 .oauth.v1.GetAuthorizeUrlRequest\x1a!.oauth.v1.GetAuthorizeUrlResponse\x12M\n" +
 	"\fExchangeCode\x12\x1d.oauth.v1.ExchangeCodeRequest\x1a\x1e.oauth.v1.ExchangeCodeResponse\x12M\n" +
 	"\fRefreshToken\x12\x1d.oauth.v1.RefreshTokenRequest\x1a\x1e.oauth.v1.RefreshTokenResponse\x12J\n" +
 	"\vGetUserInfo\x12\x1c.oauth.v1.GetUserInfoRequest\x1a\x1d.oauth.v1.GetUserInfoResponse\x12G\n" +
 	"\n" +
-	"CheckToken\x12\x1b.oauth.v1.CheckTokenRequest\x1a\x1c.oauth.v1.CheckTokenResponseB\x1fZ\x1dwxgate/proto/oauth/v1;oauthv1b\x06proto3"
+	"CheckToken\x12\x1b.oauth.v1.CheckTokenRequest\x1a\x1c.oauth.v1.CheckTokenResponse\x12G\n" +
+	"\n" +
+	"ForgetUser\x12\x1b.oauth.v1.ForgetUserRequest\x1a\x1c.oauth.v1.ForgetUserResponseB\x1fZ\x1dwxgate/proto/oauth/v1;oauthv1b\x06proto3"
 
 var (
 	file_oauth_v1_oauth_proto_rawDescOnce sync.Once
@@ -1022,7 +1162,7 @@ func file_oauth_v1_oauth_proto_rawDescGZIP() []byte {
 }
 
 var file_oauth_v1_oauth_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_oauth_v1_oauth_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_oauth_v1_oauth_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_oauth_v1_oauth_proto_goTypes = []any{
 	(ErrorReason)(0),                // 0: oauth.v1.ErrorReason
 	(*GetAuthorizeUrlRequest)(nil),  // 1: oauth.v1.GetAuthorizeUrlRequest
@@ -1037,6 +1177,8 @@ var file_oauth_v1_oauth_proto_goTypes = []any{
 	(*UserInfo)(nil),                // 10: oauth.v1.UserInfo
 	(*CheckTokenRequest)(nil),       // 11: oauth.v1.CheckTokenRequest
 	(*CheckTokenResponse)(nil),      // 12: oauth.v1.CheckTokenResponse
+	(*ForgetUserRequest)(nil),       // 13: oauth.v1.ForgetUserRequest
+	(*ForgetUserResponse)(nil),      // 14: oauth.v1.ForgetUserResponse
 }
 var file_oauth_v1_oauth_proto_depIdxs = []int32{
 	5,  // 0: oauth.v1.ExchangeCodeResponse.token:type_name -> oauth.v1.Token
@@ -1047,13 +1189,15 @@ var file_oauth_v1_oauth_proto_depIdxs = []int32{
 	6,  // 5: oauth.v1.OAuthService.RefreshToken:input_type -> oauth.v1.RefreshTokenRequest
 	8,  // 6: oauth.v1.OAuthService.GetUserInfo:input_type -> oauth.v1.GetUserInfoRequest
 	11, // 7: oauth.v1.OAuthService.CheckToken:input_type -> oauth.v1.CheckTokenRequest
-	2,  // 8: oauth.v1.OAuthService.GetAuthorizeUrl:output_type -> oauth.v1.GetAuthorizeUrlResponse
-	4,  // 9: oauth.v1.OAuthService.ExchangeCode:output_type -> oauth.v1.ExchangeCodeResponse
-	7,  // 10: oauth.v1.OAuthService.RefreshToken:output_type -> oauth.v1.RefreshTokenResponse
-	9,  // 11: oauth.v1.OAuthService.GetUserInfo:output_type -> oauth.v1.GetUserInfoResponse
-	12, // 12: oauth.v1.OAuthService.CheckToken:output_type -> oauth.v1.CheckTokenResponse
-	8,  // [8:13] is the sub-list for method output_type
-	3,  // [3:8] is the sub-list for method input_type
+	13, // 8: oauth.v1.OAuthService.ForgetUser:input_type -> oauth.v1.ForgetUserRequest
+	2,  // 9: oauth.v1.OAuthService.GetAuthorizeUrl:output_type -> oauth.v1.GetAuthorizeUrlResponse
+	4,  // 10: oauth.v1.OAuthService.ExchangeCode:output_type -> oauth.v1.ExchangeCodeResponse
+	7,  // 11: oauth.v1.OAuthService.RefreshToken:output_type -> oauth.v1.RefreshTokenResponse
+	9,  // 12: oauth.v1.OAuthService.GetUserInfo:output_type -> oauth.v1.GetUserInfoResponse
+	12, // 13: oauth.v1.OAuthService.CheckToken:output_type -> oauth.v1.CheckTokenResponse
+	14, // 14: oauth.v1.OAuthService.ForgetUser:output_type -> oauth.v1.ForgetUserResponse
+	9,  // [9:15] is the sub-list for method output_type
+	3,  // [3:9] is the sub-list for method input_type
 	3,  // [3:3] is the sub-list for extension type_name
 	3,  // [3:3] is the sub-list for extension extendee
 	0,  // [0:3] is the sub-list for field type_name
@@ -1070,7 +1214,7 @@ func file_oauth_v1_oauth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_oauth_v1_oauth_proto_rawDesc), len(file_oauth_v1_oauth_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	OAuthService_RefreshToken_FullMethodName    = "/oauth.v1.OAuthService/RefreshToken"
 	OAuthService_GetUserInfo_FullMethodName     = "/oauth.v1.OAuthService/GetUserInfo"
 	OAuthService_CheckToken_FullMethodName      = "/oauth.v1.OAuthService/CheckToken"
+	OAuthService_ForgetUser_FullMethodName      = "/oauth.v1.OAuthService/ForgetUser"
 )
 
 // OAuthServiceClient is the client API for OAuthService service.
@@ -48,6 +49,8 @@ type OAuthServiceClient interface {
 	GetUserInfo(ctx context.Context, in *GetUserInfoRequest, opts ...grpc.CallOption) (*GetUserInfoResponse, error)
 	// CheckToken tells whether an access token is good: OK, or an error with its reason.
 	CheckToken(ctx context.Context, in *CheckTokenRequest, opts ...grpc.CallOption) (*CheckTokenResponse, error)
+	// ForgetUser erases what is kept about a user: for one who withdrew the authorization, or closed the WeChat account.
+	ForgetUser(ctx context.Context, in *ForgetUserRequest, opts ...grpc.CallOption) (*ForgetUserResponse, error)
 }
 
 type oAuthServiceClient struct {
@@ -108,6 +111,16 @@ func (c *oAuthServiceClient) CheckToken(ctx context.Context, in *CheckTokenReque
 	return out, nil
 }
 
+func (c *oAuthServiceClient) ForgetUser(ctx context.Context, in *ForgetUserRequest, opts ...grpc.CallOption) (*ForgetUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetUserResponse)
+	err := c.cc.Invoke(ctx, OAuthService_ForgetUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OAuthServiceServer is the server API for OAuthService service.
 // All implementations must embed UnimplementedOAuthServiceServer
 // for forward compatibility.
@@ -128,6 +141,8 @@ type OAuthServiceServer interface {
 	GetUserInfo(context.Context, *GetUserInfoRequest) (*GetUserInfoResponse, error)
 	// CheckToken tells whether an access token is good: OK, or an error with its reason.
 	CheckToken(context.Context, *CheckTokenRequest) (*CheckTokenResponse, error)
+	// ForgetUser erases what is kept about a user: for one who withdrew the authorization, or closed the WeChat account.
+	ForgetUser(context.Context, *ForgetUserRequest) (*ForgetUserResponse, error)
 	mustEmbedUnimplementedOAuthServiceServer()
 }
 
@@ -152,6 +167,9 @@ func (UnimplementedOAuthServiceServer) GetUserInfo(context.Context, *GetUserInfo
 }
 func (UnimplementedOAuthServiceServer) CheckToken(context.Context, *CheckTokenRequest) (*CheckTokenResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckToken not implemented")
+}
+func (UnimplementedOAuthServiceServer) ForgetUser(context.Context, *ForgetUserRequest) (*ForgetUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetUser not implemented")
 }
 func (UnimplementedOAuthServiceServer) mustEmbedUnimplementedOAuthServiceServer() {}
 func (UnimplementedOAuthServiceServer) testEmbeddedByValue()                      {}
@@ -264,6 +282,24 @@ func _OAuthService_CheckToken_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OAuthService_ForgetUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OAuthServiceServer).ForgetUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OAuthService_ForgetUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OAuthServiceServer).ForgetUser(ctx, req.(*ForgetUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OAuthService_ServiceDesc is the grpc.ServiceDesc for OAuthService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -290,6 +326,10 @@ var OAuthService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CheckToken",
 			Handler:    _OAuthService_CheckToken_Handler,
+		},
+		{
+			MethodName: "ForgetUser",
+			Handler:    _OAuthService_ForgetUser_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -74,7 +74,10 @@ func (x *ReplyRequest) GetMessage() *v1.Message {
 type ReplyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The answer; not set: say nothing.
-	Reply         *v1.Reply `protobuf:"bytes,1,opt,name=reply,proto3" json:"reply,omitempty"`
+	Reply *v1.Reply `protobuf:"bytes,1,opt,name=reply,proto3" json:"reply,omitempty"`
+	// The answer is not ready in the caller's time: send the same message again, and get it then. WeChat does so where it
+	// is not answered; a bot leaves it out.
+	Hold          bool `protobuf:"varint,2,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -116,6 +119,13 @@ func (x *ReplyResponse) GetReply() *v1.Reply {
 	return nil
 }
 
+func (x *ReplyResponse) GetHold() bool {
+	if x != nil {
+		return x.Hold
+	}
+	return false
+}
+
 var File_replier_v1_replier_proto protoreflect.FileDescriptor
 
 const file_replier_v1_replier_proto_rawDesc = "" +
@@ -123,9 +133,10 @@ const file_replier_v1_replier_proto_rawDesc = "" +
 	"\x18replier/v1/replier.proto\x12\n" +
 	"replier.v1\x1a\x17wechat/v1/message.proto\x1a\x15wechat/v1/reply.proto\"<\n" +
 	"\fReplyRequest\x12,\n" +
-	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\"7\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\"K\n" +
 	"\rReplyResponse\x12&\n" +
-	"\x05reply\x18\x01 \x01(\v2\x10.wechat.v1.ReplyR\x05reply2N\n" +
+	"\x05reply\x18\x01 \x01(\v2\x10.wechat.v1.ReplyR\x05reply\x12\x12\n" +
+	"\x04hold\x18\x02 \x01(\bR\x04hold2N\n" +
 	"\x0eReplierService\x12<\n" +
 	"\x05Reply\x12\x18.replier.v1.ReplyRequest\x1a\x19.replier.v1.ReplyResponseB#Z!wxgate/proto/replier/v1;replierv1b\x06proto3"
 

@@ -58,3 +58,16 @@ func required(field, value string) error {
 	}
 	return nil
 }
+
+// Kind returns the MsgType, or where that is not set the arm's name, which is the same: for a message that was not made
+// from a callback.
+func (m *Message) Kind() string {
+	if m.GetMsgType() != "" || m == nil {
+		return m.GetMsgType()
+	}
+	r := m.ProtoReflect()
+	if arm := r.WhichOneof(r.Descriptor().Oneofs().ByName("content")); arm != nil {
+		return string(arm.Name())
+	}
+	return ""
+}

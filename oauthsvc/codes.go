@@ -1,0 +1,74 @@
+package oauthsvc
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"wxgate/internal/accounts"
+	oauthv1 "wxgate/proto/oauth/v1"
+)
+
+const (
+	// keepOutcome is as long as a code is good for (platform.md E.1).
+	keepOutcome = 5 * time.Minute
+	// keepState is longer than a login takes.
+	keepState = time.Hour
+)
+
+// exchange is how the exchange of a code ended. It is kept, so that a code is exchanged once.
+type exchange struct {
+	Body    *body        // nil where it failed
+	Failure *keptFailure // nil where it did not
+}
+
+// keptFailure is a failure without its cause.
+type keptFailure struct {
+	Code    codes.Code
+	Reason  oauthv1.ErrorReason
+	Message string
+	Errcode string
+	Rid     string
+}
+
+// exchangeCode returns the token for a code: callers at the same time share one call, and later ones get what it
+// brought; shared is true for all but the one who made it. A state is good for one code.
+func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out outcome, shared bool) {
+	if state != "" {
+		mine := keyOf(a.Name, code)
+		owner, err := s.states.Claim(ctx, keyOf(a.Name, state), []byte(mine))
+		if err != nil {
+			return outcome{failure: failed(ctx, err)}, false
+		}
+		if string(owner) != mine {
+			return outcome{failure: stateUsed()}, false
+		}
+	}
+	x, shared, err := s.codes.once(ctx, a, code, func(exchange) bool { return true }, func(ctx context.Context) (exchange, error) {
+		out := s.api.do(ctx, exchangeCall, url.Values{"appid": {a.AppID}, "secret": {a.AppSecret.Reveal()},
+			"code": {code}, "grant_type": {"authorization_code"}}, nil)
+		f := out.failure
+		switch {
+		case f == nil:
+			return exchange{Body: &out.body}, s.keepUser(ctx, a, out.body)
+		case f.aboutCode():
+			return exchange{Failure: &keptFailure{f.code, f.reason, f.message, f.errcode, f.rid}}, nil
+		}
+		return exchange{}, f // the code may still be good
+	})
+	switch {
+	case err != nil:
+		return outcome{failure: failed(ctx, err)}, shared
+	case x.Body == nil:
+		f := x.Failure
+		return outcome{failure: &failure{code: f.Code, reason: f.Reason, message: f.Message, errcode: f.Errcode, rid: f.Rid}}, shared
+	}
+	return outcome{body: *x.Body}, shared
+}
+
+func stateUsed() *failure {
+	return &failure{code: codes.PermissionDenied, reason: oauthv1.ErrorReason_ERROR_REASON_STATE_USED,
+		message: "state: it brought another code before; send the user to log in again"}
+}

@@ -1,0 +1,245 @@
+package oauthsvc
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"google.golang.org/grpc/codes"
+
+	"wxgate/internal/service"
+	"wxgate/internal/store"
+	oauthv1 "wxgate/proto/oauth/v1"
+)
+
+// cluster runs a NATS server with JetStream, which listens on 127.0.0.1.
+func cluster(t *testing.T) *server.Server {
+	t.Helper()
+	ns, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
+	if !ns.ReadyForConnections(patience) {
+		t.Fatal("no NATS server")
+	}
+	return ns
+}
+
+// openStore opens a store; close ends it before the test does.
+func openStore(t *testing.T, cfg store.Config) (kept *store.Store, close func()) {
+	t.Helper()
+	cfg.Env = service.NewEnv(slog.New(slog.DiscardHandler))
+	kept, err := store.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close = sync.OnceFunc(kept.Close)
+	t.Cleanup(close)
+	return kept, close
+}
+
+// replicas runs three services of a platform on one cluster.
+func (p *platform) replicas(t *testing.T) []*fixture {
+	t.Helper()
+	ns := cluster(t)
+	var all []*fixture
+	for range 3 {
+		kept, _ := openStore(t, store.Config{URL: ns.ClientURL()})
+		all = append(all, p.serveWith(t, func(cfg *Config) { cfg.Store = kept }))
+	}
+	return all
+}
+
+// TestColdHerd: 1,000 callers of 3 replicas, and WeChat is asked once.
+func TestColdHerd(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	replicas := p.replicas(t)
+	for name, tt := range map[string]struct {
+		of  call // the one that is made once
+		ask func(*fixture) (token string, err error)
+	}{
+		"GetAccessToken": {tokenCall, func(f *fixture) (string, error) {
+			got, err := f.GetAccessToken(t.Context(), &oauthv1.GetAccessTokenRequest{})
+			return got.GetAccessToken(), err
+		}},
+		"ExchangeCode": {exchangeCall, func(f *fixture) (string, error) { return f.exchange(t.Context(), "", testCode, testState) }},
+		"GetUserInfo": {refreshCall, func(f *fixture) (string, error) {
+			got, err := f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{Openid: "expired"})
+			return got.GetUser().GetNickname(), err
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := replicas[0].account(t)
+			if err := replicas[0].server.users.put(t.Context(), a, "expired", userToken{AccessToken: "old", RefreshToken: testFresh}); err != nil {
+				t.Fatal(err)
+			}
+			want := map[call]string{tokenCall: testAccountToken, exchangeCall: testToken, refreshCall: "n"}[tt.of]
+			var all sync.WaitGroup
+			for i := range 1000 {
+				all.Go(func() {
+					if got, err := tt.ask(replicas[i%3]); err != nil || got != want {
+						t.Errorf("%q, %v; want %q", got, err, want)
+					}
+				})
+			}
+			all.Wait()
+			if n := len(p.got(tt.of)); n != 1 {
+				t.Errorf("WeChat was asked %d times; want once", n)
+			}
+		})
+	}
+}
+
+// TestReplicasAreOne: what one knows, the others do.
+func TestReplicasAreOne(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	replicas := p.replicas(t)
+	for i, f := range replicas {
+		if token, err := f.exchange(t.Context(), "", testCode, testState); err != nil || token != testToken {
+			t.Errorf("replica %d: %q, %v; want the token", i, token, err)
+		}
+		_, err := f.exchange(t.Context(), "", "another", testState)
+		expect(t, err, codes.PermissionDenied, "STATE_USED")
+		if err := f.ofKept(t.Context()); err != nil {
+			t.Errorf("replica %d: %v; want the user who logged in", i, err)
+		}
+	}
+	p.expectCalls(t, exchangeCall, userInfoCall, userInfoCall, userInfoCall)
+	p.says(exchangeCall, refusedWith(40163), newPlatform().answers[exchangeCall][0])
+	for _, f := range replicas {
+		_, err := f.exchange(t.Context(), "", "spent", "")
+		expect(t, err, codes.InvalidArgument, "CODE_USED")
+	}
+	if err := replicas[0].forget(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, f := range replicas {
+		expect(t, f.ofKept(t.Context()), codes.Unauthenticated, "LOGIN_REQUIRED")
+	}
+	p.expectCalls(t, exchangeCall)
+}
+
+// TestRestart: what was answered before is answered after, without WeChat; with another AppSecret it is as if expired.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	api := httptest.NewServer(p)
+	t.Cleanup(api.Close)
+	dir := t.TempDir()
+	run := func(secret string, test func(*fixture)) {
+		t.Helper()
+		kept, closeStore := openStore(t, store.Config{Dir: dir})
+		f := startWith(t, func(cfg *Config) { cfg.APIURL, cfg.Store, cfg.AppSecret = api.URL, kept, service.Secret(secret) })
+		test(f)
+		f.stop()
+		closeStore()
+	}
+	run(testSecret, func(f *fixture) {
+		for _, c := range []call{exchangeCall, tokenCall, ticketCall} {
+			if err := f.do(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		}
+		p.expectCalls(t, exchangeCall, tokenCall, ticketCall)
+	})
+	run(testSecret, func(f *fixture) {
+		if token, err := f.exchange(t.Context(), "", testCode, testState); err != nil || token != testToken {
+			t.Errorf("the code: %q, %v; want the token", token, err)
+		}
+		_, err := f.exchange(t.Context(), "", "another", testState)
+		expect(t, err, codes.PermissionDenied, "STATE_USED")
+		for _, c := range []call{tokenCall, ticketCall} {
+			if err := f.do(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		}
+		p.expectCalls(t)
+		if err := f.ofKept(t.Context()); err != nil {
+			t.Errorf("the user: %v", err)
+		}
+		p.expectCalls(t, userInfoCall)
+	})
+	run("another"+testSecret, func(f *fixture) {
+		expect(t, f.ofKept(t.Context()), codes.Unauthenticated, "LOGIN_REQUIRED")
+		p.expectCalls(t)
+		if err := f.do(t.Context(), tokenCall); err != nil {
+			t.Error(err)
+		}
+		p.expectCalls(t, tokenCall)
+	})
+	expectEncrypted(t, dir)
+}
+
+// expectEncrypted looks for what must not be on disk as it is.
+func expectEncrypted(t *testing.T, dir string) {
+	t.Helper()
+	size := 0
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		size += len(data)
+		for _, secret := range []string{testSecret, testCode, testState, testToken, testFresh, testOpenID, testAccountToken, testTicket} {
+			if strings.Contains(string(data), secret) {
+				t.Errorf("%s holds %q", path, secret)
+			}
+		}
+		return err
+	})
+	if err != nil || size < 1000 {
+		t.Errorf("read %d bytes, %v; want what is kept", size, err)
+	}
+}
+
+// TestStoreIsAway: what is kept in a cluster that is away cannot be had; what needs none goes on.
+func TestStoreIsAway(t *testing.T) {
+	p := newPlatform()
+	ns := cluster(t)
+	kept, closeStore := openStore(t, store.Config{URL: ns.ClientURL()})
+	f := p.serveWith(t, func(cfg *Config) { cfg.Store = kept })
+	if err := f.do(t.Context(), exchangeCall); err != nil {
+		t.Fatal(err)
+	}
+	p.got("")
+	closeStore() // as a cluster that is away, without the wait for it
+	for _, c := range []call{exchangeCall, tokenCall, sendCall} {
+		expect(t, f.do(t.Context(), c), codes.Unavailable, "STORE_UNAVAILABLE")
+	}
+	expect(t, f.ofKept(t.Context()), codes.Unavailable, "STORE_UNAVAILABLE")
+	expect(t, f.forget(t.Context()), codes.Unavailable, "STORE_UNAVAILABLE")
+	p.expectCalls(t)
+	if err := f.do(t.Context(), userInfoCall); err != nil {
+		t.Errorf("with a token of the caller's: %v", err)
+	}
+}
+
+// TestFailed: a store's own deadline is not taken for WeChat's.
+func TestFailed(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		code   codes.Code
+		reason string
+	}{
+		{fmt.Errorf("%w: %w", store.ErrAway, context.DeadlineExceeded), codes.Unavailable, "STORE_UNAVAILABLE"},
+		{context.DeadlineExceeded, codes.DeadlineExceeded, "UPSTREAM_TIMEOUT"},
+		{errOtherSecret, codes.Internal, ""},
+		{fmt.Errorf("make: %w", loginRequired()), codes.Unauthenticated, "LOGIN_REQUIRED"},
+	} {
+		if f := failed(t.Context(), tt.err); f.code != tt.code || reasonName(f.reason) != tt.reason {
+			t.Errorf("%v: %s %s; want %s %s", tt.err, f.code, reasonName(f.reason), tt.code, tt.reason)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package oauthsvc
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestRetries: which failures of which calls are tried again, and how patiently.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	f := p.serve(t)
+	const html = "<html>"
+	busy, often := refusedWith(-1), refusedWith(45011)
+	soon := []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
+	slowly := []time.Duration{time.Second, 2 * time.Second}
+	for name, tt := range map[string]struct {
+		of      call
+		answers []string // "good" is a good one
+		want    string   // reason
+		waits   []time.Duration
+	}{
+		"busy, then well":                {checkCall, []string{busy, "good"}, "", soon[:1]},
+		"nonsense, then well":            {checkCall, []string{html, "good"}, "", soon[:1]},
+		"busy twice, then well":          {userInfoCall, []string{busy, busy, "good"}, "", soon},
+		"busy for ever":                  {refreshCall, []string{busy}, "UPSTREAM_UNAVAILABLE", soon},
+		"too often, then well":           {checkCall, []string{often, "good"}, "", slowly[:1]},
+		"too often for ever":             {exchangeCall, []string{often}, "RATE_LIMITED", slowly},
+		"code: busy, then well":          {exchangeCall, []string{busy, "good"}, "", []time.Duration{0}},
+		"code: nonsense, then well":      {exchangeCall, []string{html, "good"}, "", []time.Duration{0}},
+		"code: busy, but it was spent":   {exchangeCall, []string{busy, refusedWith(40163)}, "CODE_USED", []time.Duration{0}},
+		"account token: busy, then well": {tokenCall, []string{busy, "good"}, "", soon[:1]},
+		"message: busy, then well":       {sendCall, []string{busy, "good"}, "", soon[:1]},
+		"message: it may have been sent": {sendCall, []string{html, "good"}, "UPSTREAM_UNAVAILABLE", nil},
+		"typing: nonsense, then well":    {typingCall, []string{html, "good"}, "", soon[:1]},
+		"day's calls used up":            {checkCall, []string{refusedWith(45009)}, "QUOTA_EXHAUSTED", nil},
+		"code invalid":                   {exchangeCall, []string{refusedWith(40029)}, "CODE_INVALID", nil},
+		"code used":                      {exchangeCall, []string{refusedWith(40163)}, "CODE_USED", nil},
+		"wrong secret":                   {exchangeCall, []string{refusedWith(40125)}, "CREDENTIALS_INVALID", nil},
+		"token of the caller expired":    {userInfoCall, []string{refusedWith(42001)}, "TOKEN_EXPIRED", nil},
+		"scope too small":                {userInfoCall, []string{refusedWith(48001)}, "NOT_AUTHORIZED", nil},
+		"address not allowed":            {tokenCall, []string{refusedWith(40164)}, "IP_NOT_ALLOWED", nil},
+		"window closed":                  {sendCall, []string{refusedWith(45015)}, "WINDOW_CLOSED", nil},
+		"unknown":                        {checkCall, []string{refusedWith(12345)}, "UPSTREAM_ERROR", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p.grants()
+			f.waits = nil
+			if tt.of == tokenCall {
+				f.keepToken(t, credential{})
+			} else {
+				f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+			}
+			for i, answer := range tt.answers {
+				if answer == "good" {
+					tt.answers[i] = p.answers[tt.of][0]
+				}
+			}
+			p.says(tt.of, tt.answers...)
+			var err error
+			if tt.of == exchangeCall { // each with a code of its own: outcomes are kept
+				_, err = f.exchange(t.Context(), "", name, "")
+			} else {
+				err = f.do(t.Context(), tt.of)
+			}
+			if got := seen(t, err); got.Reason != tt.want {
+				t.Errorf("got %+v; want %q", got, tt.want)
+			}
+			if n := len(p.got(tt.of)); n != 1+len(tt.waits) {
+				t.Errorf("asked %d times; want %d", n, 1+len(tt.waits))
+			}
+			// A wait is between half of the time given and all of it.
+			if !slices.EqualFunc(f.waits, tt.waits, func(got, want time.Duration) bool { return got <= want && got >= want/2 }) {
+				t.Errorf("waited %v; want at most %v, and at least half of it", f.waits, tt.waits)
+			}
+		})
+	}
+}
+
+// TestUnsentMessage: what surely did not reach WeChat is sent again.
+func TestUnsentMessage(t *testing.T) {
+	p := newPlatform()
+	f := p.serve(t)
+	transport := f.server.api.client.Transport.(*http.Transport)
+	f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+	dials := 0
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials++; dials == 1 {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: io.ErrClosedPipe}
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	if err := f.do(t.Context(), sendCall); err != nil {
+		t.Error(err)
+	}
+	p.expectCalls(t, sendCall)
+}
+
+// TestPause: nobody waits for what comes after the caller's time.
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		passed := func(want time.Duration) {
+			t.Helper()
+			if got := time.Since(start); got != want {
+				t.Errorf("%s passed; want %s", got, want)
+			}
+			start = time.Now()
+		}
+		if !pause(t.Context(), time.Second) {
+			t.Error("no deadline: false; want true")
+		}
+		passed(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if !pause(ctx, time.Second/2) {
+			t.Error("time enough: false; want true")
+		}
+		passed(time.Second / 2)
+		if pause(ctx, time.Second/2) {
+			t.Error("not time enough: true; want false")
+		}
+		passed(0)
+		ctx, leave := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, leave)
+		if pause(ctx, time.Minute) {
+			t.Error("the caller left: true; want false")
+		}
+		passed(time.Second)
+		if pause(ctx, 0) {
+			t.Error("the caller has left: true; want false")
+		}
+	})
+}
+
+func TestHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHosts([]string{"a/", "b", "c"})
+		var got []string
+		pick := func() { got = append(got, h.pick()) }
+		pick()
+		h.leave("a")
+		pick()
+		time.Sleep(leaveFor / 2)
+		h.leave("b")
+		pick()
+		h.leave("c")
+		pick() // all are left: a was the first
+		time.Sleep(leaveFor / 2)
+		pick() // a is good again
+		h.leave("a")
+		pick() // all are left: b was the first
+		if diff := cmp.Diff([]string{"a", "b", "c", "a", "a", "b"}, got); diff != "" {
+			t.Errorf("hosts (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestBackupHost: a host that fails is left for the other one; one that refuses is not.
+func TestBackupHost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer    http.HandlerFunc // nil: the platform's
+		says      []string
+		preferred []call // what the hosts were asked
+		backup    []call
+	}{
+		"HTML":      {says("<html>"), nil, []call{checkCall}, []call{checkCall, checkCall}},
+		"HTTP 502":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, nil, []call{checkCall}, []call{checkCall, checkCall}},
+		"hangs up":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, []call{checkCall}, []call{checkCall, checkCall}},
+		"busy once": {nil, []string{refusedWith(-1), ok}, []call{checkCall, checkCall, checkCall}, nil},
+		"refuses":   {nil, []string{refusedWith(42001)}, []call{checkCall, checkCall}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			preferred, backup := newPlatform(), newPlatform()
+			if tt.says != nil {
+				preferred.says(checkCall, tt.says...)
+			}
+			first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if tt.answer == nil {
+					preferred.ServeHTTP(w, r)
+					return
+				}
+				preferred.ServeHTTP(httptest.NewRecorder(), r) // counts
+				tt.answer(w, r)
+			}))
+			t.Cleanup(first.Close)
+			second := httptest.NewServer(backup)
+			t.Cleanup(second.Close)
+			f := startAt(t, first.URL+","+second.URL)
+			for range 2 {
+				_ = f.do(t.Context(), checkCall)
+			}
+			preferred.expectCalls(t, tt.preferred...)
+			backup.expectCalls(t, tt.backup...)
+		})
+	}
+}
