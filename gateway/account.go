@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"time"
 
 	"wxgate/internal/service"
 	"wxgate/internal/wechat"
@@ -26,6 +27,11 @@ type Account struct {
 	Token  service.Secret
 	AESKey service.Secret // EncodingAESKey, 43 characters; needed where callbacks may be sealed
 	Mode   Mode
+
+	// Those before the last change, good for the grace time after they were seen first; "": none.
+	PreviousToken, PreviousAESKey service.Secret
+
+	OriginalID string // gh_…; callbacks whose ToUserName is another are refused; "": any
 }
 
 var accountName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -59,16 +65,50 @@ func (a Account) Validate() error {
 // account is an Account made ready.
 type account struct {
 	Account
-	token  string
-	cipher *wechat.Cipher // nil in plain mode
+	tokens  []credential[string] // the present one first
+	ciphers []credential[*wechat.Cipher]
 }
 
-func newAccount(a Account) (*account, error) {
-	ready := &account{Account: a, token: a.Token.Reveal()}
+// credential is a token, or the cipher of an AES key.
+type credential[T any] struct {
+	value T
+	until time.Time // when its grace ends; zero: it is the present one
+}
+
+func (c credential[T]) good(now time.Time) bool { return c.until.IsZero() || now.Before(c.until) }
+
+// newAccount makes an account ready. before is the same account at the load before; nil: there was none.
+func newAccount(a Account, before *account, now time.Time) (*account, error) {
+	if before == nil {
+		before = &account{}
+	}
+	ready := &account{Account: a, tokens: []credential[string]{{value: a.Token.Reveal()}}}
+	if a.PreviousToken != "" {
+		until := graceEnd(a.PreviousToken == before.PreviousToken, before.tokens, now)
+		ready.tokens = append(ready.tokens, credential[string]{a.PreviousToken.Reveal(), until})
+	}
 	if a.Mode == Plain {
 		return ready, nil
 	}
-	var err error
-	ready.cipher, err = wechat.NewCipher(a.AESKey.Reveal(), a.AppID)
-	return ready, err
+	cipher, err := wechat.NewCipher(a.AESKey.Reveal(), a.AppID)
+	if err != nil {
+		return nil, err
+	}
+	ready.ciphers = []credential[*wechat.Cipher]{{value: cipher}}
+	if a.PreviousAESKey != "" {
+		if cipher, err = wechat.NewCipher(a.PreviousAESKey.Reveal(), a.AppID); err != nil {
+			return nil, err
+		}
+		until := graceEnd(a.PreviousAESKey == before.PreviousAESKey, before.ciphers, now)
+		ready.ciphers = append(ready.ciphers, credential[*wechat.Cipher]{cipher, until})
+	}
+	return ready, nil
+}
+
+// graceEnd returns when a previous credential's grace ends. A load that sees it again doesn't prolong it.
+func graceEnd[T any](again bool, before []credential[T], now time.Time) time.Time {
+	if again && len(before) > 1 {
+		return before[1].until
+	}
+	return now.Add(grace)
 }

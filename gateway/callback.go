@@ -24,9 +24,9 @@ const margin = 100 * time.Millisecond
 
 // callbacks answers WeChat.
 type callbacks struct {
-	accounts map[string]*account
-	main     *account // the one on "/"
+	accounts func() *roster // those of the moment
 	replier  replierv1.ReplierServiceClient
+	forgets  *forgetter // nil where there is no oauthsvc
 	timeout  time.Duration
 	maxText  int
 	maxSkew  time.Duration
@@ -34,17 +34,18 @@ type callbacks struct {
 	seconds  prometheus.Histogram
 }
 
-// routeCallbacks adds the callback routes.
-func routeCallbacks(mux *http.ServeMux, cfg Config, replier replierv1.ReplierServiceClient) error {
+// routeCallbacks adds the callback routes. forgets may be nil.
+func routeCallbacks(mux *http.ServeMux, cfg Config, accounts func() *roster, replier replierv1.ReplierServiceClient, forgets *forgetter) {
 	c := &callbacks{
-		accounts: map[string]*account{},
+		accounts: accounts,
 		replier:  replier,
+		forgets:  forgets,
 		timeout:  cfg.ReplyTimeout,
 		maxText:  cfg.MaxText,
 		maxSkew:  cfg.MaxSkew,
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_callbacks_total",
-			Help: "Callbacks by outcome: replied, silent, verified, replier_failed, reply_refused, panic, or why one was refused.",
+			Help: "Callbacks by outcome: replied, silent, verified, replier_failed, reply_refused, hold, panic, or why one was refused.",
 		}, []string{"outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "wxgate_callback_seconds",
@@ -52,27 +53,16 @@ func routeCallbacks(mux *http.ServeMux, cfg Config, replier replierv1.ReplierSer
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 3, 4, 4.5, 5},
 		}),
 	}
-	for _, a := range cfg.Accounts {
-		ready, err := newAccount(a)
-		if err != nil {
-			return err
-		}
-		c.accounts[a.Name] = ready
-		if c.main == nil {
-			c.main = ready
-		}
-	}
 	cfg.Env.Registerer.MustRegister(c.total, c.seconds)
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, c.main) })
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, c.accounts().main) })
 	mux.HandleFunc("/wechat/{account}", func(w http.ResponseWriter, r *http.Request) {
-		a, ok := c.accounts[r.PathValue("account")]
-		if !ok {
+		a := c.accounts().byName[r.PathValue("account")]
+		if a == nil {
 			http.NotFound(w, r)
 			return
 		}
 		c.serve(w, r, a)
 	})
-	return nil
 }
 
 // response is what WeChat gets.
@@ -80,6 +70,7 @@ type response struct {
 	outcome string // for log and metric, from a fixed set
 	xml     bool
 	body    []byte
+	hold    bool // not ready: no answer now
 }
 
 // accepted tells WeChat that there is nothing to say.
@@ -94,7 +85,10 @@ func (c *callbacks) serve(w http.ResponseWriter, r *http.Request, a *account) {
 	line.Add(slog.String("account", a.Name))
 	outcome := "panic"
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if service.Aborted(p) {
+			defer panic(p)
+		} else if p != nil {
 			line.Fail(service.PanicError(p))
 			write(w, accepted(outcome))
 		}
@@ -109,8 +103,23 @@ func (c *callbacks) serve(w http.ResponseWriter, r *http.Request, a *account) {
 		no.write(w)
 		return
 	}
+	if answer.hold {
+		outcome = answer.outcome
+		hold(r.Context(), start)
+	}
 	write(w, answer)
 	outcome = answer.outcome
+}
+
+// hangUp is when WeChat has certainly hung up (platform page "消息推送": after 5 seconds).
+const hangUp = 6 * time.Second
+
+// hold leaves WeChat without an answer, so that it hangs up and sends the message again: the answer is not ready.
+func hold(ctx context.Context, start time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, start.Add(hangUp))
+	defer cancel()
+	<-ctx.Done()
+	panic(http.ErrAbortHandler)
 }
 
 // answer is the way of a callback. Its errors are refusals.
@@ -129,28 +138,38 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	if err != nil {
 		return response{}, err
 	}
-	doc, err := a.open(q, body, now, c.maxSkew)
+	in, err := a.open(q, body, now, c.maxSkew)
 	if err != nil {
 		return response{}, err
 	}
-	msg := doc.Message()
+	msg := in.Message()
 	msg.Account = a.Name
+	if err := a.checkReceiver(msg); err != nil {
+		return response{}, err
+	}
 	note(service.LineOf(r.Context()), msg)
-	reply, outcome := c.ask(r.Context(), msg, now)
+	ctx, cancel := context.WithDeadline(r.Context(), now.Add(c.timeout-margin))
+	defer cancel()
+	forgotten := c.forgets.start(ctx, msg)
+	reply, outcome := c.ask(ctx, msg)
+	forgotten()
+	if outcome == outcomeHold {
+		return response{outcome: outcome, hold: true}, nil
+	}
 	reply = c.cut(r.Context(), reply)
 	xml := wechat.EncodeReply(reply, msg.GetFromUserName(), msg.GetToUserName(), time.Now().Unix())
 	if xml == nil {
 		return accepted(outcome), nil
 	}
 	if q.sealed {
-		xml = a.cipher.SealReply(a.token, xml, time.Now().Unix(), rand.Text())
+		xml = in.cipher.SealReply(in.token, xml, time.Now().Unix(), rand.Text())
 	}
-	return response{"replied", true, xml}, nil
+	return response{outcome: "replied", xml: true, body: xml}, nil
 }
 
 // verify answers the GET with which WeChat's console checks the URL; echostr is in the clear in every mode.
 func (c *callbacks) verify(q query, a *account, now time.Time) (response, error) {
-	if err := a.checkURL(q); err != nil {
+	if err := a.checkURL(q, now); err != nil {
 		return response{}, err
 	}
 	if err := checkTime(q, now, c.maxSkew); err != nil {
@@ -159,11 +178,13 @@ func (c *callbacks) verify(q query, a *account, now time.Time) (response, error)
 	return response{outcome: "verified", body: []byte(q.echostr)}, nil
 }
 
-// ask gets the replier's answer in what is left of the time; where there is none, nil and the outcome.
-func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, start time.Time) (*wechatv1.Reply, string) {
-	ctx, cancel := context.WithDeadline(ctx, start.Add(c.timeout-margin))
-	defer cancel()
+// outcomeHold is that of a message whose answer is not ready.
+const outcomeHold = "hold"
+
+// ask gets the replier's answer while ctx lasts; where there is none, nil and the outcome.
+func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, string) {
 	// A replier that restarts is waited for, as long as WeChat waits for us.
+	ctx = service.WithSticky(ctx, msg.GetAccount(), msg.GetFromUserName()) // the replier that saw WeChat's first attempt
 	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg}, grpc.WaitForReady(true))
 	if err != nil {
 		// The code alone: a bot may put the message into its error's text.
@@ -173,6 +194,9 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, start time.T
 	if err := resp.GetReply().Validate(); err != nil {
 		service.LineOf(ctx).Fail(errors.New("the replier's reply is not one that WeChat takes: " + err.Error()))
 		return nil, "reply_refused"
+	}
+	if resp.GetHold() {
+		return nil, outcomeHold
 	}
 	return resp.GetReply(), "silent"
 }

@@ -253,7 +253,7 @@ func TestLogLine(t *testing.T) {
 	}
 	want := map[string]any{"level": "INFO", "msg": "http", "method": "POST", "path": "/wechat/safe", "status": 200.0,
 		"request_id": got.Header.Get("X-Request-Id"), "account": "safe", "user": "oGatew…", "msg_type": "text",
-		"msg_id": 24817263549081736.0, "outcome": "silent"}
+		"msg_id": 24817263549081736.0, "outcome": "silent", "peer": "127.0.0.1"}
 	if diff := cmp.Diff(want, lines[0]); diff != "" {
 		t.Errorf("line (-want +got):\n%s", diff)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wxgate/internal/wechat"
+	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // Everything that decides whether a request is WeChat's is in this file. Each check fails with a refusal of its own
@@ -110,11 +111,21 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // checkURL checks the signature of a GET or a plain POST: token, timestamp and nonce.
-func (a *account) checkURL(q query) error {
-	if !wechat.VerifySignature(q.signature, a.token, q.timestamp, q.nonce) {
-		return forbidden("signature")
+func (a *account) checkURL(q query, now time.Time) error {
+	_, err := a.signedBy(q, q.signature, "", now)
+	return err
+}
+
+// signedBy returns the token of a signature over timestamp, nonce and, where there is an envelope, its Encrypt text.
+// It is the present token or, in its grace time, the previous one.
+func (a *account) signedBy(q query, signature, encrypt string, now time.Time) (token string, err error) {
+	for _, t := range a.tokens {
+		// An empty part does not change a signature.
+		if t.good(now) && wechat.VerifySignature(signature, t.value, q.timestamp, q.nonce, encrypt) {
+			return t.value, nil
+		}
 	}
-	return nil
+	return "", forbidden("signature")
 }
 
 // checkTime checks that the request was signed not long ago; maxSkew 0 takes any time. The timestamp has ten digits: the
@@ -130,41 +141,80 @@ func checkTime(q query, now time.Time, maxSkew time.Duration) error {
 	return nil
 }
 
+// opened is a callback's document. Where it was sealed, the reply is to be sealed with the token and the key that the
+// callback came with (comment of WeChat's sample code WXBizMsgCrypt): while a change spreads, WeChat has both.
+type opened struct {
+	*wechat.Document
+	token  string
+	cipher *wechat.Cipher // nil where it was not sealed
+}
+
 // open returns the callback's document, taken out of its envelope where it was sealed. A body is never read in a
 // weaker way than the account's mode and the body itself ask for.
-func (a *account) open(q query, body []byte, now time.Time, maxSkew time.Duration) (*wechat.Document, error) {
-	if !q.sealed {
-		return a.openPlain(q, body, now, maxSkew)
+func (a *account) open(q query, body []byte, now time.Time, maxSkew time.Duration) (opened, error) {
+	if q.sealed {
+		return a.openSealed(q, body, now, maxSkew)
 	}
+	doc, err := a.openPlain(q, body, now, maxSkew)
+	return opened{Document: doc}, err
+}
+
+func (a *account) openSealed(q query, body []byte, now time.Time, maxSkew time.Duration) (opened, error) {
 	if a.Mode == Plain {
-		return nil, forbidden("mode")
+		return opened{}, forbidden("mode")
 	}
 	envelope, err := parse(body)
 	if err != nil {
-		return nil, err
+		return opened{}, err
 	}
 	encrypt, ok := envelope.Text("Encrypt")
 	if !ok {
-		return nil, forbidden("envelope")
+		return opened{}, forbidden("envelope")
 	}
-	if !wechat.VerifySignature(q.msgSignature, a.token, q.timestamp, q.nonce, encrypt) {
-		return nil, forbidden("signature")
+	token, err := a.signedBy(q, q.msgSignature, encrypt, now)
+	if err != nil {
+		return opened{}, err
 	}
 	if err := checkTime(q, now, maxSkew); err != nil {
-		return nil, err
+		return opened{}, err
 	}
-	message, err := a.cipher.Open(encrypt)
-	switch {
-	case errors.Is(err, wechat.ErrAppID):
-		return nil, forbidden("app_id")
-	case err != nil:
-		return nil, forbidden("envelope")
+	message, cipher, err := a.decrypt(encrypt, now)
+	if err != nil {
+		return opened{}, err
 	}
-	return parse(message)
+	doc, err := parse(message)
+	return opened{doc, token, cipher}, err
+}
+
+// decrypt returns the message in an Encrypt text, and the cipher that opened it: that of the present AES key or, in its
+// grace time, of the previous one.
+func (a *account) decrypt(encrypt string, now time.Time) ([]byte, *wechat.Cipher, error) {
+	reason := "envelope"
+	for _, c := range a.ciphers {
+		if !c.good(now) {
+			continue
+		}
+		message, err := c.value.Open(encrypt)
+		if err == nil {
+			return message, c.value, nil
+		}
+		if errors.Is(err, wechat.ErrAppID) {
+			reason = "app_id"
+		}
+	}
+	return nil, nil, forbidden(reason)
+}
+
+// checkReceiver checks that a message is for this account, where its original id is known.
+func (a *account) checkReceiver(msg *wechatv1.Message) error {
+	if a.OriginalID != "" && msg.GetToUserName() != a.OriginalID {
+		return forbidden("original_id")
+	}
+	return nil
 }
 
 func (a *account) openPlain(q query, body []byte, now time.Time, maxSkew time.Duration) (*wechat.Document, error) {
-	if err := a.checkURL(q); err != nil {
+	if err := a.checkURL(q, now); err != nil {
 		return nil, err
 	}
 	if err := checkTime(q, now, maxSkew); err != nil {

@@ -20,6 +20,7 @@ func TestValidate(t *testing.T) {
 			c.Accounts = []Account{a}
 		}
 	}
+	const sessionKey = "expected at least 32, such as openssl rand -hex 32 makes"
 	const publicURL = `expected scheme and host, such as https://wx.example.com`
 	tests := []struct {
 		name string
@@ -52,7 +53,11 @@ func TestValidate(t *testing.T) {
 		{"return host as an address", func(c *Config) { c.ReturnHosts = []string{"https://a.example"} }, `--return-hosts: "https://a.example"; expected a host, such as www.example.com`},
 		{"empty return host", func(c *Config) { c.ReturnHosts = []string{""} }, `--return-hosts: ""; expected a host, such as www.example.com`},
 		{"no session key", func(c *Config) { c.SessionKey = "" }, ""},
-		{"short session key", func(c *Config) { c.SessionKey = service.Secret(testSessionKey[:31]) }, "--session-key: 31 characters; expected at least 32, such as openssl rand -hex 32 makes"},
+		{"short session key", func(c *Config) { c.SessionKey = service.Secret(testSessionKey[:31]) }, "--session-key: key 1 has 31 characters; " + sessionKey},
+		{"several session keys", func(c *Config) { c.SessionKey = testSessionKey + ", " + testSessionKey + "x" }, ""},
+		{"one of several session keys is short", func(c *Config) { c.SessionKey = service.Secret(testSessionKey + "," + testSessionKey[:31]) }, "--session-key: key 2 has 31 characters; " + sessionKey},
+		{"a session key is empty", func(c *Config) { c.SessionKey = "," + testSessionKey + ",  " },
+			"--session-key: key 1 has 0 characters; " + sessionKey + "\n--session-key: key 3 has 0 characters; " + sessionKey},
 	}
 	env := service.NewEnv(slog.New(slog.DiscardHandler))
 	for _, test := range tests {

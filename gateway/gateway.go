@@ -9,13 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"wxgate/internal/configfile"
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
@@ -24,37 +24,26 @@ import (
 // Config is what a gateway needs.
 type Config struct {
 	Env            service.Env
-	Listen         string // public address: callbacks and /oauth/
-	InternalListen string // internal address: REST, /metrics, /livez, /readyz
-	Accounts       []Account
-	Replier        string        // gRPC target of a ReplierService
-	OAuth          string        // gRPC target of an OAuthService; "": no /oauth/ routes
-	ReplyTimeout   time.Duration // WeChat hangs up after 5 s
-	MaxText        int           // of a text reply, in bytes; longer ones are cut; 0: any
-	MaxSkew        time.Duration // how far a callback's timestamp may be from our clock; 0: any
-	PublicURL      string        // scheme and host that browsers use; "": the request's Host
-	ReturnHosts    []string      // hosts besides our own that a login may return to
-	SessionKey     service.Secret
+	Listen         string         // public address: callbacks and /oauth/
+	InternalListen string         // internal address: REST, /metrics, /livez, /readyz
+	Accounts       []Account      // the first is the main one: on "/", and where no account is named
+	AccountsFile   string         // in place of Accounts: the file that lists them, read again when it changes
+	Replier        string         // gRPC target of a ReplierService
+	OAuth          string         // gRPC target of an OAuthService; "": no /oauth/ routes
+	ReplyTimeout   time.Duration  // WeChat hangs up after 5 s
+	MaxText        int            // of a text reply, in bytes; longer ones are cut; 0: any
+	MaxSkew        time.Duration  // how far a callback's timestamp may be from our clock; 0: any
+	PublicURL      string         // scheme and host that browsers use; "": the request's Host
+	ReturnHosts    []string       // hosts besides our own that a login may return to
+	SessionKey     service.Secret // of logins; several, with commas between: the first makes, all are accepted; "": a new one
 }
 
 // maxReplyTimeout is when WeChat hangs up (platform page "消息推送": 5 seconds).
 const maxReplyTimeout = 5 * time.Second
 
-// minSessionKey is the shortest session key, in characters.
-const minSessionKey = 32
-
-// Validate returns everything that is wrong.
+// Validate returns everything that is wrong, in the accounts file too.
 func (c Config) Validate() error {
-	var errs []error
-	if len(c.Accounts) == 0 {
-		errs = append(errs, errors.New("no account"))
-	}
-	for i, a := range c.Accounts {
-		errs = append(errs, a.Validate())
-		if slices.ContainsFunc(c.Accounts[:i], func(b Account) bool { return a.Name == b.Name }) {
-			errs = append(errs, fmt.Errorf("account name %q is given twice", a.Name))
-		}
-	}
+	errs := []error{c.validateAccounts()}
 	if c.ReplyTimeout <= 0 || c.ReplyTimeout >= maxReplyTimeout {
 		errs = append(errs, fmt.Errorf("--reply-timeout: %s; expected more than 0s and less than %s, when WeChat hangs up", c.ReplyTimeout, maxReplyTimeout))
 	}
@@ -75,16 +64,15 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("--return-hosts: %q; expected a host, such as www.example.com", host))
 		}
 	}
-	if key := c.SessionKey.Reveal(); key != "" && len(key) < minSessionKey {
-		errs = append(errs, fmt.Errorf("--session-key: %d characters; expected at least %d, such as openssl rand -hex 32 makes", len(key), minSessionKey))
-	}
-	return errors.Join(errs...)
+	_, err := sessionKeys(c.SessionKey)
+	return errors.Join(append(errs, err)...)
 }
 
 // Server is a gateway whose addresses are bound.
 type Server struct {
 	public, internal *service.HTTP
 	conns            []*grpc.ClientConn
+	accounts         *configfile.Live[*roster] // nil without an accounts file
 }
 
 // New validates the configuration and binds the addresses.
@@ -105,30 +93,37 @@ func (s *Server) open(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	public := http.NewServeMux()
-	if err := routeCallbacks(public, cfg, replierv1.NewReplierServiceClient(toReplier)); err != nil {
+	accounts, err := s.openAccounts(cfg)
+	if err != nil {
 		return err
 	}
+	public := http.NewServeMux()
 	var toOAuth *grpc.ClientConn
+	var forgets *forgetter
 	if cfg.OAuth != "" {
 		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth); err != nil {
 			return err
 		}
-		routeOAuth(public, cfg, oauthv1.NewOAuthServiceClient(toOAuth))
+		client := oauthv1.NewOAuthServiceClient(toOAuth)
+		if err := routeOAuth(public, cfg, accounts, client); err != nil {
+			return err
+		}
+		forgets = newForgetter(cfg.Env.Registerer, client)
 	}
-	internal, err := internalHandler(cfg, toReplier, toOAuth)
+	routeCallbacks(public, cfg, accounts, replierv1.NewReplierServiceClient(toReplier), forgets)
+	internal, err := internalHandler(toReplier, toOAuth)
 	if err != nil {
 		return err
 	}
 	if s.public, err = service.ListenHTTP(cfg.Env, "listen", cfg.Listen, service.Handle(cfg.Env.Log, false, public)); err != nil {
 		return err
 	}
-	s.internal, err = service.ListenHTTP(cfg.Env, "internal-listen", cfg.InternalListen, internal)
+	s.internal, err = service.ListenInternal(cfg.Env, "internal-listen", cfg.InternalListen, internal)
 	return err
 }
 
 func (s *Server) dial(env service.Env, name, target string) (*grpc.ClientConn, error) {
-	conn, err := service.Dial(env, name, target)
+	conn, err := service.DialOwn(env, name, target)
 	if err == nil {
 		s.conns = append(s.conns, conn)
 	}
@@ -160,6 +155,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stopInternal()
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.internal.Serve(internalCtx) })
+	if s.accounts != nil {
+		group.Go(func() error { s.accounts.Watch(failed); return nil })
+	}
 	group.Go(func() error {
 		defer stopInternal()
 		return s.public.Serve(failed)

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
 )
@@ -25,9 +24,9 @@ const (
 	maxRESTBody = 4 << 20
 )
 
-// internalHandler returns the routes of the internal address: what every process has, the gRPC services as REST, and
-// their description. toOAuth may be nil.
-func internalHandler(cfg Config, toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) {
+// internalHandler returns the routes of the internal address besides those of every process: the gRPC services as REST,
+// and their description. toOAuth may be nil.
+func internalHandler(toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithDisablePathLengthFallback(), // else a form sent to a GET route would be a GET
@@ -39,21 +38,29 @@ func internalHandler(cfg Config, toReplier, toOAuth *grpc.ClientConn) (http.Hand
 		}),
 	)
 	ctx := context.Background()
-	if err := replierv1.RegisterReplierServiceHandler(ctx, rest, toReplier); err != nil {
-		return nil, fmt.Errorf("REST of the replier: %w", err)
-	}
-	if toOAuth != nil {
-		if err := oauthv1.RegisterOAuthServiceHandler(ctx, rest, toOAuth); err != nil {
-			return nil, fmt.Errorf("REST of oauthsvc: %w", err)
+	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
+		replierv1.RegisterReplierServiceHandler, replierv1.RegisterRulesServiceHandler,
+	} {
+		if err := register(ctx, rest, toReplier); err != nil {
+			return nil, fmt.Errorf("REST of the replier: %w", err)
 		}
 	}
-	mux := service.InternalMux(cfg.Env)
+	if toOAuth != nil {
+		for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
+			oauthv1.RegisterOAuthServiceHandler, oauthv1.RegisterAccountServiceHandler,
+		} {
+			if err := register(ctx, rest, toOAuth); err != nil {
+				return nil, fmt.Errorf("REST of oauthsvc: %w", err)
+			}
+		}
+	}
+	mux := http.NewServeMux()
 	limited := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), restTimeout)
 		defer cancel()
 		rest.ServeHTTP(w, r.WithContext(ctx))
 	}), maxRESTBody)
-	mux.Handle("/v1/", service.Handle(cfg.Env.Log, true, limited))
+	mux.Handle("/v1/", limited)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(openAPI)

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -80,7 +81,7 @@ func TestRESTOfOAuth(t *testing.T) {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	before := len(fake.made())
-	for _, path := range []string{"/v1/oauth/exchange?code=" + testCode, "/v1/oauth/refresh", "/v1/oauth/userinfo", "/v1/oauth/check"} {
+	for _, path := range []string{"/v1/oauth/exchange?code=" + testCode, "/v1/oauth/refresh", "/v1/oauth/userinfo", "/v1/oauth/check", "/v1/oauth/forget", "/v1/account/access-token", "/v1/account/sign-jsapi"} {
 		if got := f.do(t, "GET", f.internal+path, nil); got.Status != 405 && got.Status != 501 {
 			t.Errorf("GET %s: %d; codes and tokens do not travel in addresses", path, got.Status)
 		}
@@ -186,8 +187,12 @@ func TestOpenAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	routes := regexp.MustCompile(`(?m)^ +(get|post|put|patch|delete): (\S+)$`).FindAllStringSubmatch(string(rules), -1)
-	methods := replierv1.ReplierService_ServiceDesc.Methods
-	if want := len(methods) + len(oauthv1.OAuthService_ServiceDesc.Methods); len(routes) != want || len(spec.Paths) != want {
+	want := 0
+	for _, desc := range []grpc.ServiceDesc{replierv1.ReplierService_ServiceDesc, replierv1.RulesService_ServiceDesc,
+		oauthv1.OAuthService_ServiceDesc, oauthv1.AccountService_ServiceDesc} {
+		want += len(desc.Methods)
+	}
+	if len(routes) != want || len(spec.Paths) != want {
 		t.Errorf("%d routes, %d described; the services have %d methods", len(routes), len(spec.Paths), want)
 	}
 	for _, route := range routes {

@@ -159,7 +159,10 @@ func (f *fixture) lines(t testing.TB, msg string) []map[string]any {
 }
 
 // outcomes returns wxgate_callbacks_total by outcome.
-func (f *fixture) outcomes(t testing.TB) map[string]int {
+func (f *fixture) outcomes(t testing.TB) map[string]int { return f.counts(t, "wxgate_callbacks_total") }
+
+// counts returns a counter that has one label, by the label's value.
+func (f *fixture) counts(t testing.TB, name string) map[string]int {
 	t.Helper()
 	families, err := f.env.Gatherer.Gather()
 	if err != nil {
@@ -167,7 +170,7 @@ func (f *fixture) outcomes(t testing.TB) map[string]int {
 	}
 	counts := map[string]int{}
 	for _, family := range families {
-		if family.GetName() == "wxgate_callbacks_total" {
+		if family.GetName() == name {
 			for _, m := range family.GetMetric() {
 				counts[m.GetLabel()[0].GetValue()] = int(m.GetCounter().GetValue())
 			}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
@@ -19,8 +17,8 @@ import (
 // oauth is web login in a browser: /oauth/login → WeChat → /oauth/callback → return_to, with a session cookie.
 type oauth struct {
 	client      oauthv1.OAuthServiceClient
-	accounts    map[string]bool
-	main        string // the account where none is named
+	accounts    func() *roster // those of the moment
+	live        bool           // the main account may become another one, so that addresses name theirs
 	publicURL   string
 	returnHosts []string
 	state       stateSigner
@@ -43,28 +41,33 @@ const loginCookie = "wxgate_login"
 const oauthTimeout = 10 * time.Second
 
 // routeOAuth adds the login routes.
-func routeOAuth(mux *http.ServeMux, cfg Config, client oauthv1.OAuthServiceClient) {
-	secret := []byte(cfg.SessionKey.Reveal())
-	if len(secret) == 0 {
-		secret = []byte(rand.Text() + rand.Text())
+func routeOAuth(mux *http.ServeMux, cfg Config, accounts func() *roster, client oauthv1.OAuthServiceClient) error {
+	keys, err := sessionKeys(cfg.SessionKey)
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 {
+		keys = [][]byte{[]byte(rand.Text() + rand.Text())}
 		cfg.Env.Log.Warn("no --session-key: logins end with this process, and other gateways do not know them")
+	}
+	sessions, err := newSessions(keys)
+	if err != nil {
+		return err
 	}
 	o := &oauth{
 		client:      client,
-		accounts:    map[string]bool{},
-		main:        cfg.Accounts[0].Name,
+		accounts:    accounts,
+		live:        cfg.AccountsFile != "",
 		publicURL:   strings.TrimRight(cfg.PublicURL, "/"),
 		returnHosts: cfg.ReturnHosts,
-		state:       stateSigner{derive(secret, "state")},
-		sessions:    newSessions(secret),
-	}
-	for _, a := range cfg.Accounts {
-		o.accounts[a.Name] = true
+		state:       newStateSigner(keys),
+		sessions:    sessions,
 	}
 	mux.HandleFunc("GET "+loginPath, o.handle(o.login))
 	mux.HandleFunc("GET "+callbackPath, o.handle(o.callback))
 	mux.HandleFunc("GET "+userinfoPath, o.handle(o.userinfo))
 	mux.HandleFunc("GET "+logoutPath, o.handle(o.logout))
+	return nil
 }
 
 // handle writes a handler's failure as a page in words.
@@ -100,127 +103,105 @@ func parameters(r *http.Request, names ...string) (map[string]string, error) {
 
 // login sends the browser to WeChat.
 func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "return_to", "scope", "account")
+	q, err := parameters(r, "return_to", "scope", "account", "force_popup", "force_snapshot")
 	if err != nil {
 		return err
 	}
-	account, returnTo, err := o.target(q)
+	t, err := o.target(q)
 	if err != nil {
 		return err
 	}
-	scope := q["scope"]
-	switch scope {
-	case "":
-		scope = "snsapi_userinfo"
-	case "snsapi_base", "snsapi_userinfo":
-	default:
-		return badPage("scope", "scope is not one of snsapi_base and snsapi_userinfo.", "scope 只能是 snsapi_base 或 snsapi_userinfo。")
+	popup, err := yes(q, "force_popup")
+	if err != nil {
+		return err
 	}
-	state := o.state.make(account, returnTo, time.Now())
-	back := url.Values{"return_to": {returnTo}}
-	if account != o.main {
-		back.Set("account", account)
+	snapshot, err := yes(q, "force_snapshot")
+	if err != nil {
+		return err
 	}
+	state := o.state.make(t.account, t.returnTo, time.Now())
 	resp, err := o.client.GetAuthorizeUrl(r.Context(), &oauthv1.GetAuthorizeUrlRequest{
-		Account:     account,
-		RedirectUri: o.base(r) + callbackPath + "?" + back.Encode(),
-		Scope:       scope,
-		State:       state,
+		Account:       t.account,
+		RedirectUri:   o.base(r) + callbackPath + "?" + o.query(t),
+		Scope:         t.scope,
+		State:         state,
+		ForcePopup:    popup,
+		ForceSnapshot: snapshot,
 	})
 	if err != nil {
-		return oauthFailure(err, o.retry(account, returnTo))
+		return oauthFailure(err, o.retry(t))
 	}
 	setCookie(w, loginCookie, state, "/oauth/", stateLife, o.secure(r))
 	redirect(w, resp.GetUrl())
 	return nil
 }
 
+// yes reads a parameter that is true or false; "" is false.
+func yes(q map[string]string, name string) (bool, error) {
+	switch q[name] {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, badPage(name, name+" is not one of true and false.", name+" 只能是 true 或 false。")
+}
+
 // callback is where WeChat sends the browser back with a code.
 func (o *oauth) callback(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "code", "state", "return_to", "account")
+	q, err := parameters(r, "code", "state", "return_to", "account", "scope")
 	if err != nil {
 		return err
 	}
-	account, returnTo, err := o.target(q)
+	t, err := o.target(q)
 	if err != nil {
 		return err
 	}
-	retry := o.retry(account, returnTo)
-	if err := o.state.check(q["state"], account, returnTo, time.Now()); err != nil {
+	retry := o.retry(t)
+	// Some clients of WeChat append ?from=… to a page that is shared, also behind another query. Neither has a "?".
+	code, _, _ := strings.Cut(q["code"], "?")
+	state, _, _ := strings.Cut(q["state"], "?")
+	if err := o.state.check(state, t.account, t.returnTo, time.Now()); err != nil {
 		return forbiddenPage(err.Error(), retry)
 	}
-	if cookie, err := r.Cookie(loginCookie); err == nil && cookie.Value != q["state"] {
+	if cookie, err := r.Cookie(loginCookie); err == nil && cookie.Value != state {
 		return forbiddenPage("state_of_another_login", retry)
 	}
-	if q["code"] == "" {
+	if code == "" {
 		page := badPage("declined", "You did not agree to the login.", "你没有同意登录。")
 		page.retry = retry
 		return page
 	}
-	exchanged, err := o.client.ExchangeCode(r.Context(), &oauthv1.ExchangeCodeRequest{Account: account, Code: q["code"], State: q["state"]})
+	exchanged, err := o.client.ExchangeCode(r.Context(), &oauthv1.ExchangeCodeRequest{Account: t.account, Code: code, State: state})
 	if err != nil {
 		return oauthFailure(err, retry)
 	}
-	if exchanged.GetToken().GetIsSnapshotuser() != 0 {
+	token := exchanged.GetToken()
+	if token.GetIsSnapshotuser() != 0 {
 		// The openid is made up by WeChat: neither an account nor a login may come from it.
 		return &pageError{http.StatusBadRequest, "snapshot_user",
 			"This page is a preview. Tap 使用完整服务 (use the full service) below, then log in.",
 			"当前为快照页，请点击下方「使用完整服务」后再登录。", retry}
 	}
-	user, err := o.who(r.Context(), account, exchanged.GetToken())
+	user, err := o.who(r.Context(), t.account, token)
 	if err != nil {
 		return oauthFailure(err, retry)
 	}
 	service.LineOf(r.Context()).Add(slog.String("user", service.Short(user.GetOpenid())))
-	if err := o.sessions.start(w, user, o.secure(r)); err != nil {
+	if err := o.sessions.start(w, session{t.account, token.GetScope(), user}, o.secure(r)); err != nil {
 		return oauthFailure(err, retry)
 	}
-	redirect(w, returnTo)
+	redirect(w, t.returnTo)
 	return nil
 }
 
 // who returns the user behind a token: the profile where the scope allows it, else the ids.
 func (o *oauth) who(ctx context.Context, account string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
-	if !strings.Contains(token.GetScope(), "snsapi_userinfo") {
+	if scope := token.GetScope(); !strings.Contains(scope, "snsapi_userinfo") && !strings.Contains(scope, "snsapi_login") {
 		return &oauthv1.UserInfo{Openid: token.GetOpenid(), Unionid: token.GetUnionid()}, nil
 	}
 	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: account, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
 	return resp.GetUser(), err
-}
-
-// userinfo shows a user to themselves.
-func (o *oauth) userinfo(w http.ResponseWriter, r *http.Request) error {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	user := o.sessions.user(r)
-	if user == nil {
-		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = w.Write([]byte(`{"error":"not logged in","login":"` + loginPath + `"}` + "\n"))
-		return nil
-	}
-	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(user)
-	if err != nil {
-		return err
-	}
-	_, _ = w.Write(append(data, '\n'))
-	return nil
-}
-
-// logout ends the session.
-func (o *oauth) logout(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "return_to")
-	if err != nil {
-		return err
-	}
-	if q["return_to"] == "" {
-		o.sessions.end(w, o.secure(r))
-		return writePage(w, http.StatusOK, page{Title: "Logged out · 已退出登录", Retry: loginPath})
-	}
-	if !allowedReturn(q["return_to"], o.returnHosts) {
-		return returnPage()
-	}
-	o.sessions.end(w, o.secure(r))
-	redirect(w, q["return_to"])
-	return nil
 }
 
 // redirect sends the browser to an address as it is: http.Redirect would clean its path, and its fragment with it.
@@ -229,31 +210,50 @@ func redirect(w http.ResponseWriter, to string) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// target returns the account and the return address that a request names, or their defaults.
-func (o *oauth) target(q map[string]string) (account, returnTo string, err error) {
-	account, returnTo = q["account"], q["return_to"]
-	if account == "" {
-		account = o.main
+// target is what a login is for.
+type target struct{ account, returnTo, scope string }
+
+const defaultScope = "snsapi_userinfo"
+
+// target returns what a request names, or the defaults.
+func (o *oauth) target(q map[string]string) (target, error) {
+	t := target{q["account"], q["return_to"], q["scope"]}
+	now := o.accounts()
+	if t.account == "" {
+		t.account = now.main.Name
 	}
-	if !o.accounts[account] {
-		return "", "", badPage("account", "There is no such account.", "没有这个公众号。")
+	if now.byName[t.account] == nil {
+		return t, badPage("account", "There is no such account.", "没有这个公众号。")
 	}
-	if returnTo == "" {
-		returnTo = userinfoPath
+	if t.returnTo == "" {
+		t.returnTo = userinfoPath
 	}
-	if !allowedReturn(returnTo, o.returnHosts) {
-		return "", "", returnPage()
+	if !allowedReturn(t.returnTo, o.returnHosts) {
+		return t, returnPage()
 	}
-	return account, returnTo, nil
+	switch t.scope {
+	case "":
+		t.scope = defaultScope
+	case "snsapi_base", "snsapi_userinfo", "snsapi_login":
+	default:
+		return t, badPage("scope", "scope is not one of snsapi_base, snsapi_userinfo and snsapi_login.", "scope 只能是 snsapi_base、snsapi_userinfo 或 snsapi_login。")
+	}
+	return t, nil
 }
 
 // retry returns the address that begins the login again.
-func (o *oauth) retry(account, returnTo string) string {
-	q := url.Values{"return_to": {returnTo}}
-	if account != o.main {
-		q.Set("account", account)
+func (o *oauth) retry(t target) string { return loginPath + "?" + o.query(t) }
+
+// query returns the parameters that target reads.
+func (o *oauth) query(t target) string {
+	q := url.Values{"return_to": {t.returnTo}}
+	if o.live || t.account != o.accounts().main.Name {
+		q.Set("account", t.account)
 	}
-	return loginPath + "?" + q.Encode()
+	if t.scope != defaultScope {
+		q.Set("scope", t.scope)
+	}
+	return q.Encode()
 }
 
 // base returns the scheme and host that browsers use.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -51,27 +52,32 @@ func TestUserDeclines(t *testing.T) {
 var failures = map[oauthv1.ErrorReason]struct {
 	code   codes.Code
 	status int
+	says   string
 }{
-	oauthv1.ErrorReason_ERROR_REASON_UNSPECIFIED:          {codes.Unknown, 502},
-	oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST:      {codes.InvalidArgument, 400},
-	oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT:      {codes.NotFound, 502},
-	oauthv1.ErrorReason_ERROR_REASON_CODE_USED:            {codes.InvalidArgument, 400},
-	oauthv1.ErrorReason_ERROR_REASON_CODE_INVALID:         {codes.InvalidArgument, 400},
-	oauthv1.ErrorReason_ERROR_REASON_CODE_EXPIRED:         {codes.InvalidArgument, 400},
-	oauthv1.ErrorReason_ERROR_REASON_STATE_USED:           {codes.PermissionDenied, 403},
-	oauthv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED:        {codes.Unauthenticated, 400},
-	oauthv1.ErrorReason_ERROR_REASON_TOKEN_INVALID:        {codes.Unauthenticated, 400},
-	oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED:       {codes.Unauthenticated, 400},
-	oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID:       {codes.InvalidArgument, 502},
-	oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED:       {codes.PermissionDenied, 400},
-	oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED:      {codes.PermissionDenied, 400},
-	oauthv1.ErrorReason_ERROR_REASON_CREDENTIALS_INVALID:  {codes.FailedPrecondition, 502},
-	oauthv1.ErrorReason_ERROR_REASON_IP_NOT_ALLOWED:       {codes.FailedPrecondition, 502},
-	oauthv1.ErrorReason_ERROR_REASON_RATE_LIMITED:         {codes.ResourceExhausted, 502},
-	oauthv1.ErrorReason_ERROR_REASON_QUOTA_EXHAUSTED:      {codes.ResourceExhausted, 502},
-	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE: {codes.Unavailable, 502},
-	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_TIMEOUT:     {codes.DeadlineExceeded, 504},
-	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR:       {codes.Unknown, 502},
+	oauthv1.ErrorReason_ERROR_REASON_UNSPECIFIED:          {codes.Unknown, 502, "cannot be reached"},
+	oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST:      {codes.InvalidArgument, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT:      {codes.NotFound, 400, "has no login"},
+	oauthv1.ErrorReason_ERROR_REASON_CODE_USED:            {codes.InvalidArgument, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_CODE_INVALID:         {codes.InvalidArgument, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_CODE_EXPIRED:         {codes.InvalidArgument, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_STATE_USED:           {codes.PermissionDenied, 403, "took too long"},
+	oauthv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED:        {codes.Unauthenticated, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_TOKEN_INVALID:        {codes.Unauthenticated, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED:       {codes.Unauthenticated, 400, "does not accept this login"},
+	oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID:       {codes.InvalidArgument, 502, "not understood"},
+	oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED:       {codes.PermissionDenied, 400, "did not allow"},
+	oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED:      {codes.PermissionDenied, 400, "did not allow"},
+	oauthv1.ErrorReason_ERROR_REASON_CREDENTIALS_INVALID:  {codes.FailedPrecondition, 502, "refuses this site"},
+	oauthv1.ErrorReason_ERROR_REASON_IP_NOT_ALLOWED:       {codes.FailedPrecondition, 502, "refuses this site"},
+	oauthv1.ErrorReason_ERROR_REASON_RATE_LIMITED:         {codes.ResourceExhausted, 502, "too often"},
+	oauthv1.ErrorReason_ERROR_REASON_QUOTA_EXHAUSTED:      {codes.ResourceExhausted, 502, "too often"},
+	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE: {codes.Unavailable, 502, "cannot be reached"},
+	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_TIMEOUT:     {codes.DeadlineExceeded, 504, "took too long to answer"},
+	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR:       {codes.Unknown, 502, "not understood"},
+	oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED:        {codes.FailedPrecondition, 502, "not understood"},
+	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT:        {codes.ResourceExhausted, 502, "not understood"},
+	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID:      {codes.InvalidArgument, 502, "not understood"},
+	oauthv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE:    {codes.Unavailable, 503, "cannot log anybody in"},
 }
 
 // Each reason has its page: words, a link to try again, nothing of the error's text.
@@ -89,8 +95,8 @@ func TestFailurePages(t *testing.T) {
 				fake.will(method, err)
 				defer fake.will(method, nil)
 				got := f.visit(t, path, b.cookie)
-				if got.Status != want.status || len(got.Cookies) != 0 || strings.Contains(got.Body, "confide") || strings.Contains(got.Body, testAccess) {
-					t.Errorf("%d, cookies %v, %s; want %d", got.Status, got.Cookies, got.Body, want.status)
+				if got.Status != want.status || !strings.Contains(got.Body, want.says) || len(got.Cookies) != 0 || strings.Contains(got.Body, "confide") || strings.Contains(got.Body, testAccess) {
+					t.Errorf("%d, cookies %v, %s; want %d, %q", got.Status, got.Cookies, got.Body, want.status, want.says)
 				}
 				if q := retryOf(t, got.Body); q.Get("return_to") != "/shop" {
 					t.Errorf("try again with %v", q)
@@ -119,7 +125,7 @@ func TestFailuresWithoutReason(t *testing.T) {
 
 func TestOAuthServiceIsAway(t *testing.T) {
 	f := start(t, func(cfg *Config) { cfg.OAuth = freeAddr(t) })
-	state := stateSigner{derive([]byte(testSessionKey), "state")}.make("plain", userinfoPath, time.Now())
+	state := newStateSigner([][]byte{[]byte(testSessionKey)}).make("plain", userinfoPath, time.Now())
 	for _, path := range []string{loginPath, callbackPath + "?code=" + testCode + "&state=" + state} {
 		got := f.visit(t, path)
 		if got.Status != 502 || retryOf(t, got.Body).Get("return_to") != userinfoPath {
@@ -140,8 +146,8 @@ func TestPagesEscape(t *testing.T) {
 	if q := retryOf(t, got.Body); q.Get("return_to") != to {
 		t.Errorf("try again with return_to %q, want %q", q.Get("return_to"), to)
 	}
-	if csp := got.Header.Get("Content-Security-Policy"); csp != "default-src 'none'; frame-ancestors 'none'" {
-		t.Errorf("Content-Security-Policy %q", csp)
+	if diff := cmp.Diff(policyOf(t, got.Body), got.Header.Get("Content-Security-Policy")); diff != "" {
+		t.Errorf("Content-Security-Policy (-want +got):\n%s", diff)
 	}
 	if kind := got.Header.Get("Content-Type"); kind != "text/html; charset=utf-8" {
 		t.Errorf("Content-Type %q", kind)

@@ -10,19 +10,25 @@ import (
 	"sync"
 	"testing"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// fakeOAuth is an OAuthService that the test plays: every code is good unless fails says otherwise.
+// fakeOAuth is an oauthsvc that the test plays: every code is good unless fails says otherwise.
 type fakeOAuth struct {
 	oauthv1.UnimplementedOAuthServiceServer
-	mu    sync.Mutex
-	fails map[string]error // by method
-	token *oauthv1.Token
-	calls []proto.Message
+	oauthv1.UnimplementedAccountServiceServer
+	mu      sync.Mutex
+	fails   map[string]error // by method
+	token   *oauthv1.Token
+	profile *oauthv1.UserInfo
+	states  map[string]string     // of each state, its code; a second code is refused as oauthsvc does
+	forget  func(context.Context) // what ForgetUser does besides; nil: nothing
+	calls   []proto.Message
 }
 
 const openPage = "https://open.weixin.qq.com/connect/oauth2/authorize"
@@ -68,6 +74,12 @@ func (o *fakeOAuth) ExchangeCode(_ context.Context, r *oauthv1.ExchangeCodeReque
 	if err := o.note("ExchangeCode", r); err != nil {
 		return nil, err
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if code, known := o.states[r.GetState()]; known && code != r.GetCode() {
+		return nil, service.NewError(codes.PermissionDenied, "STATE_USED", "confide", nil, nil)
+	}
+	o.states[r.GetState()] = r.GetCode()
 	return &oauthv1.ExchangeCodeResponse{Token: o.token}, nil
 }
 
@@ -75,7 +87,39 @@ func (o *fakeOAuth) GetUserInfo(_ context.Context, r *oauthv1.GetUserInfoRequest
 	if err := o.note("GetUserInfo", r); err != nil {
 		return nil, err
 	}
-	return &oauthv1.GetUserInfoResponse{User: testProfile()}, nil
+	return &oauthv1.GetUserInfoResponse{User: o.profile}, nil
+}
+
+func (o *fakeOAuth) ForgetUser(ctx context.Context, r *oauthv1.ForgetUserRequest) (*oauthv1.ForgetUserResponse, error) {
+	err := o.note("ForgetUser", r)
+	if o.forget != nil {
+		o.forget(ctx)
+	}
+	return &oauthv1.ForgetUserResponse{}, err
+}
+
+func (o *fakeOAuth) GetAccessToken(_ context.Context, r *oauthv1.GetAccessTokenRequest) (*oauthv1.GetAccessTokenResponse, error) {
+	return &oauthv1.GetAccessTokenResponse{AccessToken: testAccess, ExpireTime: &timestamppb.Timestamp{Seconds: 1767225600}}, o.note("GetAccessToken", r)
+}
+
+func (o *fakeOAuth) SignJsapi(_ context.Context, r *oauthv1.SignJsapiRequest) (*oauthv1.SignJsapiResponse, error) {
+	return &oauthv1.SignJsapiResponse{AppId: testAppID, Timestamp: 1767225600, NonceStr: "n", Signature: "s"}, o.note("SignJsapi", r)
+}
+
+func (o *fakeOAuth) SendCustomMessage(_ context.Context, r *oauthv1.SendCustomMessageRequest) (*oauthv1.SendCustomMessageResponse, error) {
+	return &oauthv1.SendCustomMessageResponse{}, o.note("SendCustomMessage", r)
+}
+
+func (o *fakeOAuth) SetTyping(_ context.Context, r *oauthv1.SetTypingRequest) (*oauthv1.SetTypingResponse, error) {
+	return &oauthv1.SetTypingResponse{}, o.note("SetTyping", r)
+}
+
+func (o *fakeOAuth) ListCallbackIps(_ context.Context, r *oauthv1.ListCallbackIpsRequest) (*oauthv1.ListCallbackIpsResponse, error) {
+	return &oauthv1.ListCallbackIpsResponse{Ips: []string{"101.226.103.0/25"}}, o.note("ListCallbackIps", r)
+}
+
+func (o *fakeOAuth) GetQuota(_ context.Context, r *oauthv1.GetQuotaRequest) (*oauthv1.GetQuotaResponse, error) {
+	return &oauthv1.GetQuotaResponse{DailyLimit: 10, Used: 3, Remain: 7}, o.note("GetQuota", r)
 }
 
 func testProfile() *oauthv1.UserInfo {
@@ -85,12 +129,14 @@ func testProfile() *oauthv1.UserInfo {
 // startOAuth runs a gateway with an oauthsvc that the test plays.
 func startOAuth(t testing.TB, change func(*Config)) (*fixture, *fakeOAuth) {
 	t.Helper()
-	fake := &fakeOAuth{fails: map[string]error{}, token: &oauthv1.Token{AccessToken: testAccess, Openid: testUser, Scope: "snsapi_userinfo"}}
+	fake := &fakeOAuth{fails: map[string]error{}, states: map[string]string{}, profile: testProfile(),
+		token: &oauthv1.Token{AccessToken: testAccess, Openid: testUser, Scope: "snsapi_userinfo"}}
 	g, err := service.ListenGRPC(service.NewEnv(slog.New(slog.DiscardHandler)), "listen", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	oauthv1.RegisterOAuthServiceServer(g.Server, fake)
+	oauthv1.RegisterAccountServiceServer(g.Server, fake)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(ctx) }()

@@ -41,7 +41,8 @@ func TestLogin(t *testing.T) {
 	}{
 		{"defaults", "", "", "/oauth/callback?return_to=%2Foauth%2Fuserinfo", "snsapi_userinfo", false},
 		{"all given", "https://wx.example.com", "?return_to=/shop%3Fa=1%26b=2&scope=snsapi_base&account=safe",
-			"https://wx.example.com/oauth/callback?account=safe&return_to=%2Fshop%3Fa%3D1%26b%3D2", "snsapi_base", true},
+			"https://wx.example.com/oauth/callback?account=safe&return_to=%2Fshop%3Fa%3D1%26b%3D2&scope=snsapi_base", "snsapi_base", true},
+		{"QR code", "https://wx.example.com", "?scope=snsapi_login", "https://wx.example.com/oauth/callback?return_to=%2Foauth%2Fuserinfo&scope=snsapi_login", "snsapi_login", true},
 		{"all empty", "https://wx.example.com/", "?return_to=&scope=&account=", "https://wx.example.com/oauth/callback?return_to=%2Foauth%2Fuserinfo", "snsapi_userinfo", true},
 		{"public URL without TLS", "http://wx.example.com:8000", "?account=plain", "http://wx.example.com:8000/oauth/callback?return_to=%2Foauth%2Fuserinfo", "snsapi_userinfo", false},
 	} {
@@ -158,8 +159,8 @@ func TestReturnAddressIsKept(t *testing.T) {
 // What is no login of ours ends before oauthsvc hears of it, and says one thing.
 func TestStates(t *testing.T) {
 	f, fake := startOAuth(t, nil)
-	signer := stateSigner{derive([]byte(testSessionKey), "state")}
-	other := stateSigner{derive([]byte("another key another key another key"), "state")}
+	signer := newStateSigner([][]byte{[]byte(testSessionKey)})
+	other := newStateSigner([][]byte{[]byte("another key another key another key")})
 	mine := f.login(t, "?return_to=/shop")
 	asked := len(fake.made())
 	now := time.Now()
@@ -210,7 +211,8 @@ func TestBadOAuthRequests(t *testing.T) {
 	asked := len(fake.made())
 	back := b.back(testCode)
 	for _, path := range []string{
-		loginPath + "?scope=snsapi_login", loginPath + "?account=nobody", loginPath + "?return_to=//evil.example", loginPath + "?%zz", loginPath + "?a;b",
+		loginPath + "?scope=snsapi_all", loginPath + "?force_popup=1", loginPath + "?force_snapshot=TRUE", loginPath + "?force_popup=true&force_popup=true", back + "&scope=snsapi_all", back + "&scope=snsapi_base&scope=snsapi_base",
+		loginPath + "?account=nobody", loginPath + "?return_to=//evil.example", loginPath + "?%zz", loginPath + "?a;b",
 		loginPath + "?scope=snsapi_base&scope=snsapi_base", loginPath + "?account=safe&account=plain", loginPath + "?return_to=/a&return_to=/b",
 		back + "&code=" + testCode, back + "&state=" + b.state, back + "&return_to=/x", back + "&account=plain&account=safe", back + "&account=nobody", back + "&%zz",
 		callbackPath + "?code=" + testCode + "&state=" + b.state + "&return_to=//evil.example",

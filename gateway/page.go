@@ -2,16 +2,14 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"html/template"
 	"log/slog"
 	"net/http"
-
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"regexp"
 
 	"wxgate/internal/service"
-	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 // pageError is a failure that a person in a browser reads.
@@ -37,58 +35,56 @@ func forbiddenPage(reason, retry string) *pageError {
 	return &pageError{http.StatusForbidden, reason, "This login is not valid, or took too long.", "登录无效或已过期。", retry}
 }
 
-// oauthFailure turns an error of oauthsvc into what the browser gets. It is the one place that does.
-func oauthFailure(err error, retry string) *pageError {
-	st := status.Convert(err)
-	reason := ""
-	for _, d := range st.Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			reason = info.GetReason()
-		}
-	}
-	switch {
-	case reason == trim(oauthv1.ErrorReason_ERROR_REASON_STATE_USED):
-		return forbiddenPage(reason, retry)
-	case reason == trim(oauthv1.ErrorReason_ERROR_REASON_CODE_USED),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_CODE_INVALID),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_CODE_EXPIRED),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_TOKEN_INVALID),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST):
-		return &pageError{http.StatusBadRequest, reason, "WeChat does not accept this login any more.", "微信不再接受这次登录。", retry}
-	case reason == trim(oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED),
-		reason == trim(oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED):
-		return &pageError{http.StatusBadRequest, reason, "WeChat did not allow this login.", "微信没有允许这次登录。", retry}
-	case st.Code() == codes.DeadlineExceeded:
-		return &pageError{http.StatusGatewayTimeout, "timeout", "WeChat took too long to answer.", "微信响应超时。", retry}
-	}
-	if reason == "" {
-		reason = st.Code().String()
-	}
-	return &pageError{http.StatusBadGateway, reason, "WeChat cannot be reached at the moment.", "暂时无法连接微信。", retry}
-}
-
-// trim returns a reason as google.rpc.ErrorInfo has it.
-func trim(r oauthv1.ErrorReason) string { return r.String()[len("ERROR_REASON_"):] }
-
 func (e *pageError) write(ctx context.Context, w http.ResponseWriter) {
 	service.LineOf(ctx).Add(slog.String("reason", e.reason))
-	_ = writePage(w, e.status, page{Title: e.chinese + " " + e.english, Retry: e.retry})
+	_ = writePage(w, e.status, page{Title: e.chinese + " " + e.english, Link: e.retry, Action: "重试 · Try again"})
 }
 
-type page struct{ Title, Retry string }
+// page is what a person in a browser reads, in two languages.
+type page struct {
+	Title        string
+	Image        string // an address; "": none
+	Rows         []row
+	Link, Action string // the one thing to do; Link "": nothing
+}
+
+// row is a line of a page's table.
+type row struct{ Name, Value string }
+
+// style is all the style that pages have.
+const style = `:root{color-scheme:light dark;font:100%/1.5 system-ui,sans-serif}` +
+	`body{margin:2rem auto;max-width:32rem;padding:0 1rem;overflow-wrap:anywhere}` +
+	`img{border-radius:.5rem;display:block}dl{display:grid;gap:.25rem 1rem;grid-template-columns:auto 1fr}dt{opacity:.7}dd{margin:0}`
 
 var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
-<html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title>
-<p>{{.Title}}</p>
-{{with .Retry}}<p><a href="{{.}}">重试 · Try again</a></p>
+<html lang="zh"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}}</title>
+<style>` + style + `</style>
+{{with .Image}}<img src="{{.}}" alt="" width="66" height="66" referrerpolicy="no-referrer">
+{{end}}<p>{{.Title}}</p>
+{{with .Rows}}<dl>{{range .}}<dt>{{.Name}}</dt><dd>{{.Value}}</dd>{{end}}</dl>
+{{end}}{{if .Link}}<p><a href="{{.Link}}">{{.Action}}</a></p>
 {{end}}</html>
 `))
 
+// contentPolicy is what pages may load: their own style, which is known by its hash, and nothing else.
+var contentPolicy = func() string {
+	sum := sha256.Sum256([]byte(style))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}()
+
+// imageOrigin finds scheme and host of an image's address. It takes only what can stand in a policy as it is.
+var imageOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)`)
+
 func writePage(w http.ResponseWriter, code int, p page) error {
+	policy := contentPolicy
+	if origin := imageOrigin.FindString(p.Image); origin != "" {
+		policy += "; img-src " + origin
+	} else {
+		p.Image = ""
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy", policy)
 	w.WriteHeader(code)
 	return pageTemplate.Execute(w, p)
 }

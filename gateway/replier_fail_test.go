@@ -143,10 +143,12 @@ func TestGatewayPanics(t *testing.T) {
 	f := start(t, nil)
 	second := &fixture{env: service.NewEnv(f.env.Log)}
 	cfg := testConfig(second.env)
-	mux := http.NewServeMux()
-	if err := routeCallbacks(mux, cfg, panicky{}); err != nil {
+	accounts, err := newRoster(cfg.Accounts, nil, time.Now())
+	if err != nil {
 		t.Fatal(err)
 	}
+	mux := http.NewServeMux()
+	routeCallbacks(mux, cfg, func() *roster { return accounts }, panicky{}, nil)
 	broken := httptest.NewServer(service.Handle(f.env.Log, false, mux))
 	defer broken.Close()
 	c := own.of(Safe, textXML(testText))

@@ -130,6 +130,10 @@ func FuzzReturnTo(f *testing.F) {
 		if host := browserHost(to); host != "own.example" && !slices.Contains(testHosts, host) {
 			t.Errorf("%q leads to %q", to, host)
 		}
+		resolved, err := (&url.URL{Scheme: "https", Host: "own.example", Path: "/"}).Parse(to)
+		if err != nil || resolved.User != nil || resolved.Host != "own.example" && !slices.Contains(testHosts, resolved.Host) {
+			t.Errorf("%q is resolved to %v, %v", to, resolved, err)
+		}
 		if strings.HasPrefix(to, "/") && browserHost(to) != "own.example" {
 			t.Errorf("%q is a path and leads to %q", to, browserHost(to))
 		}
@@ -147,7 +151,7 @@ func FuzzState(f *testing.F) {
 	f.Add("a", "b", strings.Repeat("0", 72), int64(601))
 	f.Add("a", "b", strings.Repeat("f", 72), int64(-1))
 	f.Add("a\x00", "b", strings.Repeat("é", 36), int64(1<<40))
-	signer := stateSigner{derive([]byte(testSessionKey), "state")}
+	signer := newStateSigner([][]byte{[]byte(testSessionKey)})
 	made := time.Unix(1767225600, 0)
 	f.Fuzz(func(t *testing.T, account, to, other string, later int64) {
 		state := signer.make(account, to, made)

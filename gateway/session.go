@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -15,23 +17,51 @@ const sessionLife = 7 * 24 * time.Hour
 
 const sessionCookie = "wxgate_session"
 
-// sessions keeps who is logged in, in a cookie that is encrypted, signed and expires.
-type sessions struct{ codec *securecookie.SecureCookie }
+// session is who is logged in, and how.
+type session struct {
+	Account string // whose user it is
+	Scope   string // what the user granted, as WeChat says it
+	User    *oauthv1.UserInfo
+}
 
-func newSessions(secret []byte) sessions {
-	codec := securecookie.New(derive(secret, "session signature"), derive(secret, "session encryption"))
-	codec.SetSerializer(securecookie.NopEncoder{})
-	codec.MaxAge(int(sessionLife.Seconds()))
-	return sessions{codec}
+// cookieForm is a session as its cookie holds it.
+type cookieForm struct {
+	Account string          `json:"account"`
+	Scope   string          `json:"scope"`
+	User    json.RawMessage `json:"user"` // oauth.v1.UserInfo
+}
+
+// sessions keeps who is logged in, in a cookie that is encrypted, signed and expires.
+type sessions struct{ codecs []securecookie.Codec } // the first makes, all are accepted
+
+func newSessions(keys [][]byte) (sessions, error) {
+	var pairs [][]byte
+	for _, key := range keys {
+		pairs = append(pairs, derive(key, "session signature"), derive(key, "session encryption"))
+	}
+	s := sessions{securecookie.CodecsFromPairs(pairs...)}
+	for _, codec := range s.codecs {
+		one, ok := codec.(*securecookie.SecureCookie)
+		if !ok {
+			return s, fmt.Errorf("securecookie gives a %T; expected a *securecookie.SecureCookie", codec)
+		}
+		one.SetSerializer(securecookie.NopEncoder{})
+		one.MaxAge(int(sessionLife.Seconds()))
+	}
+	return s, nil
 }
 
 // start sets the cookie of a user who logged in.
-func (s sessions) start(w http.ResponseWriter, user *oauthv1.UserInfo, secure bool) error {
-	data, err := protojson.Marshal(user)
+func (s sessions) start(w http.ResponseWriter, who session, secure bool) error {
+	user, err := protojson.Marshal(who.User)
 	if err != nil {
 		return err
 	}
-	value, err := s.codec.Encode(sessionCookie, data)
+	data, err := json.Marshal(cookieForm{who.Account, who.Scope, user})
+	if err != nil {
+		return err
+	}
+	value, err := securecookie.EncodeMulti(sessionCookie, data, s.codecs...)
 	if err != nil {
 		return err
 	}
@@ -39,21 +69,25 @@ func (s sessions) start(w http.ResponseWriter, user *oauthv1.UserInfo, secure bo
 	return nil
 }
 
-// user returns who is logged in, or nil.
-func (s sessions) user(r *http.Request) *oauthv1.UserInfo {
+// of returns who is logged in, or nil.
+func (s sessions) of(r *http.Request) *session {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
 		return nil
 	}
 	var data []byte
-	if err := s.codec.Decode(sessionCookie, cookie.Value, &data); err != nil {
+	if err := securecookie.DecodeMulti(sessionCookie, cookie.Value, &data, s.codecs...); err != nil {
 		return nil
 	}
-	user := &oauthv1.UserInfo{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, user); err != nil {
+	var form cookieForm
+	if err := json.Unmarshal(data, &form); err != nil {
 		return nil
 	}
-	return user
+	who := &session{form.Account, form.Scope, &oauthv1.UserInfo{}}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(form.User, who.User); err != nil {
+		return nil
+	}
+	return who
 }
 
 // end removes the cookie.

@@ -1,13 +1,13 @@
 package gateway
 
 import (
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -17,7 +17,7 @@ const stateLife = 10 * time.Minute
 // stateSigner makes and checks the state of a login. Nothing is kept: the state carries its expiry and a signature over
 // the account and the return address too, which travel in redirect_uri. WeChat takes at most 128 letters and digits;
 // a state has 72.
-type stateSigner struct{ key []byte }
+type stateSigner struct{ keys [][]byte } // the first makes, all are accepted
 
 const (
 	nonceLen = 16
@@ -25,11 +25,19 @@ const (
 	macLen   = 16
 )
 
+func newStateSigner(keys [][]byte) stateSigner {
+	var s stateSigner
+	for _, key := range keys {
+		s.keys = append(s.keys, derive(key, "state"))
+	}
+	return s
+}
+
 func (s stateSigner) make(account, returnTo string, now time.Time) string {
 	b := make([]byte, nonceLen, nonceLen+timeLen+macLen)
 	_, _ = rand.Read(b) // never fails
 	b = binary.BigEndian.AppendUint32(b, uint32(now.Add(stateLife).Unix()))
-	b = append(b, s.mac(b, account, returnTo)...)
+	b = append(b, mac(s.keys[0], b, account, returnTo)...)
 	return hex.EncodeToString(b)
 }
 
@@ -40,7 +48,7 @@ func (s stateSigner) check(state, account, returnTo string, now time.Time) error
 		return errors.New("state_malformed")
 	}
 	signed := b[:nonceLen+timeLen]
-	if !hmac.Equal(b[len(signed):], s.mac(signed, account, returnTo)) {
+	if !slices.ContainsFunc(s.keys, func(key []byte) bool { return hmac.Equal(b[len(signed):], mac(key, signed, account, returnTo)) }) {
 		return errors.New("state_forged")
 	}
 	if now.Unix() > int64(binary.BigEndian.Uint32(b[nonceLen:])) {
@@ -49,20 +57,11 @@ func (s stateSigner) check(state, account, returnTo string, now time.Time) error
 	return nil
 }
 
-func (s stateSigner) mac(signed []byte, account, returnTo string) []byte {
-	h := hmac.New(sha256.New, s.key)
+func mac(key, signed []byte, account, returnTo string) []byte {
+	h := hmac.New(sha256.New, key)
 	h.Write(signed)
 	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(account))))
 	h.Write([]byte(account))
 	h.Write([]byte(returnTo))
 	return h.Sum(nil)[:macLen]
-}
-
-// derive makes one of several keys out of a secret.
-func derive(secret []byte, purpose string) []byte {
-	key, err := hkdf.Key(sha256.New, secret, nil, "wxgate "+purpose, sha256.Size)
-	if err != nil {
-		panic(err) // only a length beyond 8160 bytes fails
-	}
-	return key
 }

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"wxgate/internal/service"
+	replierv1 "wxgate/proto/replier/v1"
+)
+
+// holder is a replier whose answers are never ready.
+type holder struct {
+	replierv1.UnimplementedReplierServiceServer
+}
+
+func (holder) Reply(context.Context, *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	return &replierv1.ReplyResponse{Hold: true}, nil
+}
+
+// TestHold: where the answer is not ready WeChat gets none at all, until it hangs up: anything else would be the last
+// word to the user.
+func TestHold(t *testing.T) {
+	g, err := service.ListenGRPC(service.NewEnv(slog.New(slog.DiscardHandler)), "listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replierv1.RegisterReplierServiceServer(g.Server, holder{})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	f := start(t, func(cfg *Config) { cfg.Replier = g.Addr().String() })
+	c := own.plain("/", textXML(testText))
+	hangUp, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer stop()
+	req, err := http.NewRequestWithContext(hangUp, http.MethodPost, f.public+c.path+"?"+c.query, strings.NewReader(c.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err == nil {
+		resp.Body.Close()
+		t.Fatalf("answered %s", resp.Status)
+	}
+	if hangUp.Err() == nil {
+		t.Errorf("the connection ended before WeChat hung up: %v", err)
+	}
+	for len(f.outcomes(t)) == 0 {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got := f.outcomes(t); got["hold"] != 1 || len(got) != 1 {
+		t.Errorf("outcomes %v, want one hold", got)
+	}
+	line := f.lines(t, "http")[0]
+	if line["outcome"] != "hold" || line["error"] != nil {
+		t.Errorf("line: %v", line)
+	}
+}

@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"wxgate/internal/service"
+)
+
+// userinfo shows a user to themselves: to a person in a browser as a page, to all else as JSON.
+func (o *oauth) userinfo(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Vary", "Accept")
+	who := o.sessions.of(r)
+	switch person := prefersHTML(r.Header.Values("Accept")); {
+	case person && who == nil:
+		return writePage(w, http.StatusUnauthorized, page{Title: "你没有登录。 You are not logged in.", Link: loginPath, Action: "登录 · Log in"})
+	case person:
+		return writePage(w, http.StatusOK, userPage(who))
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	if who == nil {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"error":"not logged in","login":"` + loginPath + `"}` + "\n"))
+		return nil
+	}
+	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(who.User)
+	if err != nil {
+		return err
+	}
+	_, _ = w.Write(append(data, '\n'))
+	return nil
+}
+
+// userPage is the page of a user who is logged in.
+func userPage(who *session) page {
+	nickname := who.User.GetNickname()
+	if nickname == "" {
+		nickname = "—" // snsapi_base shows none
+	}
+	return page{
+		Title: "已登录 · Logged in",
+		Image: who.User.GetHeadimgurl(),
+		Rows: []row{
+			{"昵称 · Nickname", nickname},
+			{"openid", service.Short(who.User.GetOpenid())},
+			{"公众号 · Account", who.Account},
+			{"授权范围 · Scope", strings.Trim(who.Scope, ",")}, // WeChat sometimes ends it with a comma
+			{"快照页 · Snapshot page", "否 · no"},              // its users are never logged in, see callback
+		},
+		Link:   logoutPath,
+		Action: "退出登录 · Log out",
+	}
+}
+
+// prefersHTML tells whether Accept headers name text/html, and rank it above JSON: those of a browser that opens a page
+// do, those of fetch, curl and HTTP libraries do not.
+func prefersHTML(accept []string) bool {
+	quality := map[string]float64{}
+	for item := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, parameters, err := mime.ParseMediaType(item)
+		if err != nil {
+			continue
+		}
+		quality[kind] = 1
+		if q, err := strconv.ParseFloat(parameters["q"], 64); err == nil {
+			quality[kind] = q
+		}
+	}
+	json := quality["*/*"]
+	for _, kind := range []string{"application/*", "application/json"} {
+		if q, named := quality[kind]; named {
+			json = q
+		}
+	}
+	return quality["text/html"] > json
+}
+
+// logout ends the session.
+func (o *oauth) logout(w http.ResponseWriter, r *http.Request) error {
+	q, err := parameters(r, "return_to")
+	if err != nil {
+		return err
+	}
+	if q["return_to"] == "" {
+		o.sessions.end(w, o.secure(r))
+		return writePage(w, http.StatusOK, page{Title: "已退出登录。 Logged out.", Link: loginPath, Action: "登录 · Log in"})
+	}
+	if !allowedReturn(q["return_to"], o.returnHosts) {
+		return returnPage()
+	}
+	o.sessions.end(w, o.secure(r))
+	redirect(w, q["return_to"])
+	return nil
+}
