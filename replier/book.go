@@ -1,12 +1,17 @@
 package replier
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
 	replierv1 "wxgate/proto/replier/v1"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // book is all rules of a replier. It is immutable: a message ends with the book that it began with.
@@ -17,6 +22,7 @@ type book struct {
 
 // edition is a rules file as it was loaded.
 type edition struct {
+	path     string // "": the built-in rules
 	rules    *Rules
 	version  int
 	hash     string
@@ -39,7 +45,64 @@ func (c Config) readBook(load *configfile.Load, before *book) *book {
 	if before == nil {
 		before = &book{}
 	}
-	return &book{main: c.readEdition(load, c.Rules, before.main)}
+	paths := c.accountRules(load, before)
+	b := &book{main: c.readEdition(load, c.Rules, before.main), accounts: map[string]*edition{}}
+	byPath := map[string]*edition{c.Rules: b.main}
+	for _, name := range slices.Sorted(maps.Keys(paths)) {
+		path := paths[name]
+		if byPath[path] == nil {
+			byPath[path] = c.readEdition(load, path, before.ofPath(path))
+		}
+		b.accounts[name] = byPath[path]
+	}
+	return b
+}
+
+// accountRules returns the rules file of each account that has one of its own.
+func (c Config) accountRules(load *configfile.Load, before *book) map[string]string {
+	paths := map[string]string{}
+	if c.AccountsFile == "" {
+		return paths
+	}
+	read := &configfile.Load{}
+	list := accounts.Read(read, c.AccountsFile, accounts.Replier)
+	switch {
+	case read.Err() == nil || before.main == nil:
+		load.Need(read)
+	default: // refused: the accounts of before go on
+		load.Add(read)
+		for name, e := range before.accounts {
+			paths[name] = e.path
+		}
+		return paths
+	}
+	for _, a := range list {
+		if a.Rules != "" {
+			paths[a.Name] = a.Rules
+		}
+	}
+	return paths
+}
+
+// ofPath returns the edition of a file; nil where there is none.
+func (b *book) ofPath(path string) *edition {
+	for _, e := range b.accounts {
+		if e.path == path {
+			return e
+		}
+	}
+	return nil
+}
+
+// editions returns each edition once.
+func (b *book) editions() []*edition {
+	all := []*edition{b.main}
+	for _, name := range slices.Sorted(maps.Keys(b.accounts)) {
+		if e := b.accounts[name]; !slices.Contains(all, e) {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 func (c Config) readEdition(load *configfile.Load, path string, before *edition) *edition {
@@ -55,7 +118,7 @@ func (c Config) readEdition(load *configfile.Load, path string, before *edition)
 		load.Add(read)
 	}
 	if rules != nil {
-		e := &edition{rules: rules, version: 1, hash: read.Hash(), at: time.Now(), files: read.Files(), read: read}
+		e := &edition{path: path, rules: rules, version: 1, hash: hash(path, read), at: time.Now(), files: read.Files(), read: read}
 		if before != nil {
 			e.version = before.version + 1
 		}
@@ -67,6 +130,15 @@ func (c Config) readEdition(load *configfile.Load, path string, before *edition)
 	older := *before
 	older.problems, older.read = read.Problems, read
 	return &older
+}
+
+// hash returns the hash of a rules file, or of the built-in rules.
+func hash(path string, read *configfile.Load) string {
+	if path != "" {
+		return read.Hash()
+	}
+	sum := sha256.Sum256(builtin)
+	return hex.EncodeToString(sum[:])
 }
 
 func (e *edition) proto() *replierv1.GetRulesResponse {

@@ -106,11 +106,10 @@ func (l *loader) patterns(n *yaml.Node, a *alternatives) {
 		if !ok {
 			continue
 		}
-		flags := ""
-		if a.fold {
-			flags = "(?i)"
+		pattern, problem, offset := compilePattern(source)
+		if problem == "" && a.fold {
+			pattern, problem, _ = compilePattern("(?i)" + foldPattern(source))
 		}
-		pattern, problem, offset := compilePattern(flags, source)
 		if problem != "" {
 			l.FailInside(item, offset, "matches: %s", problem)
 			continue
@@ -120,8 +119,8 @@ func (l *loader) patterns(n *yaml.Node, a *alternatives) {
 }
 
 // compilePattern compiles a regular expression; offset is where in source a problem is.
-func compilePattern(flags, source string) (pattern *regexp.Regexp, problem string, offset int) {
-	parsed, err := syntax.Parse(flags+source, syntax.Perl)
+func compilePattern(source string) (pattern *regexp.Regexp, problem string, offset int) {
+	parsed, err := syntax.Parse(source, syntax.Perl)
 	var invalid *syntax.Error
 	if errors.As(err, &invalid) {
 		at := max(0, strings.Index(source, invalid.Expr))
@@ -134,7 +133,7 @@ func compilePattern(flags, source string) (pattern *regexp.Regexp, problem strin
 		}
 	}
 	if err == nil {
-		pattern, err = regexp.Compile(flags + source)
+		pattern, err = regexp.Compile(source)
 	}
 	if err != nil {
 		return nil, err.Error(), 0

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,9 +38,20 @@ func (l *loader) expectation(n *yaml.Node) {
 		"rule":    func(n *yaml.Node) { e.rule, _ = l.Scalar(n) },
 		"reply":   func(n *yaml.Node) { e.reply = l.reply(n) },
 		"forward": func(n *yaml.Node) { e.forward, _ = l.Scalar(n) },
-		"silent":  func(n *yaml.Node) { e.silent = l.truth(n) },
+		"silent": func(n *yaml.Node) {
+			if e.silent = n.ShortTag() == "!!bool" && l.truth(n); !e.silent {
+				l.Fail(n, "silent: expected true")
+			}
+		},
 	})
-	if n.Kind == yaml.MappingNode && configfile.Find(n, "message") == nil {
+	given := func(key string) bool { return configfile.Find(n, key) != nil }
+	if n.Kind == yaml.MappingNode && !slices.ContainsFunc([]string{"rule", "reply", "forward", "silent"}, given) {
+		l.Fail(n, "expects nothing; expected rule, reply, forward or silent")
+	}
+	if given("reply") && (given("forward") || given("silent")) || given("forward") && given("silent") {
+		l.Fail(n, "expects several things; expected one of reply, forward or silent")
+	}
+	if n.Kind == yaml.MappingNode && !given("message") {
 		l.Fail(n, "message: missing; expected a text, or a message such as {event: {event: CLICK, event_key: help}}")
 	}
 	if at := configfile.Find(n, "at"); at != nil && e.msg != nil {
@@ -75,9 +87,7 @@ func (l *loader) message(n *yaml.Node) *wechatv1.Message {
 		l.Fail(n, "message: no wechat.v1.Message: %s", jsonPlace.ReplaceAllString(err.Error(), ""))
 		return nil
 	}
-	if arm := msg.ProtoReflect().WhichOneof(msg.ProtoReflect().Descriptor().Oneofs().ByName("content")); arm != nil && msg.MsgType == "" {
-		msg.MsgType = string(arm.Name()) // the arms have the names of the types
-	}
+	msg.MsgType = msg.Kind()
 	return msg
 }
 

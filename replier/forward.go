@@ -1,6 +1,7 @@
 package replier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
@@ -52,10 +54,7 @@ type bots struct {
 
 // ask returns the bot's answer to a message; it is one that WeChat would take.
 func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
-	hops := 0
-	if values := metadata.ValueFromIncomingContext(ctx, forwardsKey); len(values) > 0 {
-		hops, _ = strconv.Atoi(values[0])
-	}
+	hops := handedOn(ctx)
 	if hops >= maxForwards {
 		return nil, fmt.Errorf("forward to %s: the message was handed on %d times; do repliers forward in a circle?", f.to, hops)
 	}
@@ -65,11 +64,9 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message) (*wec
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(spare, time.Until(deadline)/4)))
 		defer cancel()
 	}
-	if f.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, f.timeout)
-		defer cancel()
-	}
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(f.timeout, maxTimeout))
+	defer cancel()
+	ctx = limited
 	reply, err := b.call(ctx, f.to, msg)
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", f.to, err)
@@ -78,6 +75,16 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message) (*wec
 		return nil, fmt.Errorf("forward to %s: the answer: %w", f.to, err)
 	}
 	return reply, nil
+}
+
+// handedOn returns how often another replier handed the message on to this one.
+func handedOn(ctx context.Context) int {
+	values := metadata.ValueFromIncomingContext(ctx, forwardsKey)
+	if len(values) == 0 {
+		return 0
+	}
+	hops, _ := strconv.Atoi(values[0])
+	return hops
 }
 
 func (b *bots) call(ctx context.Context, to string, msg *wechatv1.Message) (*wechatv1.Reply, error) {
@@ -90,7 +97,7 @@ func (b *bots) call(ctx context.Context, to string, msg *wechatv1.Message) (*wec
 	}
 	resp, err := replierv1.NewReplierServiceClient(conn).Reply(ctx, &replierv1.ReplyRequest{Message: msg})
 	if err != nil {
-		return nil, errors.New(status.Code(err).String()) // the bot's words may repeat the message
+		return nil, wordless(err)
 	}
 	return resp.GetReply(), nil
 }
@@ -111,14 +118,27 @@ func (b *bots) handle(ctx context.Context, h Handler, msg *wechatv1.Message) (*w
 			}
 			done <- r
 		}()
-		r.reply, r.err = h(ctx, own)
+		if r.reply, r.err = h(ctx, own); r.err != nil {
+			r.err = wordless(r.err)
+		}
 	}()
 	select {
 	case r := <-done:
 		return r.reply, r.err
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, wordless(ctx.Err())
 	}
+}
+
+// wordless is a bot's error without its words, which may repeat the message.
+func wordless(err error) error {
+	if s, ok := status.FromError(err); ok {
+		return errors.New(s.Code().String())
+	}
+	if code := status.FromContextError(err).Code(); code != codes.Unknown {
+		return errors.New(code.String())
+	}
+	return fmt.Errorf("an error of type %T", err)
 }
 
 // dial returns the connection to a gRPC target, which is made once.

@@ -142,6 +142,7 @@ func (l *lookup) hits(text string) places {
 		return nil
 	}
 	var found places
+	most := maxHits
 	for it := l.machine.IterOverlapping(text); ; {
 		hit := it.Next()
 		if hit == nil {
@@ -152,9 +153,10 @@ func (l *lookup) hits(text string) places {
 		if hit.Start() == 0 {
 			found = append(found, l.prefix[hit.Pattern()]...)
 		}
-		if len(found) > maxHits && len(found) == cap(found) {
+		if len(found) > most {
 			slices.Sort(found)
 			found = slices.Compact(found)
+			most = max(maxHits, 2*len(found))
 		}
 	}
 }
@@ -211,9 +213,10 @@ func (c *candidates) next() (place int32, ok bool) {
 		}
 	}
 	for i, list := range c.lists[:c.n] {
-		if len(list) > 0 && list[0] == place {
-			c.lists[i] = list[1:]
+		for len(list) > 0 && list[0] == place { // twice where a rule says one thing twice, as "Hi" and "hi" folded
+			list = list[1:]
 		}
+		c.lists[i] = list
 	}
 	return place, ok
 }

@@ -105,13 +105,16 @@ var bad = map[string][]string{
 	},
 	"expect": {
 		`5:5: expect: unknown key "says"; expected message, at, rule and one of reply, forward or silent`,
+		`4:5: expect: expects nothing; expected rule, reply, forward or silent`,
 		`6:5: expect: message: missing; expected a text, or a message such as {event: {event: CLICK, event_key: help}}`,
-		`7:14: expect: message: no wechat.v1.Message: unknown field "evnt"`,
-		`9:21: expect: aliases (*t) are not resolved, write it out`,
+		`7:15: expect: message: no wechat.v1.Message: unknown field "evnt"`,
+		`9:22: expect: aliases (*t) are not resolved, write it out`,
 		`11:9: expect: at: expected a time such as 2026-01-31T09:30:00+08:00`,
-		`13:23: expect: undeclared reference to 'nope'`,
-		`14:5: expect: expected message, at, rule and one of reply, forward or silent`,
-		`15:14: expect: message: no wechat.v1.Message: invalid value for int64 field msgId: "x"`,
+		`14:23: expect: undeclared reference to 'nope'`,
+		`15:5: expect: expected message, at, rule and one of reply, forward or silent`,
+		`16:15: expect: message: no wechat.v1.Message: invalid value for int64 field msgId: "x"`,
+		`17:27: expect: silent: expected true`,
+		`18:5: expect: expects several things; expected one of reply, forward or silent`,
 	},
 	"forward": {
 		`2:3: default: unknown key "name"; expected one of reply, random, forward or silent`,
@@ -272,19 +275,27 @@ func TestLoadRulesBad(t *testing.T) {
 	}
 }
 
+// TestLoadRulesGood: each file of testdata/good loads, warns as often as told, and does what it expects of itself.
 func TestLoadRulesGood(t *testing.T) {
-	want := map[string]int{"bom": 1, "crlf": 2, "json": 1, "match": 8, "replies": 10, "unnamed": 3}
-	got := map[string]int{}
+	type counts struct{ rules, warnings, expectations int }
+	want := map[string]counts{
+		"bom": {1, 0, 0}, "conditions": {13, 0, 0}, "crlf": {2, 0, 0}, "expect": {6, 0, 11}, "fold": {5, 0, 0}, "include": {7, 0, 1},
+		"json": {1, 0, 0}, "match": {8, 1, 0}, "replies": {10, 0, 0}, "times": {8, 0, 0}, "unnamed": {3, 1, 0},
+	}
+	got := map[string]counts{}
 	for _, name := range yamlFiles(t, "good") {
 		rules, err := LoadRules(filepath.Join("testdata", "good", name+".yaml"))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got[name] = rules.Len()
+		got[name] = counts{rules.Len(), len(rules.Warnings()), rules.Expectations()}
+		if unmet := rules.Check(t.Context()); unmet != nil {
+			t.Errorf("%s: %v", name, unmet)
+		}
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("rules in each file (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(counts{})); diff != "" {
+		t.Errorf("rules, warnings and expectations in each file (-want +got):\n%s", diff)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"golang.org/x/text/cases"
@@ -52,7 +53,7 @@ type subject struct {
 }
 
 func newSubject(msg *wechatv1.Message) *subject {
-	s := &subject{msg: msg, msgType: strings.ToLower(msg.GetMsgType()), sent: time.Now()}
+	s := &subject{msg: msg, msgType: strings.ToLower(msg.Kind()), sent: time.Now()}
 	if e := msg.GetEvent(); e != nil {
 		s.isEvent, s.event = true, strings.ToLower(e.GetEvent())
 	}
@@ -62,9 +63,16 @@ func newSubject(msg *wechatv1.Message) *subject {
 	return s
 }
 
+// maxLooked is how much of a text conditions look at, in bytes: regular expressions take their time. WeChat's users can
+// send some 6,000.
+const maxLooked = 8 << 10
+
 // text returns the text of a text message, folded where asked.
 func (s *subject) text(folded bool) string {
 	text := s.msg.GetText().GetContent()
+	if len(text) > maxLooked {
+		text = text[:maxLooked]
+	}
 	if !folded {
 		return text
 	}
@@ -79,6 +87,25 @@ func foldWhole(s string) string { return strings.TrimSpace(foldPart(s)) }
 
 // foldPart folds a part of a text, whose blanks count.
 func foldPart(s string) string { return cases.Fold().String(width.Fold.String(s)) }
+
+// foldPattern folds a regular expression: a folded text has nothing of what is not ASCII and folds to something else.
+// What becomes ASCII, as the full-width "（", stays itself.
+func foldPattern(source string) string {
+	var b strings.Builder
+	for _, r := range source {
+		as := string(r)
+		if r >= utf8.RuneSelf {
+			if as = foldPart(as); len(as) == 1 {
+				as = regexp.QuoteMeta(as)
+			}
+			if as == "-" { // means a range inside [ ]
+				as = `\-`
+			}
+		}
+		b.WriteString(as)
+	}
+	return b.String()
+}
 
 // Why a rule does not match, for those who ask.
 const (

@@ -1,6 +1,7 @@
 package replier
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
@@ -22,18 +23,32 @@ func warnUnreachable(load *configfile.Load, r *Rules) {
 			continue
 		}
 		// A rule that takes all that b matches takes this message: only those that may match it are looked at.
-		left := r.index.candidates(newSubject(b.match.example()))
+		example := b.match.example()
+		left := r.index.candidates(newSubject(example))
 		for place, ok := left.next(); ok && int(place) < i && compared < maxCompared; place, ok = left.next() {
 			compared++
-			if a := &r.list[place]; a.match.covers(&b.match) {
+			if a := &r.list[place]; a.match.covers(&b.match) && a.surely(example) {
+				at := fmt.Sprintf("line %d", a.line)
+				if a.file != b.file {
+					at = fmt.Sprintf("%s:%d", a.file, a.line)
+				}
 				load.Warnings = append(load.Warnings, configfile.Problem{
 					File: b.file, Line: b.line, Column: b.column, In: fmt.Sprintf("rule %q", b.name),
-					Text: fmt.Sprintf("never answers: rule %q (line %d) takes everything that it matches", a.name, a.line),
+					Text: fmt.Sprintf("never answers: rule %q (%s) takes everything that it matches", a.name, at),
 				})
 				break
 			}
 		}
 	}
+}
+
+// surely tells whether a rule that matches a message answers it, as far as one can know: a bot may be away.
+func (a *action) surely(msg *wechatv1.Message) bool {
+	if a.forward != nil {
+		return a.forward.fallback != nil && a.forward.fallback.surely(msg)
+	}
+	_, err := a.all(context.Background(), msg)
+	return err == nil
 }
 
 // example returns a message that the rule matches, but for what no message can be made from: expressions, regular
@@ -104,19 +119,14 @@ func (a *alternatives) covers(b *alternatives) bool {
 	if b.fold && !a.fold {
 		return false
 	}
-	as := func(s string) string { // how a sees what b says
-		if a.fold {
-			return foldPart(s)
+	as := func(s string) string { // what a surely sees of it: folding may take blanks from its ends
+		if a.fold && !b.fold {
+			return foldWhole(s)
 		}
 		return s
 	}
-	for _, s := range b.exact {
-		if a.fold {
-			s = foldWhole(s)
-		}
-		if !a.match(s) {
-			return false
-		}
+	if slices.ContainsFunc(b.exact, func(s string) bool { return !a.match(as(s)) }) {
+		return false
 	}
 	for _, p := range b.prefixes {
 		if !hasPrefixOf(as(p), a.prefixes) && !hasPartOf(as(p), a.contains) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -25,16 +26,27 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // running is a replier that serves, and a client of it.
 type running struct {
 	replierv1.ReplierServiceClient
-	env service.Env
-	log *logBuffer
+	rules replierv1.RulesServiceClient
+	addr  string
+	env   service.Env
+	log   *logBuffer
 }
 
 // start serves a rules file (path, "" for the built-in rules) until the test ends.
 func start(t *testing.T, path string) *running {
 	t.Helper()
+	return startConfig(t, Config{Rules: path})
+}
+
+// startConfig is start with more than a rules file.
+func startConfig(t *testing.T, cfg Config) *running {
+	t.Helper()
 	log := &logBuffer{}
-	env := service.NewEnv(slog.New(slog.NewJSONHandler(log, nil)))
-	s, err := New(Config{Env: env, Listen: "127.0.0.1:0", Rules: path})
+	cfg.Env = service.NewEnv(slog.New(slog.NewJSONHandler(log, nil)))
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,17 +64,23 @@ func start(t *testing.T, path string) *running {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return &running{replierv1.NewReplierServiceClient(conn), env, log}
+	return &running{replierv1.NewReplierServiceClient(conn), replierv1.NewRulesServiceClient(conn), s.Addr().String(), cfg.Env, log}
 }
 
 // startRules is start with a file that holds text.
 func startRules(t *testing.T, text string) *running {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "rules.yaml")
+	return start(t, write(t, t.TempDir(), "rules.yaml", text))
+}
+
+// write makes a file in dir, and returns its path.
+func write(tb testing.TB, dir, name, text string) string {
+	tb.Helper()
+	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return start(t, path)
+	return path
 }
 
 // ask returns the answer to a message; nil: none.
@@ -135,15 +153,19 @@ func (l *logBuffer) line(t *testing.T) map[string]any {
 		}
 		delete(found, key)
 	}
+	delete(found, "peer") // the test itself
 	return found
 }
 
 const openid = "oABCDEF1234567890abcdefghijk"
 
+// sentBefore counts messages: each has an id of its own.
+var sentBefore atomic.Int64
+
 func message(msgType string) *wechatv1.Message {
 	return &wechatv1.Message{
 		Account: "shop", ToUserName: "gh_0123456789ab", FromUserName: openid, CreateTime: 1460537339,
-		MsgType: msgType, MsgId: 3272960105994287638,
+		MsgType: msgType, MsgId: 3272960105994287638 + sentBefore.Add(1),
 	}
 }
 

@@ -38,11 +38,7 @@ func (l *loader) reply(n *yaml.Node) maker {
 		}
 		return r, nil
 	}
-	if !c.constant {
-		return build
-	}
-	// Always the same: made once.
-	r, err := build(context.Background(), nil)
+	r, err := build(context.Background(), nil) // texts that follow from the message are there, and not empty
 	if err == nil {
 		err = r.Validate()
 	}
@@ -52,7 +48,10 @@ func (l *loader) reply(n *yaml.Node) maker {
 	case r.GetContent() == nil || proto.Equal(r.GetText(), &wechatv1.TextReply{}):
 		l.Fail(n, "the reply says nothing; expected one that does, or silent: true in its place")
 	}
-	return func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return r, nil }
+	if !c.constant {
+		return build
+	}
+	return func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return r, nil } // always the same: made once
 }
 
 type replyCompiler struct {
@@ -130,6 +129,10 @@ func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) 
 	}
 	c.constant = false
 	return func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error {
+		if msg == nil {
+			dst.Set(fd, protoreflect.ValueOfString(text))
+			return nil
+		}
 		text, err := t.text(ctx, msg)
 		if err != nil {
 			return err

@@ -121,6 +121,8 @@ func TestMatch(t *testing.T) {
 // TestReplies runs the rules of testdata/good/replies.yaml: every kind of reply.
 func TestReplies(t *testing.T) {
 	r := start(t, "testdata/good/replies.yaml")
+	film := video()
+	film.MsgId = 3272960105994287638
 	for _, tt := range []struct {
 		name string
 		msg  *wechatv1.Message
@@ -129,7 +131,7 @@ func TestReplies(t *testing.T) {
 		{"text", text("hi"), says("you said hi")},
 		{"image", image(), &wechatv1.Reply{Content: &wechatv1.Reply_Image{Image: &wechatv1.ImageReply{MediaId: "image-7"}}}},
 		{"voice", voice(""), &wechatv1.Reply{Content: &wechatv1.Reply_Voice{Voice: &wechatv1.VoiceReply{MediaId: "voice-1"}}}},
-		{"video", video(), &wechatv1.Reply{Content: &wechatv1.Reply_Video{Video: &wechatv1.VideoReply{
+		{"video", film, &wechatv1.Reply{Content: &wechatv1.Reply_Video{Video: &wechatv1.VideoReply{
 			MediaId: "video-7", Title: "A video", Description: "3272960105994287638",
 		}}}},
 		{"music", shortvideo(), &wechatv1.Reply{Content: &wechatv1.Reply_Music{Music: &wechatv1.MusicReply{

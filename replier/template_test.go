@@ -52,7 +52,9 @@ func TestTemplate(t *testing.T) {
 			if len(errs) > 0 {
 				t.Fatalf("compile: %v", errs)
 			}
-			got, err := compiled.text(t.Context(), text("hello"))
+			hello := text("hello")
+			hello.MsgId = 3272960105994287638
+			got, err := compiled.text(t.Context(), hello)
 			if err != nil || got != tt.want {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}

@@ -1,0 +1,203 @@
+package replier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// startCounting serves a bot that answers with the number of its calls, once gate is closed.
+func startCounting(t *testing.T, gate <-chan struct{}) (*running, *atomic.Int32) {
+	t.Helper()
+	var calls atomic.Int32
+	return startConfig(t, Config{
+		Rules: write(t, t.TempDir(), "rules.yaml", "rules:\n  - {name: bot, forward: handler:bot}\n"),
+		Handlers: map[string]Handler{"bot": func(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) {
+			n := calls.Add(1)
+			select {
+			case <-gate:
+			case <-ctx.Done():
+			}
+			return says(fmt.Sprintf("call %d", n)), nil
+		}},
+	}), &calls
+}
+
+func closed() <-chan struct{} {
+	gate := make(chan struct{})
+	close(gate)
+	return gate
+}
+
+// TestRetryGetsTheAnswer: the handler runs once, and each of WeChat's attempts gets what it said.
+func TestRetryGetsTheAnswer(t *testing.T) {
+	r, calls := startCounting(t, closed())
+	for _, msg := range []*wechatv1.Message{text("a"), event("CLICK", "k")} {
+		want := says(fmt.Sprintf("call %d", calls.Load()+1))
+		for range 3 {
+			if diff := cmp.Diff(want, r.ask(t, proto.CloneOf(msg)), protocmp.Transform()); diff != "" {
+				t.Errorf("reply (-want +got):\n%s", diff)
+			}
+		}
+	}
+	if calls.Load() != 2 {
+		t.Errorf("%d calls, want 2", calls.Load())
+	}
+	if diff := cmp.Diff(map[string]float64{"reply": 6}, r.outcomes(t)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
+// TestOtherMessagesAreApart: what differs in one part of its key is another message, and one that WeChat cannot have
+// sent is always answered anew.
+func TestOtherMessagesAreApart(t *testing.T) {
+	r, calls := startCounting(t, closed())
+	change := func(msg *wechatv1.Message, f func(*wechatv1.Message)) *wechatv1.Message {
+		msg = proto.CloneOf(msg)
+		f(msg)
+		return msg
+	}
+	hello, click := text("hello"), event("CLICK", "k")
+	bare := text("hello")
+	bare.MsgId = 0
+	all := []*wechatv1.Message{
+		hello,
+		change(hello, func(m *wechatv1.Message) { m.Account = "other" }),
+		change(hello, func(m *wechatv1.Message) { m.ToUserName = "gh_other" }),
+		change(hello, func(m *wechatv1.Message) { m.FromUserName = "oAnother" }),
+		change(hello, func(m *wechatv1.Message) { m.MsgId++ }),
+		click,
+		change(click, func(m *wechatv1.Message) { m.CreateTime++ }),
+		change(click, func(m *wechatv1.Message) { m.GetEvent().Event = "VIEW" }),
+		change(click, func(m *wechatv1.Message) { m.GetEvent().EventKey = "l" }),
+		bare, bare,
+	}
+	for i, msg := range all {
+		want := says(fmt.Sprintf("call %d", i+1))
+		if diff := cmp.Diff(want, r.ask(t, msg), protocmp.Transform()); diff != "" {
+			t.Errorf("message %d (-want +got):\n%s", i, diff)
+		}
+	}
+	if int(calls.Load()) != len(all) {
+		t.Errorf("%d calls, want %d", calls.Load(), len(all))
+	}
+}
+
+// TestRetryJoins: an attempt that comes while the message is worked on gets the answer of the first.
+func TestRetryJoins(t *testing.T) {
+	gate := make(chan struct{})
+	r, calls := startCounting(t, gate)
+	msg := text("a")
+	replies := make(chan *wechatv1.Reply)
+	for range 3 {
+		go func() {
+			resp, err := r.Reply(t.Context(), &replierv1.ReplyRequest{Message: msg})
+			if err != nil {
+				t.Error(err)
+			}
+			replies <- resp.GetReply()
+		}()
+	}
+	close(gate)
+	for range 3 {
+		if diff := cmp.Diff(says("call 1"), <-replies, protocmp.Transform()); diff != "" {
+			t.Errorf("reply (-want +got):\n%s", diff)
+		}
+	}
+	if calls.Load() != 1 {
+		t.Errorf("%d calls, want 1", calls.Load())
+	}
+}
+
+// TestHold: while the answer is not ready, WeChat is to send the message again; after its last attempt it is given up.
+func TestHold(t *testing.T) {
+	gate := make(chan struct{})
+	r, calls := startCounting(t, gate)
+	msg := text("a")
+	attempt := func() *replierv1.ReplyResponse {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: msg})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp
+	}
+	for i, want := range []bool{true, true, false} {
+		if resp := attempt(); resp.GetHold() != want || resp.GetReply() != nil {
+			t.Errorf("attempt %d: %v, want hold %t", i+1, resp, want)
+		}
+	}
+	close(gate)
+	resp, err := r.Reply(t.Context(), &replierv1.ReplyRequest{Message: msg})
+	if err != nil || resp.GetHold() || !proto.Equal(resp.GetReply(), says("call 1")) {
+		t.Errorf("got %v, %v once it was ready", resp, err)
+	}
+	if calls.Load() != 1 {
+		t.Errorf("%d calls, want 1", calls.Load())
+	}
+	if diff := cmp.Diff(map[string]float64{"hold": 2, "given_up": 1, "reply": 1}, r.outcomes(t)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
+// TestOncePanics: a handler that panics is an error for all attempts, and the process goes on.
+func TestOncePanics(t *testing.T) {
+	o := newOnce(1 << 20)
+	defer o.close()
+	for range 2 {
+		_, _, err := o.decide(t.Context(), text("a"), func(context.Context) decision { panic("secret") })
+		if status.Code(err) != codes.Internal || status.Convert(err).Message() != "internal error" {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestOnceMemory: a flood of messages is kept in the memory that was given, and not more.
+func TestOnceMemory(t *testing.T) {
+	const memory = 1 << 20
+	o := newOnce(memory)
+	defer o.close()
+	for range 10_000 {
+		if _, _, err := o.decide(t.Context(), text("a"), func(context.Context) decision { return decision{reply: says("an answer")} }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.all.Wait()
+	o.kept.CleanUp()
+	if n := o.kept.EstimatedSize(); n == 0 || n > memory/entrySize || len(o.running) != 0 {
+		t.Errorf("%d answers are kept, %d run; want at most %d and none", n, len(o.running), memory/entrySize)
+	}
+}
+
+// TestCloseEndsRuns: nothing runs on when the process ends.
+func TestCloseEndsRuns(t *testing.T) {
+	o := newOnce(1 << 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	begun := make(chan struct{})
+	go func() {
+		<-begun
+		cancel()
+	}()
+	_, _, err := o.decide(ctx, text("a"), func(ctx context.Context) decision {
+		close(begun)
+		<-ctx.Done()
+		return decision{}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	o.close()
+}
