@@ -31,8 +31,9 @@ type commands struct {
 	Send       sendCmd       `cmd:"" help:"Send one signed callback to a gateway, as WeChat would, and show the reply."`
 	Decode     decodeCmd     `cmd:"" help:"Read one callback body on stdin, print the message as JSON."`
 	Rules      struct {
-		Check checkCmd `cmd:"" help:"Check rules files, and run the expectations in them."`
-		Try   tryCmd   `cmd:"" help:"Show which rule answers the message on stdin (XML or JSON), with what, and why not those before it."`
+		Check  checkCmd  `cmd:"" help:"Check rules files, and run the expectations in them."`
+		Try    tryCmd    `cmd:"" help:"Show which rule answers the message on stdin (XML or JSON), with what, and why not those before it."`
+		Schema schemaCmd `cmd:"" help:"Print the JSON Schema of rules files, for editors."`
 	} `cmd:"" help:"Work with rules files."`
 	Health healthCmd `cmd:"" help:"Ask a process for its health; exit 0 where it is good."`
 
@@ -40,7 +41,7 @@ type commands struct {
 }
 
 // secrets are the variables that may also come from a file, named by the variable with _FILE behind it.
-var secrets = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "WXGATE_SESSION_KEY"}
+var secrets = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "WXGATE_SESSION_KEY", "WXGATE_INTERNAL_KEY", "WXGATE_NATS"}
 
 type appFlags struct {
 	AppID string `name:"app-id" env:"WECHAT_APP_ID" placeholder:"wx…" help:"AppID."`
@@ -72,7 +73,7 @@ type publicFlags struct {
 	Listen       string         `name:"listen" env:"WXGATE_LISTEN" default:":8000" help:"Public address: callbacks and /oauth/."`
 	PublicURL    string         `name:"public-url" env:"WXGATE_PUBLIC_URL" placeholder:"URL" help:"Scheme and host that browsers use; by default the request's Host."`
 	ReturnHosts  []string       `name:"return-hosts" env:"WXGATE_RETURN_HOSTS" placeholder:"HOST,…" help:"Hosts besides our own that a login may return to."`
-	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Key of login sessions, at least 32 characters, the same for all gateways; by default a new one at each start."`
+	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Keys of login sessions, at least 32 characters each, the same for all gateways, separated by commas: the first makes, all are accepted; by default a new one at each start."`
 	ReplyTimeout time.Duration  `name:"reply-timeout" env:"WXGATE_REPLY_TIMEOUT" default:"4.5s" help:"Time for an answer; WeChat hangs up after 5s."`
 	MaxText      int            `name:"max-text" env:"WXGATE_MAX_TEXT" default:"2048" help:"Bytes of a text reply that WeChat shows; longer ones are cut; 0 for any."`
 	MaxSkew      time.Duration  `name:"max-skew" env:"WXGATE_MAX_SKEW" default:"5m" help:"How far a callback's timestamp may be from our clock; 0 for any."`
@@ -85,14 +86,16 @@ type internalFlags struct {
 type replierFlags struct {
 	ReplierListen string `name:"replier-listen" env:"WXGATE_REPLIER_LISTEN" default:"127.0.0.1:9001" help:"The replier's gRPC address."`
 	Rules         string `name:"rules" env:"WXGATE_RULES" placeholder:"FILE" help:"Rules file; by default the built-in rules."`
+	OnceMemory    int    `name:"once-memory" env:"WXGATE_ONCE_MEMORY" default:"64" help:"MiB for answers that are kept a minute for WeChat's retries."`
 }
 
 type oauthFlags struct {
 	OAuthListen string `name:"oauth-listen" env:"WXGATE_OAUTH_LISTEN" default:"127.0.0.1:9002" help:"The oauth service's gRPC address."`
+	storeFlags
 }
 
 type upstreamFlags struct {
-	APIURL  string `name:"api-url" env:"WECHAT_API_URL" default:"https://api.weixin.qq.com" help:"WeChat's API."`
+	APIURL  string `name:"api-url" env:"WECHAT_API_URL" default:"https://api.weixin.qq.com,https://api2.weixin.qq.com" help:"WeChat's API, and behind a comma where it is if that fails."`
 	OpenURL string `name:"open-url" env:"WECHAT_OPEN_URL" default:"https://open.weixin.qq.com" help:"WeChat's authorize page."`
 }
 
@@ -142,10 +145,15 @@ func isNegative(arg string) bool {
 	return err == nil && n < 0
 }
 
-// fail ends the process with a line for each error.
+// fail ends the process with a line for each error. Services of one process may say the same of a file that all read.
 func fail(err error) {
+	said := map[string]bool{}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintln(os.Stderr, "wxgate: "+strings.TrimRight(line, "\n"))
+		line = strings.TrimRight(line, "\n")
+		if !said[line] {
+			fmt.Fprintln(os.Stderr, "wxgate: "+line)
+		}
+		said[line] = true
 	}
 	os.Exit(1)
 }

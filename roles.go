@@ -11,6 +11,7 @@ import (
 	"wxgate/gateway"
 	"wxgate/internal/fakewechat"
 	"wxgate/internal/service"
+	"wxgate/internal/store"
 	"wxgate/oauthsvc"
 	"wxgate/replier"
 )
@@ -20,29 +21,42 @@ const accountName = "default"
 
 type gatewayCmd struct {
 	accountFlags
+	accountsFlag
 	publicFlags
 	internalFlags
 	Replier string `name:"replier" env:"WXGATE_REPLIER" default:"dns:///127.0.0.1:9001" help:"gRPC target of a replier, or of any bot that implements ReplierService."`
 	OAuth   string `name:"oauth" env:"WXGATE_OAUTH" default:"dns:///127.0.0.1:9002" help:"gRPC target of the oauth service."`
 	service.LogFlags
+	service.GuardFlags
 }
 
 // Run runs the gateway.
 func (c *gatewayCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
-	g, err := gateway.New(gatewayConfig(env, c.accountFlags, c.publicFlags, c.internalFlags, c.Replier, c.OAuth))
+	if err := c.alone(c.accountFlags, ""); err != nil {
+		return err
+	}
+	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	if err != nil {
+		return err
+	}
+	g, err := gateway.New(gatewayConfig(env, c.accountFlags, c.accountsFlag, c.publicFlags, c.internalFlags, c.Replier, c.OAuth))
 	if err != nil {
 		return err
 	}
 	return service.Run(ctx, env.Ready, g)
 }
 
-func gatewayConfig(env service.Env, a accountFlags, p publicFlags, i internalFlags, replier, oauth string) gateway.Config {
+func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicFlags, i internalFlags, replier, oauth string) gateway.Config {
+	var single []gateway.Account
+	if many.Accounts == "" {
+		single = []gateway.Account{{Name: accountName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode()}}
+	}
 	return gateway.Config{
 		Env:            env.For("gateway"),
 		Listen:         p.Listen,
 		InternalListen: i.InternalListen,
-		Accounts:       []gateway.Account{{Name: accountName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode()}},
+		Accounts:       single,
+		AccountsFile:   many.Accounts,
 		Replier:        replier,
 		OAuth:          oauth,
 		ReplyTimeout:   p.ReplyTimeout,
@@ -56,47 +70,71 @@ func gatewayConfig(env service.Env, a accountFlags, p publicFlags, i internalFla
 
 type replierCmd struct {
 	replierFlags
+	accountsFlag
 	internalFlags `set:"internal_listen=127.0.0.1:9101"`
 	service.LogFlags
+	service.GuardFlags
 }
 
 // Run runs the replier.
 func (c *replierCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
-	r, err := replier.New(replierConfig(env, c.replierFlags))
+	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	if err != nil {
+		return err
+	}
+	r, err := replier.New(replierConfig(env, c.replierFlags, c.accountsFlag))
 	if err != nil {
 		return err
 	}
 	return runWithInternal(ctx, env, c.InternalListen, r)
 }
 
-func replierConfig(env service.Env, f replierFlags) replier.Config {
-	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules}
+func replierConfig(env service.Env, f replierFlags, many accountsFlag) replier.Config {
+	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts, OnceMemory: f.OnceMemory << 20}
 }
 
 type oauthsvcCmd struct {
 	appFlags
 	appSecretFlags
+	accountsFlag
 	oauthFlags
 	upstreamFlags
 	internalFlags `set:"internal_listen=127.0.0.1:9102"`
 	service.LogFlags
+	service.GuardFlags
 }
 
 // Run runs the oauth service.
 func (c *oauthsvcCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
-	o, err := oauthsvc.New(oauthConfig(env, c.AppID, c.AppSecret, c.oauthFlags, c.upstreamFlags))
+	if err := c.alone(accountFlags{appFlags: c.appFlags}, c.AppSecret); err != nil {
+		return err
+	}
+	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	if err != nil {
+		return err
+	}
+	cfg := oauthConfig(env, c.AppID, c.AppSecret, c.accountsFlag, c.oauthFlags, c.upstreamFlags)
+	if err := errors.Join(cfg.Validate(), c.config(env).Validate()); err != nil {
+		return err
+	}
+	kept, err := c.open(env)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	c.warn(env)
+	cfg.Store = kept
+	o, err := oauthsvc.New(cfg)
 	if err != nil {
 		return err
 	}
 	return runWithInternal(ctx, env, c.InternalListen, o)
 }
 
-func oauthConfig(env service.Env, appID string, secret service.Secret, f oauthFlags, u upstreamFlags) oauthsvc.Config {
+func oauthConfig(env service.Env, appID string, secret service.Secret, many accountsFlag, f oauthFlags, u upstreamFlags) oauthsvc.Config {
 	return oauthsvc.Config{
 		Env: env.For("oauthsvc"), Listen: f.OAuthListen,
-		AppID: appID, AppSecret: secret, APIURL: u.APIURL, OpenURL: u.OpenURL,
+		AppID: appID, AppSecret: secret, AccountsFile: many.Accounts, APIURL: u.APIURL, OpenURL: u.OpenURL,
 	}
 }
 
@@ -108,7 +146,7 @@ type server interface {
 
 // runWithInternal runs a service that has no internal address of its own.
 func runWithInternal(ctx context.Context, env service.Env, addr string, s server) error {
-	internal, err := service.ListenHTTP(env, "internal-listen", addr, service.InternalMux(env))
+	internal, err := service.ListenInternal(env, "internal-listen", addr, nil)
 	if err != nil {
 		s.Close()
 		return err
@@ -123,49 +161,62 @@ type system struct {
 	replierFlags
 	oauthFlags
 	service.LogFlags
+	service.GuardFlags
 }
 
 type serveCmd struct {
 	accountFlags
 	appSecretFlags
+	accountsFlag
 	upstreamFlags
 	system
 }
 
 // Run runs gateway, replier and oauthsvc.
 func (c *serveCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
-	running, err := c.open(env, c.accountFlags, c.AppSecret, c.upstreamFlags)
+	if err := c.alone(c.accountFlags, c.AppSecret); err != nil {
+		return err
+	}
+	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
 	if err != nil {
 		return err
+	}
+	running, err := c.open(env, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags)
+	if err != nil {
+		return err
+	}
+	if running.store != nil {
+		c.warn(env)
 	}
 	return service.Run(ctx, env.Ready, running.servers()...)
 }
 
-// opened are the services of one process; oauth is nil without an AppSecret.
+// opened are the services of one process; oauth and its store are nil without an AppSecret.
 type opened struct {
 	gateway *gateway.Server
 	replier *replier.Server
 	oauth   *oauthsvc.Server
+	store   *store.Store
 }
 
 // servers returns them in the order of stopping: who calls stops before who is called.
 func (o opened) servers() []service.Server {
 	all := []service.Server{o.gateway, o.replier}
 	if o.oauth != nil {
-		all = append(all, o.oauth)
+		all = append(all, o.oauth, o.store)
 	}
 	return all
 }
 
 // open checks the whole configuration and opens the services. Without an AppSecret there is no OAuth.
-func (s *system) open(env service.Env, a accountFlags, secret service.Secret, u upstreamFlags) (o opened, err error) {
-	toReplier := replierConfig(env, s.replierFlags)
-	toOAuth := oauthConfig(env, a.AppID, secret, s.oauthFlags, u)
-	toGateway := gatewayConfig(env, a, s.publicFlags, s.internalFlags, "", "")
+func (s *system) open(env service.Env, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags) (o opened, err error) {
+	toReplier := replierConfig(env, s.replierFlags, many)
+	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
+	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, "", "")
 	errs := []error{toGateway.Validate(), toReplier.Validate()}
-	if secret != "" {
-		errs = append(errs, toOAuth.Validate())
+	withOAuth := secret != "" || many.hasSecret()
+	if withOAuth {
+		errs = append(errs, toOAuth.Validate(), s.config(env).Validate())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return o, err
@@ -177,14 +228,21 @@ func (s *system) open(env service.Env, a accountFlags, secret service.Secret, u 
 		if err != nil && o.oauth != nil {
 			o.oauth.Close()
 		}
+		if err != nil && o.store != nil {
+			o.store.Close()
+		}
 	}()
 	if o.replier, err = replier.New(toReplier); err != nil {
 		return o, err
 	}
 	toGateway.Replier = target(o.replier.Addr())
-	if secret == "" {
-		env.Log.Warn("no --app-secret: there is no OAuth")
+	if !withOAuth {
+		env.Log.Warn("no AppSecret: there is no OAuth")
 	} else {
+		if o.store, err = s.storeFlags.open(env); err != nil {
+			return o, err
+		}
+		toOAuth.Store = o.store
 		if o.oauth, err = oauthsvc.New(toOAuth); err != nil {
 			return o, err
 		}
@@ -206,15 +264,21 @@ type devCmd struct {
 
 // Run runs everything against a fake WeChat.
 func (c *devCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
+	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	if err != nil {
+		return err
+	}
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	flags := accountFlags{appFlags{account.AppID}, service.Secret(account.Token), service.Secret(account.AESKey), string(account.Mode)}
+	if c.SessionKey == "" {
+		c.SessionKey = devSessionKey
+	}
 	lis, err := service.Listen("fake-listen", c.FakeListen)
 	if err != nil {
 		return err
 	}
 	fakeURL := browserURL(lis.Addr())
-	running, err := c.open(env, flags, service.Secret(account.AppSecret), upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL})
+	running, err := c.open(env, flags, service.Secret(account.AppSecret), accountsFlag{}, upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL})
 	if err != nil {
 		_ = lis.Close()
 		return err
@@ -285,6 +349,9 @@ func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
 		OriginalID: originalID, Mode: fakewechat.Mode(f.mode()),
 	}
 }
+
+// devSessionKey keeps a browser logged in over restarts of dev.
+const devSessionKey = "wxgate dev: a key that everybody knows"
 
 // originalID is the account's original id in the fake platform's messages.
 const originalID = "gh_0123456789ab"

@@ -54,12 +54,21 @@ func (c *sendCmd) Run(ctx context.Context) error {
 		return err
 	}
 	sender := fakewechat.Sender{URL: c.URL, Account: account}
-	result, err := sender.Send(ctx, callback)
-	if err != nil {
-		return err
+	for attempt := 1; ; attempt++ {
+		result, err := sender.Send(ctx, callback)
+		if err == nil {
+			return printResult(os.Stdout, c.URL, result)
+		}
+		var timeout interface{ Timeout() bool }
+		if attempt == sendAttempts || !errors.As(err, &timeout) || !timeout.Timeout() {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, "no answer in 5 s: sent again, as WeChat does")
 	}
-	return printResult(os.Stdout, c.URL, result)
 }
+
+// sendAttempts is how often WeChat sends a callback that is not answered (platform page "消息推送").
+const sendAttempts = 3
 
 func printResult(w io.Writer, url string, r *fakewechat.Result) error {
 	fmt.Fprintf(w, "POST %s: %d in %s\n", url, r.Status, r.Took.Round(100*time.Microsecond))
@@ -189,13 +198,11 @@ func (c *tryCmd) Run(ctx context.Context) error {
 	}
 	t := rules.Try(ctx, msg)
 	printMisses(os.Stdout, t.Missed)
-	switch {
-	case t.Rule == "":
+	if t.Rule == "" {
 		fmt.Println("no rule answers: nothing is said")
 		return nil
-	default:
-		fmt.Printf("%s answers (%s:%d)\n", t.Rule, t.File, t.Line)
 	}
+	fmt.Printf("%s answers (%s:%d)\n", t.Rule, t.File, t.Line)
 	switch {
 	case t.Forward != "":
 		fmt.Printf("it forwards to %s, which was not asked\n", t.Forward)
@@ -237,22 +244,32 @@ func readMessage(r io.Reader) (*wechatv1.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		msg := &wechatv1.Message{}
-		if err := protojson.Unmarshal(body, msg); err == nil {
-			return msg, nil
-		}
+	msg, err := wechat.Decode(body)
+	if err == nil || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		return msg, err
 	}
-	return wechat.Decode(body)
+	msg = &wechatv1.Message{} // no callback's JSON: a message's
+	err = protojson.Unmarshal(body, msg)
+	msg.MsgType = msg.Kind()
+	return msg, err
+}
+
+type schemaCmd struct{}
+
+// Run prints the schema.
+func (*schemaCmd) Run() error {
+	_, err := io.WriteString(os.Stdout, replier.Schema())
+	return err
 }
 
 type healthCmd struct {
 	Addr string `arg:"" help:"Internal address (127.0.0.1:8001) or gRPC address (127.0.0.1:9001) of a process."`
+	service.TLSFlags
 }
 
 // Run asks for health.
 func (c *healthCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	return service.CheckHealth(ctx, c.Addr)
+	return service.CheckHealth(ctx, c.Addr, c.TLSFlags)
 }

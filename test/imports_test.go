@@ -14,15 +14,20 @@ import (
 
 // mayImport says which of our packages each package may import. What is not here may import all: main and test.
 var mayImport = map[string][]string{
-	"proto/wechat/v1":     {},
-	"proto/replier/v1":    {"proto/wechat/v1"},
-	"proto/oauth/v1":      {},
-	"internal/wechat":     {"proto/wechat/v1"},
-	"internal/service":    {},
-	"internal/fakewechat": {"internal/wechat"},
-	"gateway":             {"internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
-	"replier":             {"internal/service", "proto/wechat/v1", "proto/replier/v1"},
-	"oauthsvc":            {"internal/service", "proto/oauth/v1"},
+	"proto/wechat/v1":         {},
+	"proto/replier/v1":        {"proto/wechat/v1"},
+	"proto/oauth/v1":          {},
+	"internal/wechat":         {"proto/wechat/v1"},
+	"internal/service":        {},
+	"internal/service/testca": {},
+	"internal/fakewechat":     {"internal/wechat"},
+	"internal/configfile":     {"internal/service"},
+	"internal/store":          {"internal/service"},
+	"internal/accounts":       {"internal/configfile", "internal/service"},
+	"gateway":                 {"internal/accounts", "internal/configfile", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
+	"replier":                 {"internal/accounts", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1"},
+	"oauthsvc":                {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "proto/oauth/v1"},
+	"examples/go":             {"replier", "proto/wechat/v1"},
 }
 
 // mayImportAll sees all packages.

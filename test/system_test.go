@@ -114,12 +114,18 @@ var allowLink = regexp.MustCompile(`id="allow" href="([^"]+)"`)
 // login goes through a login as a browser does, and returns the user.
 func login(t *testing.T, base string) map[string]any {
 	t.Helper()
+	return loginTo(t, base, "")
+}
+
+// loginTo is login with further parameters, each with an & behind.
+func loginTo(t *testing.T, base, parameters string) map[string]any {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	browser := &http.Client{Jar: jar, Timeout: patience}
-	page := get(t, browser, base+"/oauth/login?return_to=/oauth/userinfo")
+	page := get(t, browser, base+"/oauth/login?"+parameters+"return_to=/oauth/userinfo")
 	link := allowLink.FindStringSubmatch(page)
 	if link == nil {
 		t.Fatalf("no allow button:\n%s", page)

@@ -1,0 +1,197 @@
+package test
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wxgate/internal/fakewechat"
+)
+
+// The bots of examples/, each as its README runs it, behind a whole wxgate.
+
+func TestPython(t *testing.T) {
+	python := pythonWithGRPC(t)
+	gen := t.TempDir()
+	generate := exec.Command("../examples/python/generate.sh", gen)
+	if out, err := generate.CombinedOutput(); err != nil {
+		missing(t, "Python code of the .proto files cannot be made: apt-get install protobuf-compiler protobuf-compiler-grpc, or pip install grpcio-tools: %v\n%s", err, out)
+	}
+	tryBot(t, func() *exec.Cmd {
+		cmd := exec.Command(python, "bot.py", "--listen", "127.0.0.1:0")
+		cmd.Dir = "../examples/python"
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+gen, "PYTHONDONTWRITEBYTECODE=1")
+		return cmd
+	})
+}
+
+// pythonWithGRPC returns a Python that has grpcio: Debian's packages are not for a Python from elsewhere.
+func pythonWithGRPC(t *testing.T) string {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(python, "-c", "import grpc, google.protobuf").Run() == nil {
+			return python
+		}
+	}
+	missing(t, "no Python with gRPC: apt-get install python3-grpcio, or pip install grpcio grpcio-tools")
+	return ""
+}
+
+func TestNode(t *testing.T) {
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing(t, "no %s: apt-get install nodejs npm, or https://nodejs.org/", program)
+		}
+	}
+	dir := t.TempDir() // laid out as the repository, since the bot looks for proto/
+	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS("../proto")); err != nil {
+		t.Fatal(err)
+	}
+	bot := filepath.Join(dir, "examples", "node")
+	if err := os.MkdirAll(bot, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"bot.js", "package.json", "package-lock.json"} {
+		data, err := os.ReadFile(filepath.Join("../examples/node", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(bot, file), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = bot
+	if out, err := install.CombinedOutput(); err != nil {
+		missing(t, "npm ci did not get the bot's packages; is the registry in reach? %v\n%s", err, out)
+	}
+	tryBot(t, func() *exec.Cmd {
+		cmd := exec.Command("node", "bot.js", "--listen", "127.0.0.1:0")
+		cmd.Dir = bot
+		return cmd
+	})
+}
+
+// TestEmbedded tries the replier with a handler inside.
+func TestEmbedded(t *testing.T) {
+	bot := filepath.Join(t.TempDir(), "bot")
+	if out, err := exec.Command("go", "build", "-o", bot, "../examples/go").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	tryBot(t, func() *exec.Cmd {
+		cmd := exec.Command(bot, "--listen", "127.0.0.1:0")
+		cmd.Dir = "../examples/go"
+		return cmd
+	})
+}
+
+// missing skips the test on a machine that lacks what it needs, and says how to get it. CI must lack nothing.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// startExample starts a bot, whose address "listen" is the one that it prints. It is killed at the test's end.
+func startExample(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, done: make(chan struct{}), addrs: map[string]string{}, news: make(chan struct{}, 1)}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.done)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			p.mu.Lock()
+			p.log.WriteString(lines.Text() + "\n")
+			if addr, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
+				p.addrs["listen"] = addr
+				p.news <- struct{}{}
+			}
+			p.mu.Unlock()
+		}
+		_ = cmd.Wait()
+		p.code = cmd.ProcessState.ExitCode()
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-p.done })
+	return p
+}
+
+// line is something a user sends, and what the answer must be; "" for none.
+type line struct {
+	kind string
+	args []string
+	want string
+}
+
+// tryBot tries a bot alone behind a gateway, and behind a rule.
+func tryBot(t *testing.T, command func() *exec.Cmd) {
+	t.Helper()
+	safe := append(env(accountEnv...), "WECHAT_MODE=safe")
+	t.Run("gateway", func(t *testing.T) {
+		bot := startExample(t, command())
+		target := "dns:///" + bot.addr("listen")
+		converse(t, startGateway(t, append(safe, "WXGATE_REPLIER="+target), "gateway"), []line{
+			{"event", []string{"subscribe"}, "Welcome! Send me a word or a picture."},
+			{"text", []string{"hello 世界"}, "HELLO 世界 (message 1 of yours)"},
+			{"image", []string{"http://example.com/1.jpg"}, "A picture (message 2 of yours): http://example.com/1.jpg"},
+			{"text", []string{"wait 0"}, "I waited 0 s."},
+			{"location", []string{"23.10", "113.30"}, ""},
+			{"event", []string{"CLICK", "HELP"}, ""},
+			{"text", []string{""}, " (message 4 of yours)"},
+			{"text", []string{"hello"}, "HELLO (message 5 of yours)"},
+			{"event", []string{"unsubscribe"}, ""},
+			{"text", []string{"hello"}, "HELLO (message 1 of yours)"},
+		})
+	})
+	t.Run("rule", func(t *testing.T) {
+		bot := startExample(t, command())
+		rules := filepath.Join(t.TempDir(), "rules.yaml")
+		// The READMEs' rule, with a shorter timeout.
+		source := `rules:
+  - name: bot
+    match: {text: {prefix: "bot "}}
+    forward: {to: "dns:///` + bot.addr("listen") + `", timeout: 1.5s, fallback: {text: "The bot is asleep."}}
+  - name: others
+    reply: {text: "not for the bot"}
+`
+		if err := os.WriteFile(rules, []byte(source), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s := startGateway(t, append(safe, "WXGATE_RULES="+rules), "serve")
+		converse(t, s, []line{
+			{"text", []string{"bot hello"}, "HELLO (message 1 of yours)"},
+			{"text", []string{"hello"}, "not for the bot"},
+			{"text", []string{"bot wait 60"}, "That takes too long."},
+		})
+		if code := bot.stop(); code != 0 {
+			t.Errorf("the bot's exit code is %d after SIGTERM:\n%s", code, bot.logged())
+		}
+		converse(t, s, []line{{"text", []string{"bot hello"}, "The bot is asleep."}})
+	})
+}
+
+// startGateway starts wxgate and returns a WeChat that sends to it, in safe mode.
+func startGateway(t *testing.T, env []string, args ...string) *fakewechat.Sender {
+	t.Helper()
+	return sender(start(t, env, args...).addr("listen"), "safe")
+}
+
+func converse(t *testing.T, s *fakewechat.Sender, lines []line) {
+	t.Helper()
+	for _, l := range lines {
+		if got := say(t, s, l.kind, l.args...); got != l.want {
+			t.Errorf("%s %q: got %q, want %q", l.kind, l.args, got, l.want)
+		}
+	}
+}

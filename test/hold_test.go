@@ -1,0 +1,44 @@
+package test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"wxgate/internal/fakewechat"
+)
+
+// TestHoldThenAnswer: a bot that is slower than WeChat waits is asked once, and its answer goes to a later attempt.
+func TestHoldThenAnswer(t *testing.T) {
+	b, addr := startBot(t)
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(rules, []byte("rules:\n  - {name: bot, forward: {to: \"passthrough:///"+addr+"\", timeout: 10s}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_RULES="+rules, "WXGATE_REPLY_TIMEOUT=400ms"), "serve")
+	s := sender(p.addr("listen"), "plain")
+	s.Client = &http.Client{Timeout: 600 * time.Millisecond} // WeChat's patience, shorter
+	callback, err := fakewechat.Compose(gh, user, time.Now(), "text", "slow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err := s.Send(t.Context(), callback); err == nil {
+		t.Fatalf("the first attempt was answered: %+v", result)
+	}
+	<-b.asked
+	close(b.release)
+	s.Client = nil
+	result, err := s.Send(t.Context(), callback)
+	if err != nil || len(result.Refused) > 0 {
+		t.Fatal(result, err)
+	}
+	if want := (fakewechat.Field{Name: "Content", Value: "bot: slow"}); !slices.Contains(result.Fields, want) {
+		t.Errorf("got %v, want %v", result.Fields, want)
+	}
+	if len(b.asked) != 0 {
+		t.Error("the bot was asked twice")
+	}
+}
