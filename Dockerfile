@@ -5,10 +5,13 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /wxgate .
+RUN mkdir -m 0700 /image-data && mkdir -m 1777 /image-tmp
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /wxgate /wxgate
+COPY --from=build --chown=65532:65532 /image-data /data
+COPY --from=build /image-tmp /tmp
 USER 65532:65532
 ENTRYPOINT ["/wxgate"]
 CMD ["serve"]
