@@ -22,7 +22,7 @@ func (s *Store) embed(dir string) error {
 	if dir == "" {
 		var err error
 		if s.memory, err = os.MkdirTemp("", "wxgate-"); err != nil {
-			return fmt.Errorf("the store in memory needs a directory for its lock: %w", err)
+			return fmt.Errorf("without --data-dir the store needs a place for temporary files, TMPDIR or /tmp: %w", err)
 		}
 		dir = s.memory
 	} else if err := s.claim(dir); err != nil {
