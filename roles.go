@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"os"
 
 	"wxgate/gateway"
-	"wxgate/internal/fakewechat"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 	"wxgate/oauthsvc"
@@ -254,113 +251,3 @@ func (s *system) open(env service.Env, a accountFlags, secret service.Secret, ma
 
 // target returns the gRPC target of an address in this process.
 func target(addr net.Addr) string { return "passthrough:///" + addr.String() }
-
-type devCmd struct {
-	fakeFlags
-	accountFlags
-	appSecretFlags
-	system
-}
-
-// Run runs everything against a fake WeChat.
-func (c *devCmd) Run(ctx context.Context) error {
-	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
-	if err != nil {
-		return err
-	}
-	account := fakeAccount(c.accountFlags, c.AppSecret)
-	flags := accountFlags{appFlags{account.AppID}, service.Secret(account.Token), service.Secret(account.AESKey), string(account.Mode)}
-	if c.SessionKey == "" {
-		c.SessionKey = devSessionKey
-	}
-	lis, err := service.Listen("fake-listen", c.FakeListen)
-	if err != nil {
-		return err
-	}
-	fakeURL := browserURL(lis.Addr())
-	running, err := c.open(env, flags, service.Secret(account.AppSecret), accountsFlag{}, upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL})
-	if err != nil {
-		_ = lis.Close()
-		return err
-	}
-	gatewayURL := browserURL(running.gateway.Addr())
-	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log})
-	fake := service.NewHTTP(env, "fake-listen", lis, platform)
-	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
-	return service.Run(ctx, env.Ready, append(running.servers(), fake)...)
-}
-
-func printURLs(w io.Writer, account fakewechat.Account, o opened, gatewayURL, fakeURL string) {
-	internalURL := browserURL(o.gateway.InternalAddr())
-	fmt.Fprintf(w, `wxgate dev: everything runs in this process, against a fake WeChat. Ctrl-C stops it.
-
-  callback     %[1]s/
-               AppID %[2]s, token %[3]s, mode %[4]s
-               EncodingAESKey %[5]s
-  login        %[1]s/oauth/login
-  fake WeChat  %[6]s/
-  REST         %[7]s/v1/reply, described by %[7]s/openapi.json
-  gRPC         %[8]s (replier), %[9]s (oauthsvc)
-
-In another terminal:
-
-  go run . send text "hello"
-  go run . send event subscribe
-
-`, gatewayURL, account.AppID, account.Token, account.Mode, account.AESKey, fakeURL, internalURL, o.replier.Addr(), o.oauth.Addr())
-}
-
-type fakewechatCmd struct {
-	fakeFlags
-	accountFlags
-	appSecretFlags
-	Gateway string `name:"gateway" env:"WXGATE_GATEWAY" default:"http://127.0.0.1:8000/" help:"Callback URL to which the page sends messages."`
-	service.LogFlags
-}
-
-// Run runs the fake platform.
-func (c *fakewechatCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
-	account := fakeAccount(c.accountFlags, c.AppSecret)
-	mux := service.InternalMux(env)
-	mux.Handle("/", fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log}))
-	fake, err := service.ListenHTTP(env, "fake-listen", c.FakeListen, mux)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("wxgate fakewechat: %s/ (not for production)\n", browserURL(fake.Addr()))
-	return service.Run(ctx, env.Ready, fake)
-}
-
-// fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up.
-func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
-	if f.Token == "" {
-		return fakewechat.Account{
-			AppID:      "wx0123456789abcdef",
-			AppSecret:  "0123456789abcdef0123456789abcdef",
-			Token:      "wxgatedev",
-			AESKey:     "wxgateDevelopmentKeyOfTheFakeWeChat01234567",
-			OriginalID: originalID,
-			Mode:       fakewechat.Mode(gateway.Compat),
-		}
-	}
-	return fakewechat.Account{
-		AppID: f.AppID, AppSecret: secret.Reveal(), Token: f.Token.Reveal(), AESKey: f.AESKey.Reveal(),
-		OriginalID: originalID, Mode: fakewechat.Mode(f.mode()),
-	}
-}
-
-// devSessionKey keeps a browser logged in over restarts of dev.
-const devSessionKey = "wxgate dev: a key that everybody knows"
-
-// originalID is the account's original id in the fake platform's messages.
-const originalID = "gh_0123456789ab"
-
-// browserURL returns the URL of an address for somebody on this machine.
-func browserURL(addr net.Addr) string {
-	host, port, _ := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port)
-}
