@@ -23,7 +23,7 @@ func startCounting(t *testing.T, gate <-chan struct{}) (*running, *atomic.Int32)
 	t.Helper()
 	var calls atomic.Int32
 	return startConfig(t, Config{
-		Rules: write(t, t.TempDir(), "rules.yaml", "rules:\n  - {name: bot, forward: handler:bot}\n"),
+		Rules: write(t, t.TempDir(), "rules.yaml", "rules:\n  - {name: bot, forward: {to: handler:bot, timeout: 12s}}\n"),
 		Handlers: map[string]Handler{"bot": func(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) {
 			n := calls.Add(1)
 			select {
@@ -200,4 +200,23 @@ func TestCloseEndsRuns(t *testing.T) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
 	o.close()
+}
+
+// TestSlowBotWithoutTimeout: a bot that was given no time of its own has the caller's, and is not waited for longer.
+func TestSlowBotWithoutTimeout(t *testing.T) {
+	gate := make(chan struct{})
+	defer close(gate)
+	r := startConfig(t, Config{
+		Rules: write(t, t.TempDir(), "rules.yaml", "rules:\n  - {name: bot, forward: handler:bot}\n  - {name: next, reply: {text: next}}\n"),
+		Handlers: map[string]Handler{"bot": func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) {
+			<-gate
+			return nil, nil
+		}},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: text("a")})
+	if err != nil || resp.GetHold() || !proto.Equal(resp.GetReply(), says("next")) {
+		t.Errorf("got %v, %v; want the next rule's answer", resp, err)
+	}
 }

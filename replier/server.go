@@ -179,11 +179,11 @@ func (s *Server) late(line *service.Line, attempt int) *replierv1.ReplyResponse 
 	return &replierv1.ReplyResponse{Hold: attempt < maxAttempts}
 }
 
-// asker returns what asks bots for the caller whose context is ctx. A bot with a fallback and no time of its own has the
-// caller's.
+// asker returns what asks bots for the caller whose context is ctx. A bot has the caller's time, unless the rule gives it
+// a time of its own: then it may be longer.
 func (s *Server) asker(caller context.Context) asker {
 	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
-		if deadline, ok := caller.Deadline(); ok && f.timeout == 0 && f.fallback != nil {
+		if deadline, ok := caller.Deadline(); ok && f.timeout == 0 {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, deadline)
 			defer cancel()
