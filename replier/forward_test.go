@@ -77,7 +77,7 @@ func (garbage) Marshal(any) (mem.BufferSlice, error) {
 // waits is a bot that answers when nobody waits any more.
 func waits(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) {
 	<-ctx.Done()
-	return says(botsWords), nil
+	return says(botsWords), ctx.Err() // an answer just in time would be one
 }
 
 func replies(reply *wechatv1.Reply, err error) Handler {
