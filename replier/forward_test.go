@@ -74,7 +74,7 @@ func (garbage) Marshal(any) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.SliceBuffer(botsWords)}, nil
 }
 
-// waits is a bot that answers when nobody waits any more.
+// waits is a bot that gives up when nobody waits any more.
 func waits(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) {
 	<-ctx.Done()
 	return says(botsWords), ctx.Err() // an answer just in time would be one
