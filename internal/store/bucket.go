@@ -15,10 +15,11 @@ var ErrAway = errors.New("the store is away")
 
 // Bucket holds values by key. Each is forgotten some time after it was put. Keys are letters, digits, "-" and "_".
 type Bucket struct {
-	store *Store
-	name  string
-	kv    jetstream.KeyValue
-	once  singleflight.Group
+	store  *Store
+	name   string
+	kv     jetstream.KeyValue
+	once   singleflight.Group
+	claims singleflight.Group
 }
 
 // Bucket opens a bucket, whose values live so long.
@@ -138,7 +139,24 @@ func (b *Bucket) putAfter(ctx context.Context, key string, value []byte, revisio
 }
 
 // Claim sets the value of a key that has none, and returns the value that it has then: another's, where that came first.
+// Callers at the same time who claim the same share one claim.
 func (b *Bucket) Claim(ctx context.Context, key string, value []byte) ([]byte, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	done := b.claims.DoChan(key+" "+string(value), func() (any, error) {
+		return b.claim(context.WithoutCancel(ctx), key, value)
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-done:
+		has, _ := r.Val.([]byte)
+		return has, r.Err
+	}
+}
+
+func (b *Bucket) claim(ctx context.Context, key string, value []byte) ([]byte, error) {
 	for {
 		put, err := b.putAfter(ctx, key, value, 0)
 		switch {

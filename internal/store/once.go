@@ -22,10 +22,10 @@ const (
 // get its error, and another process tries itself. make goes on, for at most MakeTime, when its caller's ctx ends. What
 // it made is not kept where the key was put or deleted meanwhile.
 func (b *Bucket) Once(ctx context.Context, key string, fresh func(value []byte) bool, make func(ctx context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
+	if ctx.Err() != nil {
+		return nil, true, ctx.Err()
+	}
 	for again := false; ; again = true {
-		if value, ok, err := b.Get(ctx, key); err != nil || ok && fresh(value) {
-			return value, true, err
-		}
 		value, shared, err = b.join(ctx, key, fresh, make)
 		// What one made who asked for less may not be fresh enough for this caller.
 		if err != nil || !shared || again || fresh(value) {
@@ -34,7 +34,7 @@ func (b *Bucket) Once(ctx context.Context, key string, fresh func(value []byte) 
 	}
 }
 
-// join makes the value of a key, or waits for the caller of this process who makes it.
+// join looks up the value of a key and makes it, or waits for the caller of this process who does: a crowd is one look.
 func (b *Bucket) join(ctx context.Context, key string, fresh func([]byte) bool, make func(context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
 	type made struct {
 		value []byte
