@@ -34,12 +34,16 @@ const defaultOnceMemory = 64 << 20
 
 // Validate returns what is wrong: with the rules, configfile.Problems.
 func (c Config) Validate() error {
-	if c.OnceMemory < 0 {
-		return errors.New("--once-memory (WXGATE_ONCE_MEMORY): expected MiB, 1 or more")
-	}
 	load := &configfile.Load{}
 	c.withDefaults().readBook(load, nil)
-	return load.Err()
+	return errors.Join(c.checkMemory(), load.Err())
+}
+
+func (c Config) checkMemory() error {
+	if c.OnceMemory < 0 {
+		return errors.New("--once-memory (WXGATE_ONCE_MEMORY): less than 0; expected MiB, 0 for the default")
+	}
+	return nil
 }
 
 func (c Config) withDefaults() Config {
@@ -68,6 +72,9 @@ type Server struct {
 
 // New loads the rules and binds the address. The error is configfile.Problems or the address's.
 func New(cfg Config) (*Server, error) {
+	if err := cfg.checkMemory(); err != nil {
+		return nil, err
+	}
 	cfg = cfg.withDefaults()
 	s := &Server{
 		bots: &bots{env: cfg.Env, handlers: cfg.Handlers},
