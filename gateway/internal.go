@@ -39,7 +39,7 @@ func internalHandler(toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) 
 	)
 	ctx := context.Background()
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
-		replierv1.RegisterReplierServiceHandler, replierv1.RegisterRulesServiceHandler,
+		replierv1.RegisterReplierServiceHandler, replierv1.RegisterRulesServiceHandler, replierv1.RegisterDeliveryServiceHandler,
 	} {
 		if err := register(ctx, rest, toReplier); err != nil {
 			return nil, fmt.Errorf("REST of the replier: %w", err)

@@ -22,7 +22,7 @@ type Bucket struct {
 	claims singleflight.Group
 }
 
-// Bucket opens a bucket, whose values live so long.
+// Bucket opens a bucket, whose values live so long. Buckets are opened one after the other.
 func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
@@ -30,20 +30,41 @@ func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 	if !s.Durable() {
 		storage = jetstream.MemoryStorage
 	}
+	if err := s.openLocks(); err != nil {
+		return nil, err
+	}
 	return s.bucket(ctx, name, life, storage)
+}
+
+// openLocks opens the locks, once.
+func (s *Store) openLocks() (err error) {
+	if s.locks == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
+		defer cancel()
+		s.locks, err = s.bucket(ctx, "locks", s.lockLife, jetstream.MemoryStorage)
+	}
+	return err
 }
 
 // replicas is how many servers of a cluster keep a value.
 const replicas = 3
 
 func (s *Store) bucket(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Bucket, error) {
-	// What a key-value bucket is made of, but for AllowDirect: then any server answers a Get, also one that is behind,
-	// and a code would be exchanged twice.
-	cfg := jetstream.StreamConfig{
-		Name: "KV_wxgate_" + name, Subjects: []string{"$KV.wxgate_" + name + ".>"}, MaxMsgsPerSubject: 1, MaxAge: life,
-		Storage: storage, Replicas: replicas, Discard: jetstream.DiscardNew, AllowRollup: true, DenyDelete: true,
-		Duplicates: min(life, 2*time.Minute),
+	kv, err := s.keyValue(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage})
+	if err != nil {
+		return nil, fmt.Errorf("store: bucket %s: %w", name, err)
 	}
+	return &Bucket{store: s, name: name, kv: kv}, nil
+}
+
+// keyValue opens what a key-value bucket is made of: a stream with a subject for each key. cfg has what differs.
+func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.KeyValue, error) {
+	bucket := "wxgate_" + cfg.Name
+	cfg.Name, cfg.Subjects = "KV_"+bucket, []string{"$KV." + bucket + ".>"}
+	cfg.MaxMsgsPerSubject, cfg.Discard, cfg.AllowRollup, cfg.DenyDelete = 1, jetstream.DiscardNew, true, true
+	cfg.Duplicates = min(cfg.MaxAge, 2*time.Minute)
+	// Not AllowDirect: then any server answers a Get, also one that is behind, and a code would be exchanged twice.
+	cfg.Replicas = replicas
 	if s.server != nil {
 		cfg.Replicas = 1
 	}
@@ -53,13 +74,9 @@ func (s *Store) bucket(ctx context.Context, name string, life time.Duration, sto
 		_, err = s.js.CreateOrUpdateStream(ctx, cfg)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: bucket %s: %w", name, err)
+		return nil, err
 	}
-	kv, err := s.js.KeyValue(ctx, "wxgate_"+name)
-	if err != nil {
-		return nil, fmt.Errorf("store: bucket %s: %w", name, err)
-	}
-	return &Bucket{store: s, name: name, kv: kv}, nil
+	return s.js.KeyValue(ctx, bucket)
 }
 
 // tooFewServers tells whether a cluster is too small for the replicas asked for. With another error a bucket that has

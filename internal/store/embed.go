@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 )
+
+// syncInterval is how much a machine that loses its power may forget. A process that ends forgets nothing.
+const syncInterval = time.Second
 
 // format is the version of what a data directory holds.
 const format = "1"
@@ -30,6 +34,7 @@ func (s *Store) embed(dir string) error {
 	}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "wxgate", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Join(dir, "nats"),
+		SyncInterval: syncInterval,
 	})
 	if err != nil {
 		return fmt.Errorf("--data-dir: %s: %w", dir, err)

@@ -27,6 +27,9 @@ type Config struct {
 	Dir string // a directory of this process alone; "": memory, which ends with the process
 	URL string // of a NATS cluster, or several with commas; then there is no Dir
 
+	// Patient lets a store open whose cluster is away, and looks for it meanwhile.
+	Patient bool
+
 	lockLife, openTimeout time.Duration // 0: the constants; tests have less time
 }
 
@@ -58,7 +61,7 @@ type Store struct {
 	server   *server.Server // nil with a cluster
 	memory   string         // the directory of a store in memory, removed at the end
 	lock     *flock.Flock
-	locks    *Bucket
+	locks    *Bucket // nil until the first Bucket is opened
 	lockLife time.Duration
 	patience time.Duration // openTimeout
 
@@ -89,11 +92,10 @@ func Open(cfg Config) (*Store, error) {
 }
 
 func (s *Store) open(cfg Config) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
-	defer cancel()
 	var err error
 	if cfg.URL != "" {
-		if s.conn, err = nats.Connect(cfg.URL, nats.Name("wxgate"), nats.MaxReconnects(-1),
+		if s.conn, err = nats.Connect(cfg.URL, nats.Name("wxgate"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(cfg.Patient),
+			nats.ReconnectBufSize(-1), // what failed is not done later
 			nats.ReconnectWait(lookForCluster), nats.Timeout(s.patience/2)); err != nil {
 			return fmt.Errorf("--nats: %s: %w", hosts(cfg.URL), err)
 		}
@@ -108,8 +110,10 @@ func (s *Store) open(cfg Config) error {
 	if s.js, err = jetstream.New(s.conn); err != nil {
 		return err
 	}
-	if s.locks, err = s.bucket(ctx, "locks", s.lockLife, jetstream.MemoryStorage); err != nil {
-		return err
+	if !cfg.Patient {
+		if err := s.openLocks(); err != nil {
+			return err
+		}
 	}
 	cfg.Env.Ready.Check("store", func() error {
 		if s.conn.Status() != nats.CONNECTED {
@@ -169,6 +173,9 @@ func (s *Store) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
+
+// Shared tells whether other processes have the same store.
+func (s *Store) Shared() bool { return s.server == nil }
 
 // Durable tells whether what is kept outlives the process.
 func (s *Store) Durable() bool { return s.memory == "" }

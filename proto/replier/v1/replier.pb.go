@@ -28,7 +28,10 @@ const (
 type ReplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required: the message, its signature checked.
-	Message       *v1.Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	Message *v1.Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// WeChat waits for the answer: where it is not ready in the caller's time it may come by another way, see
+	// ReplyResponse. Not set where somebody asks who wants the answer for itself. A bot need not look at it.
+	MayDefer      bool `protobuf:"varint,2,opt,name=may_defer,json=mayDefer,proto3" json:"may_defer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -70,6 +73,13 @@ func (x *ReplyRequest) GetMessage() *v1.Message {
 	return nil
 }
 
+func (x *ReplyRequest) GetMayDefer() bool {
+	if x != nil {
+		return x.MayDefer
+	}
+	return false
+}
+
 // ReplyResponse is the answer to one message.
 type ReplyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -77,7 +87,12 @@ type ReplyResponse struct {
 	Reply *v1.Reply `protobuf:"bytes,1,opt,name=reply,proto3" json:"reply,omitempty"`
 	// The answer is not ready in the caller's time: send the same message again, and get it then. WeChat does so where it
 	// is not answered; a bot leaves it out.
-	Hold          bool `protobuf:"varint,2,opt,name=hold,proto3" json:"hold,omitempty"`
+	Hold bool `protobuf:"varint,2,opt,name=hold,proto3" json:"hold,omitempty"`
+	// The message is stored, and its answer follows by itself: take the message for answered, and say no more than reply. A
+	// bot leaves it out.
+	Deferred bool `protobuf:"varint,3,opt,name=deferred,proto3" json:"deferred,omitempty"`
+	// No answer will come: the user may be told so. A bot leaves it out.
+	GivenUp       bool `protobuf:"varint,4,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -126,17 +141,34 @@ func (x *ReplyResponse) GetHold() bool {
 	return false
 }
 
+func (x *ReplyResponse) GetDeferred() bool {
+	if x != nil {
+		return x.Deferred
+	}
+	return false
+}
+
+func (x *ReplyResponse) GetGivenUp() bool {
+	if x != nil {
+		return x.GivenUp
+	}
+	return false
+}
+
 var File_replier_v1_replier_proto protoreflect.FileDescriptor
 
 const file_replier_v1_replier_proto_rawDesc = "" +
 	"\n" +
 	"\x18replier/v1/replier.proto\x12\n" +
-	"replier.v1\x1a\x17wechat/v1/message.proto\x1a\x15wechat/v1/reply.proto\"<\n" +
+	"replier.v1\x1a\x17wechat/v1/message.proto\x1a\x15wechat/v1/reply.proto\"Y\n" +
 	"\fReplyRequest\x12,\n" +
-	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\"K\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\x12\x1b\n" +
+	"\tmay_defer\x18\x02 \x01(\bR\bmayDefer\"\x82\x01\n" +
 	"\rReplyResponse\x12&\n" +
 	"\x05reply\x18\x01 \x01(\v2\x10.wechat.v1.ReplyR\x05reply\x12\x12\n" +
-	"\x04hold\x18\x02 \x01(\bR\x04hold2N\n" +
+	"\x04hold\x18\x02 \x01(\bR\x04hold\x12\x1a\n" +
+	"\bdeferred\x18\x03 \x01(\bR\bdeferred\x12\x19\n" +
+	"\bgiven_up\x18\x04 \x01(\bR\agivenUp2N\n" +
 	"\x0eReplierService\x12<\n" +
 	"\x05Reply\x12\x18.replier.v1.ReplyRequest\x1a\x19.replier.v1.ReplyResponseB#Z!wxgate/proto/replier/v1;replierv1b\x06proto3"
 

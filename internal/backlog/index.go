@@ -1,0 +1,221 @@
+package backlog
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// index is what this replica knows of all records, without messages and replies. It is safe for concurrent use.
+type index struct {
+	mu    sync.RWMutex
+	byID  map[string]*entry
+	byKey map[wechatv1.Key]*entry
+	users map[user]*line
+	bytes int
+}
+
+type user struct{ account, openid string }
+
+// entry is a record as it was seen last.
+type entry struct {
+	Record
+	id       string
+	size     int
+	revision uint64
+	seen     time.Time // when this replica saw the state first
+}
+
+// line is the messages of one user that are not answered yet, in WeChat's order.
+type line struct {
+	open    []*entry
+	changed chan struct{} // closed at the next change
+}
+
+func (x *index) init() {
+	x.byID, x.byKey, x.users = map[string]*entry{}, map[wechatv1.Key]*entry{}, map[user]*line{}
+}
+
+// set takes note of a record; one that is older than what is known changes nothing.
+func (x *index) set(id string, r Record, size int, revision uint64) {
+	r.Message, r.Reply = nil, nil
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.byID[id]
+	switch {
+	case e == nil:
+		e = &entry{id: id}
+		x.byID[id], x.byKey[r.Key] = e, e
+	case revision <= e.revision:
+		return
+	}
+	x.bytes += size - e.size
+	e.Record, e.size, e.revision, e.seen = r, size, revision, time.Now()
+	x.enter(e)
+}
+
+// enter puts an entry into its user's line, or takes it out.
+func (x *index) enter(e *entry) {
+	u := user{e.Key.Account, e.Key.From}
+	l := x.users[u]
+	at := -1
+	if l != nil {
+		at = slices.Index(l.open, e)
+	}
+	switch {
+	case !ended(e.State) && at < 0:
+		if l == nil {
+			l = &line{changed: make(chan struct{})}
+			x.users[u] = l
+		}
+		at, _ = slices.BinarySearchFunc(l.open, e, func(a, b *entry) int {
+			if a.before(&b.Record) {
+				return -1
+			}
+			return 1
+		})
+		l.open = slices.Insert(l.open, at, e)
+	case ended(e.State) && at >= 0:
+		l.open = slices.Delete(l.open, at, at+1)
+	}
+	if l == nil {
+		return
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+	if len(l.open) == 0 {
+		delete(x.users, u)
+	}
+}
+
+// empty tells whether no message is known at all: then there is nothing to look for.
+func (x *index) empty() bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.byID) == 0
+}
+
+// full tells whether the records take so many bytes.
+func (x *index) full(size int) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.bytes >= size
+}
+
+// find returns a record by the key of its message.
+func (x *index) find(key wechatv1.Key) (Record, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if e := x.byKey[key]; e != nil {
+		return e.Record, true
+	}
+	return Record{}, false
+}
+
+// ahead returns whether a message of the same user is to be sent before this one, and what tells of a change.
+func (x *index) ahead(r *Record) (ahead bool, changed <-chan struct{}) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	l := x.users[user{r.Key.Account, r.Key.From}]
+	if l == nil {
+		return false, nil
+	}
+	for _, e := range l.open {
+		if e.Key == r.Key {
+			break
+		}
+		if !e.Later {
+			return true, l.changed
+		}
+	}
+	return false, nil
+}
+
+// later returns the user's first message whose answer the next one fetches, and what tells of a change.
+func (x *index) later(u user) (e entry, changed <-chan struct{}, ok bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if l := x.users[u]; l != nil {
+		for _, e := range l.open {
+			if e.Later {
+				return *e, l.changed, true
+			}
+		}
+	}
+	return entry{}, nil, false
+}
+
+// orphans returns the messages that somebody should work on, in WeChat's order: those of whose owner is says that it is
+// not there.
+func (x *index) orphans(alive func(owner string) bool) []entry {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var all []entry
+	for _, l := range x.users {
+		for _, e := range l.open {
+			if e.State != Kept && !alive(e.Owner) {
+				all = append(all, *e)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b entry) int {
+		if a.before(&b.Record) {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// stale returns the answers that their users did not fetch in time, and forgets what the store has forgotten by now.
+func (x *index) stale() []entry {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	var over []entry
+	for id, e := range x.byID {
+		switch life := e.life(); {
+		case !ended(e.State):
+			if e.State == Kept && e.over() {
+				over = append(over, *e)
+			}
+		case time.Since(e.seen) > life:
+			x.bytes -= e.size
+			delete(x.byID, id)
+			delete(x.byKey, e.Key)
+		}
+	}
+	return over
+}
+
+// list returns the records that match.
+func (x *index) list(match func(*Record) bool) []Record {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var all []Record
+	for _, e := range x.byID {
+		if match(&e.Record) {
+			all = append(all, e.Record)
+		}
+	}
+	return all
+}
+
+// counts is how many messages there are.
+type counts struct{ open, failed, bytes int }
+
+func (x *index) count() counts {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	c := counts{bytes: x.bytes}
+	for _, e := range x.byID {
+		switch {
+		case !ended(e.State):
+			c.open++
+		case failed(e.State):
+			c.failed++
+		}
+	}
+	return c
+}

@@ -1,0 +1,72 @@
+package backlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	replierv1 "wxgate/proto/replier/v1"
+)
+
+// Errors of RetryDelivery.
+var (
+	ErrUnknown   = errors.New("no such message; it may have ended long ago")
+	ErrNotFailed = errors.New("the message did not fail")
+)
+
+// Get returns what became of a message. The error is ErrUnknown, store.ErrAway or the context's.
+func (b *Backlog) Get(ctx context.Context, id string) (*replierv1.Delivery, error) {
+	w := &Work{b: b, id: id}
+	switch err := w.load(ctx); {
+	case errors.Is(err, ErrTaken):
+		return nil, ErrUnknown
+	case err != nil:
+		return nil, err
+	}
+	return w.record.Delivery(), nil
+}
+
+// List returns the messages of an account and a user ("" for all) in some states (none for all), the oldest first: at
+// most so many. token is the next of the call before, "" for the first; next is "" where nothing follows.
+func (b *Backlog) List(account, openid string, states []State, most int, token string) (page []*replierv1.Delivery, next string) {
+	all := b.index.list(func(r *Record) bool {
+		return (account == "" || r.Key.Account == account) && (openid == "" || r.Key.From == openid) &&
+			(len(states) == 0 || slices.Contains(states, r.State)) && place(r) > token
+	})
+	slices.SortFunc(all, func(a, b Record) int { return strings.Compare(place(&a), place(&b)) })
+	if len(all) > most {
+		all = all[:most]
+		next = place(&all[most-1])
+	}
+	for i := range all {
+		page = append(page, all[i].Delivery())
+	}
+	return page, next
+}
+
+// place is where a message stands in the list of all.
+func place(r *Record) string { return fmt.Sprintf("%016x-%s", r.Stored.UnixMilli(), r.Key.ID()) }
+
+// Retry has a message that failed answered again, as if it came now; parts that WeChat took are not sent again. The error
+// is ErrUnknown, ErrNotFailed, ErrTaken where others retry it too, store.ErrAway or the context's.
+func (b *Backlog) Retry(ctx context.Context, id string) (*replierv1.Delivery, error) {
+	w := &Work{b: b, id: id}
+	switch err := w.load(ctx); {
+	case errors.Is(err, ErrTaken):
+		return nil, ErrUnknown
+	case err != nil:
+		return nil, err
+	case !failed(w.record.State):
+		return nil, ErrNotFailed
+	}
+	r := w.record
+	r.State, r.Owner, r.Takes, r.Retries, r.Reason, r.Errcode, r.Stored = Pending, "", 0, 0, "", "", time.Now()
+	if err := w.put(ctx, r); err != nil {
+		return nil, err
+	}
+	b.wake()
+	return r.Delivery(), nil
+}

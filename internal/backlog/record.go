@@ -1,0 +1,119 @@
+package backlog
+
+import (
+	"encoding/json"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// State is how far an answer is.
+type State = replierv1.DeliveryState
+
+// The states.
+const (
+	Pending   = replierv1.DeliveryState_DELIVERY_STATE_PENDING
+	Sending   = replierv1.DeliveryState_DELIVERY_STATE_SENDING
+	Kept      = replierv1.DeliveryState_DELIVERY_STATE_KEPT
+	Sent      = replierv1.DeliveryState_DELIVERY_STATE_SENT
+	Silent    = replierv1.DeliveryState_DELIVERY_STATE_SILENT
+	Refused   = replierv1.DeliveryState_DELIVERY_STATE_REFUSED
+	GivenUp   = replierv1.DeliveryState_DELIVERY_STATE_GIVEN_UP
+	Expired   = replierv1.DeliveryState_DELIVERY_STATE_EXPIRED
+	Dropped   = replierv1.DeliveryState_DELIVERY_STATE_DROPPED
+	Uncertain = replierv1.DeliveryState_DELIVERY_STATE_UNCERTAIN
+)
+
+// ended tells whether nobody works on the message any more.
+func ended(s State) bool { return s != Pending && s != Sending && s != Kept }
+
+// failed tells whether a message ended without its answer.
+func failed(s State) bool { return s == Refused || s == GivenUp || s == Expired || s == Uncertain }
+
+const (
+	// Window is how long after a message WeChat takes its answer (platform.md F.3), and how long a failure is kept.
+	Window = 48 * time.Hour
+	// keepAnswered is how long a message is remembered after its answer.
+	keepAnswered = 10 * time.Minute
+	// keepAll is far longer than any message waits.
+	keepAll = 7 * 24 * time.Hour
+)
+
+// Record is a message whose answer is owed, as it is stored.
+type Record struct {
+	Key            wechatv1.Key
+	CreateTime     int64  // WeChat's clock: the order of a user's messages
+	MsgType, Event string
+	Message        []byte `json:",omitempty"` // wechat.v1.Message, while somebody may need it
+	Reply          []byte `json:",omitempty"` // wechat.v1.Reply, once it is made
+
+	State   State
+	Owner   string `json:",omitempty"` // the replica that works on it, or did last; "": none
+	Takes   int    `json:",omitempty"` // how many replicas worked on it
+	Later   bool   `json:",omitempty"` // the user's next message gets the answer; else it is sent
+	Text    string `json:",omitempty"` // what the user was told meanwhile
+	Parts   int    `json:",omitempty"`
+	Sent    int    `json:",omitempty"` // parts that WeChat took
+	Retries int    `json:",omitempty"` // how often WeChat was asked in vain
+	Reason  string `json:",omitempty"`
+	Errcode string `json:",omitempty"` // WeChat's
+
+	Stored, Updated time.Time
+}
+
+func newRecord(key wechatv1.Key, msg *wechatv1.Message) (Record, error) {
+	data, err := proto.Marshal(msg)
+	now := time.Now()
+	return Record{Key: key, CreateTime: msg.GetCreateTime(), MsgType: msg.GetMsgType(), Event: msg.GetEvent().GetEvent(),
+		Message: data, State: Pending, Stored: now, Updated: now}, err
+}
+
+// life is how long the record is kept from now on; 0: as long as any.
+func (r *Record) life() time.Duration {
+	switch {
+	case failed(r.State):
+		return Window
+	case ended(r.State):
+		return keepAnswered
+	}
+	return 0
+}
+
+// over tells whether WeChat's window for an answer has ended.
+func (r *Record) over() bool { return time.Since(r.Stored) > Window }
+
+// before tells whether a message of the user's came before another, by WeChat's clock and numbers.
+func (r *Record) before(s *Record) bool {
+	switch {
+	case r.CreateTime != s.CreateTime:
+		return r.CreateTime < s.CreateTime
+	case r.Key.MsgID != s.Key.MsgID:
+		return r.Key.MsgID < s.Key.MsgID
+	}
+	return r.Key.Event+r.Key.EventKey < s.Key.Event+s.Key.EventKey
+}
+
+func (r *Record) encode() []byte {
+	data, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // texts, numbers, times
+	}
+	return data
+}
+
+// decodeRecord returns false for what no version of ours has stored.
+func decodeRecord(data []byte) (r Record, ok bool) {
+	return r, json.Unmarshal(data, &r) == nil && r.State != 0
+}
+
+// Delivery returns the record as operators see it: without texts.
+func (r *Record) Delivery() *replierv1.Delivery {
+	return &replierv1.Delivery{
+		Id: r.Key.ID(), Account: r.Key.Account, Openid: r.Key.From, MsgType: r.MsgType, Event: r.Event, MsgId: r.Key.MsgID,
+		State: r.State, Reason: r.Reason, Errcode: r.Errcode, Parts: int32(r.Parts), PartsSent: int32(r.Sent), Retries: int32(r.Retries),
+		StoreTime: timestamp(r.Stored), UpdateTime: timestamp(r.Updated),
+	}
+}

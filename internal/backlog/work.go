@@ -1,0 +1,297 @@
+package backlog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"wxgate/internal/store"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// Work is a message that this replica works on. It is for one goroutine.
+type Work struct {
+	b        *Backlog
+	id       string
+	record   Record
+	revision uint64
+	bare     bool // the record is without message and reply, as the index has it
+}
+
+// Defer stores a message that this replica works on already, or takes it where somebody stored it and nobody works on it.
+// later tells whether the user's next message gets the answer, else it is sent; text is what the user is told meanwhile.
+// The error is ErrFull, ErrNoKey, ErrTaken where another replica works on it, store.ErrAway or the context's.
+func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, later bool, text string) (*Work, error) {
+	key, ok := msg.Key()
+	if !ok {
+		return nil, ErrNoKey
+	}
+	if b.index.full(b.size) {
+		return nil, ErrFull
+	}
+	r, err := newRecord(key, msg)
+	if err != nil {
+		return nil, err
+	}
+	r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, 1
+	w := &Work{b: b, id: key.ID()}
+	err = w.put(ctx, r)
+	if !errors.Is(err, ErrTaken) {
+		return w, err
+	}
+	if err := w.load(ctx); err != nil {
+		return nil, err
+	}
+	if w.record.State != Pending || w.record.Owner != "" {
+		return nil, ErrTaken
+	}
+	r = w.record
+	r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, r.Takes+1
+	return w, w.put(ctx, r)
+}
+
+// Known tells whether a message is stored, and what its user was told meanwhile.
+func (b *Backlog) Known(msg *wechatv1.Message) (text string, known bool) {
+	if b.index.empty() {
+		return "", false
+	}
+	key, ok := msg.Key()
+	if !ok {
+		return "", false
+	}
+	r, known := b.index.find(key)
+	return r.Text, known
+}
+
+// put changes the record. Where the store is away it is tried again while ctx lasts. ErrTaken: it was changed before.
+func (w *Work) put(ctx context.Context, r Record) error {
+	r.Updated = time.Now()
+	value := r.encode()
+	for again := false; ; again = true {
+		table, err := w.b.table(ctx)
+		var revision uint64
+		if err == nil {
+			revision, err = table.Put(ctx, w.id, value, w.revision, r.life())
+		}
+		switch {
+		case errors.Is(err, store.ErrAway) && sleep(ctx, lookAgain/2):
+			continue
+		case err != nil:
+			return err
+		case revision == 0 && again: // what failed may have been done
+			var stored []byte
+			if stored, revision, err = table.Get(ctx, w.id); err != nil {
+				continue
+			}
+			if !bytes.Equal(stored, value) {
+				return ErrTaken
+			}
+		case revision == 0:
+			return ErrTaken
+		}
+		w.record, w.revision = r, revision
+		w.b.index.set(w.id, r, len(value), revision)
+		return nil
+	}
+}
+
+// load reads the record anew.
+func (w *Work) load(ctx context.Context) error {
+	table, err := w.b.table(ctx)
+	if err != nil {
+		return err
+	}
+	value, revision, err := table.Get(ctx, w.id)
+	if err != nil {
+		return err
+	}
+	r, ok := decodeRecord(value)
+	if revision == 0 || !ok || w.bare && revision != w.revision {
+		return ErrTaken
+	}
+	w.record, w.revision, w.bare = r, revision, false
+	return nil
+}
+
+// ID returns the message's id in the backlog.
+func (w *Work) ID() string { return w.id }
+
+// Message returns the message.
+func (w *Work) Message() (*wechatv1.Message, error) {
+	msg := &wechatv1.Message{}
+	if err := proto.Unmarshal(w.record.Message, msg); err != nil {
+		return nil, fmt.Errorf("the stored message: %w", err)
+	}
+	return msg, nil
+}
+
+// Reply returns the answer that was made for the message, nil where there is none yet, and how many parts of it WeChat
+// took.
+func (w *Work) Reply() (reply *wechatv1.Reply, sent int) {
+	if len(w.record.Reply) == 0 {
+		return nil, 0
+	}
+	reply = &wechatv1.Reply{}
+	if err := proto.Unmarshal(w.record.Reply, reply); err != nil {
+		return nil, 0
+	}
+	return reply, w.record.Sent
+}
+
+// Later tells whether the user's next message gets the answer.
+func (w *Work) Later() bool { return w.record.Later }
+
+// Retries returns how often WeChat was asked in vain.
+func (w *Work) Retries() int { return w.record.Retries }
+
+// Over tells whether WeChat's window for the answer has ended.
+func (w *Work) Over() bool { return w.record.over() }
+
+// Turn waits until all earlier messages of the user are answered. The error is the context's.
+func (w *Work) Turn(ctx context.Context) error {
+	for {
+		ahead, changed := w.b.index.ahead(&w.record)
+		if !ahead {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Begin says that the next part of the answer is given to WeChat now; only then it may be. The error is ErrTaken or the
+// context's: the store is waited for.
+func (w *Work) Begin(ctx context.Context, reply *wechatv1.Reply, parts, sent int) error {
+	r := w.record
+	r.State, r.Parts, r.Sent = Sending, parts, sent
+	if err := r.keep(reply); err != nil {
+		return err
+	}
+	return w.put(ctx, r)
+}
+
+// Again says that WeChat was asked in vain, and will be again.
+func (w *Work) Again(ctx context.Context, reason, errcode string) error {
+	r := w.record
+	r.State, r.Reason, r.Errcode, r.Retries = Pending, reason, errcode, r.Retries+1
+	return w.put(ctx, r)
+}
+
+// Keep keeps the answer for the user's next message.
+func (w *Work) Keep(ctx context.Context, reply *wechatv1.Reply) error {
+	r := w.record
+	r.State, r.Later = Kept, true
+	if err := r.keep(reply); err != nil {
+		return err
+	}
+	return w.put(ctx, r)
+}
+
+func (r *Record) keep(reply *wechatv1.Reply) (err error) {
+	r.Reply, err = proto.Marshal(reply)
+	return err
+}
+
+// End ends the message. Where another replica took it for uncertain meanwhile, this one knows better.
+func (w *Work) End(ctx context.Context, state State, reason, errcode string) error {
+	r := w.record
+	r.State, r.Reason, r.Errcode = state, reason, errcode
+	if state == Sent {
+		r.Sent = r.Parts
+	}
+	if !failed(state) { // nobody needs it any more
+		r.Message, r.Reply = nil, nil
+	}
+	err := w.put(ctx, r)
+	if errors.Is(err, ErrTaken) && w.record.State == Sending {
+		other := &Work{b: w.b, id: w.id}
+		if other.load(ctx) == nil && other.record.State == Uncertain && other.record.Owner == w.b.replicas.me {
+			w.revision = other.revision
+			err = w.put(ctx, r)
+		}
+	}
+	if err == nil {
+		w.b.note(&r)
+	}
+	return err
+}
+
+// maxTakes is how many replicas may work on a message: one that ends them all is given up.
+const maxTakes = 5
+
+// preferTime is how long the other replicas leave a message to the one that is preferred.
+const preferTime = 3 * time.Second
+
+// Next waits for a message that this replica should work on, as nobody does: it is this replica's then. Messages whose
+// replica died while WeChat was given the answer end as Uncertain. The error is the context's.
+func (b *Backlog) Next(ctx context.Context) (*Work, error) {
+	for {
+		for _, e := range b.index.orphans(b.alive) {
+			u := user{e.Key.Account, e.Key.From}
+			if !b.replicas.preferred(u) && time.Since(e.seen) < preferTime {
+				continue
+			}
+			if w := b.take(ctx, &e); w != nil {
+				return w, nil
+			}
+		}
+		timer := time.NewTimer(lookAgain)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-b.kick:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// alive tells whether the owner of a message works on it.
+func (b *Backlog) alive(owner string) bool {
+	if owner == "" || !b.store.Shared() {
+		return owner == b.replicas.me
+	}
+	return b.replicas.alive(owner)
+}
+
+// take takes a message; nil where another did, or where it ended.
+func (b *Backlog) take(ctx context.Context, e *entry) *Work {
+	limited, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
+	if w.load(limited) != nil {
+		return nil
+	}
+	switch {
+	case w.record.State == Sending:
+		_ = w.End(limited, Uncertain, "the process ended while WeChat was given the answer", "")
+		return nil
+	case w.record.over():
+		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)
+		return nil
+	case w.record.Takes >= maxTakes:
+		_ = w.End(limited, GivenUp, fmt.Sprintf("%d processes ended while they worked on it", maxTakes), "")
+		return nil
+	}
+	r := w.record
+	r.Owner, r.Takes = b.replicas.me, r.Takes+1
+	if w.put(limited, r) != nil {
+		return nil
+	}
+	return w
+}
+
+// outcome is a state as logs and metrics have it.
+func outcome(s State) string {
+	return strings.ToLower(strings.TrimPrefix(replierv1.DeliveryState_name[int32(s)], "DELIVERY_STATE_"))
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Table holds records by key, which all replicas watch. Who changes one says which state of it they saw, and changes
+// nothing where that is not the last one. Keys are letters, digits, "-" and "_".
+type Table struct {
+	bucket Bucket
+	prefix string // of a key's subject
+}
+
+// Table opens a table, whose records live so long where they are put without a life of their own.
+func (s *Store) Table(ctx context.Context, name string, life time.Duration) (*Table, error) {
+	storage := jetstream.FileStorage
+	if !s.Durable() {
+		storage = jetstream.MemoryStorage
+	}
+	return s.table(ctx, name, life, storage)
+}
+
+// Signs opens a table in the servers' memory: for what is put again and again.
+func (s *Store) Signs(ctx context.Context, name string, life time.Duration) (*Table, error) {
+	return s.table(ctx, name, life, jetstream.MemoryStorage)
+}
+
+func (s *Store) table(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Table, error) {
+	kv, err := s.keyValue(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, AllowMsgTTL: true})
+	if err != nil {
+		return nil, fmt.Errorf("store: table %s: %w", name, away(ctx, err))
+	}
+	return &Table{Bucket{store: s, name: name, kv: kv}, "$KV.wxgate_" + name + "."}, nil
+}
+
+// Put sets a record that still is at a revision, 0 where there is none, and returns its new one: 0 where it is not.
+// life is how long it lives, in whole seconds; 0: as the table says. The error is ErrAway or the context's; then the
+// record may be set nevertheless.
+func (t *Table) Put(ctx context.Context, key string, value []byte, revision uint64, life time.Duration) (put uint64, err error) {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	options := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}
+	if life > 0 {
+		options = append(options, jetstream.WithMsgTTL(life))
+	}
+	ack, err := t.bucket.store.js.PublishMsg(limited, &nats.Msg{Subject: t.prefix + key, Data: value}, options...)
+	switch {
+	case isLate(err):
+		return 0, nil
+	case err != nil:
+		return 0, away(ctx, err)
+	}
+	return ack.Sequence, nil
+}
+
+// Get returns a record and its revision, 0 where there is none.
+func (t *Table) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+	return t.bucket.look(ctx, key)
+}
+
+// Size returns how many bytes the records have on disk.
+func (t *Table) Size(ctx context.Context) (uint64, error) {
+	limited, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	status, err := t.bucket.kv.Status(limited)
+	if err != nil {
+		return 0, away(ctx, err)
+	}
+	return status.Bytes(), nil
+}
+
+// Set sets a record, whatever it was.
+func (t *Table) Set(ctx context.Context, key string, value []byte) error {
+	return t.bucket.Put(ctx, key, value)
+}
+
+// Delete removes a record.
+func (t *Table) Delete(ctx context.Context, key string) error {
+	return t.bucket.Delete(ctx, key)
+}
+
+// Record is a record as it is since a change.
+type Record struct {
+	Key      string
+	Value    []byte // nil: it was deleted
+	Revision uint64
+}
+
+// Watch tells of all records, calls loaded, and then tells of each change, until ctx ends. Where the store was away it
+// tells of all of them anew; loaded is called each time.
+func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) {
+	for ctx.Err() == nil {
+		watcher, err := t.bucket.kv.WatchAll(ctx)
+		if err == nil {
+			for entry := range watcher.Updates() {
+				switch {
+				case entry == nil:
+					loaded()
+				case entry.Operation() == jetstream.KeyValuePut:
+					changed(Record{entry.Key(), entry.Value(), entry.Revision()})
+				default:
+					changed(Record{entry.Key(), nil, entry.Revision()})
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(lookForCluster):
+		}
+	}
+}
