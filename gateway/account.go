@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"time"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/wechat"
 )
@@ -30,6 +31,9 @@ type Account struct {
 
 	// Those before the last change, good for the grace time after they were seen first; "": none.
 	PreviousToken, PreviousAESKey service.Secret
+
+	Slow     accounts.Slow // what becomes of an answer that is not ready; zero: as Config says
+	Pushable bool          // an AppSecret is known to oauthsvc: answers can follow
 
 	OriginalID string // gh_…; callbacks whose ToUserName is another are refused; "": any
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"wxgate/internal/service"
@@ -27,6 +28,7 @@ type callbacks struct {
 	accounts func() *roster // those of the moment
 	replier  replierv1.ReplierServiceClient
 	forgets  *forgetter // nil where there is no oauthsvc
+	owed     *owed
 	timeout  time.Duration
 	maxText  int
 	maxSkew  time.Duration
@@ -40,12 +42,13 @@ func routeCallbacks(mux *http.ServeMux, cfg Config, accounts func() *roster, rep
 		accounts: accounts,
 		replier:  replier,
 		forgets:  forgets,
+		owed:     newOwed(cfg),
 		timeout:  cfg.ReplyTimeout,
 		maxText:  cfg.MaxText,
 		maxSkew:  cfg.MaxSkew,
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_callbacks_total",
-			Help: "Callbacks by outcome: replied, silent, verified, replier_failed, reply_refused, hold, panic, or why one was refused.",
+			Help: "Callbacks by outcome: replied, silent, verified; deferred where the answer follows, stored where no replier was there, hold where WeChat is to ask again, dropped, given_up; replier_failed, reply_refused, panic; or why one was refused.",
 		}, []string{"outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "wxgate_callback_seconds",
@@ -151,20 +154,26 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	ctx, cancel := context.WithDeadline(r.Context(), now.Add(c.timeout-margin))
 	defer cancel()
 	forgotten := c.forgets.start(ctx, msg)
-	reply, outcome := c.ask(ctx, msg)
+	said := c.ask(ctx, msg)
 	forgotten()
-	if outcome == outcomeHold {
-		return response{outcome: outcome, hold: true}, nil
+	if said.missed {
+		said = c.owed.settle(r.Context(), now.Add(c.timeout), a, msg)
 	}
-	reply = c.cut(r.Context(), reply)
+	if said.hold {
+		return response{outcome: "hold", hold: true}, nil
+	}
+	reply := c.cut(r.Context(), said.reply)
 	xml := wechat.EncodeReply(reply, msg.GetFromUserName(), msg.GetToUserName(), time.Now().Unix())
 	if xml == nil {
-		return accepted(outcome), nil
+		return accepted(said.outcome), nil
+	}
+	if said.outcome == "silent" {
+		said.outcome = "replied"
 	}
 	if q.sealed {
 		xml = in.cipher.SealReply(in.token, xml, time.Now().Unix(), rand.Text())
 	}
-	return response{outcome: "replied", xml: true, body: xml}, nil
+	return response{outcome: said.outcome, xml: true, body: xml}, nil
 }
 
 // verify answers the GET with which WeChat's console checks the URL; echostr is in the clear in every mode.
@@ -178,27 +187,50 @@ func (c *callbacks) verify(q query, a *account, now time.Time) (response, error)
 	return response{outcome: "verified", body: []byte(q.echostr)}, nil
 }
 
-// outcomeHold is that of a message whose answer is not ready.
-const outcomeHold = "hold"
+// said is what comes of a message.
+type said struct {
+	reply   *wechatv1.Reply // nil: nothing is said
+	outcome string          // for log and metric
+	hold    bool            // WeChat is to send the message again
+	missed  bool            // no replier answered in time
+}
 
-// ask gets the replier's answer while ctx lasts; where there is none, nil and the outcome.
-func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, string) {
+// ask gets the replier's answer while ctx lasts.
+func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message) said {
 	// A replier that restarts is waited for, as long as WeChat waits for us.
 	ctx = service.WithSticky(ctx, msg.GetAccount(), msg.GetFromUserName()) // the replier that saw WeChat's first attempt
-	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg}, grpc.WaitForReady(true))
+	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true}, grpc.WaitForReady(true))
 	if err != nil {
 		// The code alone: a bot may put the message into its error's text.
-		service.LineOf(ctx).Fail(errors.New("replier: " + status.Code(err).String()))
-		return nil, "replier_failed"
+		code := status.Code(err)
+		service.LineOf(ctx).Fail(errors.New("replier: " + code.String()))
+		if missed(code) {
+			return said{missed: true}
+		}
+		return c.owed.sorry(msg, "replier_failed")
 	}
-	if err := resp.GetReply().Validate(); err != nil {
+	reply := resp.GetReply()
+	switch err := reply.Validate(); {
+	case err != nil:
 		service.LineOf(ctx).Fail(errors.New("the replier's reply is not one that WeChat takes: " + err.Error()))
-		return nil, "reply_refused"
+		return c.owed.sorry(msg, "reply_refused")
+	case resp.GetHold():
+		return said{hold: true}
+	case resp.GetGivenUp():
+		return c.owed.sorry(msg, "given_up")
+	case resp.GetDeferred():
+		return said{reply: reply, outcome: "deferred"}
 	}
-	if resp.GetHold() {
-		return nil, outcomeHold
+	return said{reply: reply, outcome: "silent"}
+}
+
+// missed tells whether a code says that no replier answered, or that the call was cut off: another may answer the message.
+func missed(code codes.Code) bool {
+	switch code {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.ResourceExhausted, codes.Aborted:
+		return true
 	}
-	return resp.GetReply(), "silent"
+	return false
 }
 
 // cut returns a reply whose text WeChat shows: one that is too long ends at the last whole character that fits.

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
 	"wxgate/internal/configfile"
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
@@ -24,18 +26,21 @@ import (
 // Config is what a gateway needs.
 type Config struct {
 	Env            service.Env
-	Listen         string         // public address: callbacks and /oauth/
-	InternalListen string         // internal address: REST, /metrics, /livez, /readyz
-	Accounts       []Account      // the first is the main one: on "/", and where no account is named
-	AccountsFile   string         // in place of Accounts: the file that lists them, read again when it changes
-	Replier        string         // gRPC target of a ReplierService
-	OAuth          string         // gRPC target of an OAuthService; "": no /oauth/ routes
-	ReplyTimeout   time.Duration  // WeChat hangs up after 5 s
-	MaxText        int            // of a text reply, in bytes; longer ones are cut; 0: any
-	MaxSkew        time.Duration  // how far a callback's timestamp may be from our clock; 0: any
-	PublicURL      string         // scheme and host that browsers use; "": the request's Host
-	ReturnHosts    []string       // hosts besides our own that a login may return to
-	SessionKey     service.Secret // of logins; several, with commas between: the first makes, all are accepted; "": a new one
+	Listen         string           // public address: callbacks and /oauth/
+	InternalListen string           // internal address: REST, /metrics, /livez, /readyz
+	Accounts       []Account        // the first is the main one: on "/", and where no account is named
+	AccountsFile   string           // in place of Accounts: the file that lists them, read again when it changes
+	Replier        string           // gRPC target of a ReplierService
+	OAuth          string           // gRPC target of an OAuthService; "": no /oauth/ routes
+	ReplyTimeout   time.Duration    // WeChat hangs up after 5 s
+	MaxText        int              // of a text reply, in bytes; longer ones are cut; 0: any
+	MaxSkew        time.Duration    // how far a callback's timestamp may be from our clock; 0: any
+	PublicURL      string           // scheme and host that browsers use; "": the request's Host
+	ReturnHosts    []string         // hosts besides our own that a login may return to
+	Slow           accounts.Slow    // what becomes of an answer that is not ready while WeChat waits, where the account does not say
+	Backlog        *backlog.Backlog // where messages are stored whose replier is away; nil: nowhere
+	BusyText       string           // what users read where no answer will come; "": nothing
+	SessionKey     service.Secret   // of logins; several, with commas between: the first makes, all are accepted; "": a new one
 }
 
 // maxReplyTimeout is when WeChat hangs up (platform page "消息推送": 5 seconds).
@@ -49,6 +54,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxText < 0 {
 		errs = append(errs, fmt.Errorf("--max-text: %d; expected 0 (any) or more", c.MaxText))
+	}
+	if err := c.Slow.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("--slow (WXGATE_SLOW): %w", err))
 	}
 	if c.MaxSkew < 0 {
 		errs = append(errs, fmt.Errorf("--max-skew: %s; expected 0 (any) or more", c.MaxSkew))

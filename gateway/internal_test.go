@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
@@ -188,7 +189,7 @@ func TestOpenAPI(t *testing.T) {
 	}
 	routes := regexp.MustCompile(`(?m)^ +(get|post|put|patch|delete): (\S+)$`).FindAllStringSubmatch(string(rules), -1)
 	want := 0
-	for _, desc := range []grpc.ServiceDesc{replierv1.ReplierService_ServiceDesc, replierv1.RulesService_ServiceDesc,
+	for _, desc := range []grpc.ServiceDesc{replierv1.ReplierService_ServiceDesc, replierv1.RulesService_ServiceDesc, replierv1.DeliveryService_ServiceDesc,
 		oauthv1.OAuthService_ServiceDesc, oauthv1.AccountService_ServiceDesc} {
 		want += len(desc.Methods)
 	}
@@ -209,13 +210,14 @@ func TestOperation(t *testing.T) {
 	f := start(t, func(cfg *Config) {
 		cfg.Replier = freeAddr(t)
 		cfg.ReplyTimeout = margin + 1 // the message is lost at once
+		cfg.Slow.How = accounts.Drop
 	})
 	f.post(t, own.of(Safe, textXML(testText)))
 	if got := f.do(t, "GET", f.internal+"/livez", nil); got.Status != 200 || got.Body != "ok\n" {
 		t.Errorf("/livez: %d %q", got.Status, got.Body)
 	}
 	got := f.do(t, "GET", f.internal+"/metrics", nil)
-	for _, sample := range []string{`wxgate_callbacks_total{outcome="replier_failed"} 1`, "wxgate_callback_seconds_count 1", "go_goroutines "} {
+	for _, sample := range []string{`wxgate_callbacks_total{outcome="dropped"} 1`, "wxgate_callback_seconds_count 1", "go_goroutines "} {
 		if !strings.Contains(got.Body, "\n"+sample) {
 			t.Errorf("/metrics lacks %s", sample)
 		}

@@ -86,7 +86,8 @@ func loadRoster(load *configfile.Load, path string, before *roster, now time.Tim
 	list := make([]Account, len(read))
 	for i, a := range read {
 		list[i] = Account{Name: a.Name, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: Mode(a.Mode),
-			PreviousToken: a.PreviousToken, PreviousAESKey: a.PreviousAESKey, OriginalID: a.OriginalID}
+			PreviousToken: a.PreviousToken, PreviousAESKey: a.PreviousAESKey, OriginalID: a.OriginalID,
+			Slow: a.Slow, Pushable: a.HasSecret}
 	}
 	next, err := newRoster(list, before, now)
 	if err != nil {

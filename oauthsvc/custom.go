@@ -32,7 +32,7 @@ func customContent(m *oauthv1.CustomMessage) (msgtype string, content map[string
 	case *oauthv1.CustomMessage_Video:
 		v := c.Video
 		return "video", map[string]any{"media_id": v.GetMediaId(), "thumb_media_id": v.GetThumbMediaId(), "title": v.GetTitle(), "description": v.GetDescription()},
-			required("message.video.media_id", v.GetMediaId(), "message.video.thumb_media_id", v.GetThumbMediaId())
+			required("message.video.media_id", v.GetMediaId())
 	case *oauthv1.CustomMessage_Music:
 		v := c.Music
 		return "music", map[string]any{"title": v.GetTitle(), "description": v.GetDescription(), "musicurl": v.GetMusicUrl(), "hqmusicurl": v.GetHqMusicUrl(), "thumb_media_id": v.GetThumbMediaId()},

@@ -111,7 +111,6 @@ func TestCustomMessageChecks(t *testing.T) {
 		"empty text":           {"o", text(""), "message.text"},
 		"image without id":     {"o", &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Image{}}, "message.image"},
 		"video without video":  {"o", &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Video{}}, "message.video.media_id"},
-		"video without cover":  {"o", &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Video{Video: &oauthv1.CustomVideo{MediaId: "m"}}}, "message.video.thumb_media_id"},
 		"music without URL":    {"o", &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Music{Music: &oauthv1.CustomMusic{ThumbMediaId: "m"}}}, "message.music.music_url"},
 		"news without URL":     {"o", &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_News{News: &oauthv1.CustomArticle{Title: "t"}}}, "message.news.url"},
 		"menu without answers": {"o", &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Msgmenu{Msgmenu: &oauthv1.CustomMenu{HeadContent: "h"}}}, "message.msgmenu.list"},

@@ -20,6 +20,8 @@ type failure struct {
 	errcode string // WeChat's; "" where it gave none
 	rid     string // WeChat's id of the request; "" where it gave none
 	cause   error  // for the log; may be nil
+
+	maybeSent bool // whether WeChat took the message is not known
 }
 
 // err returns the failure as the error of a gRPC handler.
@@ -30,6 +32,9 @@ func (f *failure) err() error {
 	}
 	if f.rid != "" {
 		meta["rid"] = f.rid
+	}
+	if f.maybeSent {
+		meta["maybe_sent"] = "true"
 	}
 	return service.NewError(f.code, reasonName(f.reason), f.message, meta, f.cause)
 }

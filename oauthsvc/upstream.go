@@ -98,6 +98,9 @@ func (u *upstream) do(ctx context.Context, c call, query url.Values, payload any
 		wait, again := c.retry(out.failure, attempt)
 		if !again || !u.pause(ctx, wait) {
 			out.took = time.Since(start)
+			if f := out.failure; f != nil && c == sendCall {
+				f.maybeSent = f.errcode == "" && !f.unsent()
+			}
 			return out
 		}
 	}

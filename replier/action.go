@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
 )
 
@@ -43,14 +44,16 @@ func (l *loader) oneAction(n *yaml.Node) {
 
 // forward reads to which bot a message goes; a target alone is short for {to: target}.
 func (l *loader) forward(n *yaml.Node) *forward {
-	f := &forward{}
+	f := &forward{wait: maxTimeout}
 	if configfile.IsScalar(n) {
 		f.to = l.target(n)
 		return f
 	}
-	l.Mapping(n, "to, timeout or fallback", map[string]func(*yaml.Node){
+	l.Mapping(n, "to, timeout, slow, wait or fallback", map[string]func(*yaml.Node){
 		"to":      func(n *yaml.Node) { f.to = l.target(n) },
-		"timeout": func(n *yaml.Node) { f.timeout = l.timeout(n) },
+		"timeout": func(n *yaml.Node) { f.timeout = l.duration(n, "timeout", 1) },
+		"slow":    func(n *yaml.Node) { f.slow = accounts.ReadSlow(l.Document, n) },
+		"wait":    func(n *yaml.Node) { f.wait = l.duration(n, "wait", 0) },
 		"fallback": func(n *yaml.Node) {
 			f.fallback = &action{}
 			if !configfile.IsScalar(n) || n.Value != "silent" {
@@ -86,17 +89,22 @@ func (l *loader) target(n *yaml.Node) string {
 	return to
 }
 
-// maxTimeout is the longest a forward may take. WeChat waits 5 s, other callers of the replier may wait longer.
+// maxTimeout is the longest a forward may take: what is not ready while WeChat waits may follow.
 const maxTimeout = time.Minute
 
-func (l *loader) timeout(n *yaml.Node) time.Duration {
+// duration reads a time of at least some nanoseconds.
+func (l *loader) duration(n *yaml.Node, key string, least time.Duration) time.Duration {
 	text, ok := l.Scalar(n)
 	if !ok {
-		return 0
+		return least
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 || d > maxTimeout {
-		l.Fail(n, "timeout: %q; expected more than 0s and at most %s, such as 2s or 500ms", text, maxTimeout)
+	switch {
+	case err == nil && d >= least && d <= maxTimeout:
+	case least > 0:
+		l.Fail(n, "%s: %q; expected more than 0s and at most %s, such as 2s or 500ms", key, text, maxTimeout)
+	default:
+		l.Fail(n, "%s: %q; expected at most %s, such as 2s or 0s", key, text, maxTimeout)
 	}
 	return d
 }

@@ -18,6 +18,26 @@ import (
 type book struct {
 	main     *edition
 	accounts map[string]*edition // of those with a rules file of their own
+
+	listed bool                    // there is an accounts file
+	rules  map[string]accountRules // what it says
+}
+
+// accountRules is what the accounts file says of an account to its replier.
+type accountRules struct {
+	name, path string // path: its own rules file; "": none
+	slow       accounts.Slow
+	hasSecret  bool
+}
+
+// account returns what is said of an account. Without an accounts file there is one, which has what this process has.
+func (b *book) account(name string) accountRules {
+	if !b.listed {
+		return accountRules{name: name, hasSecret: true}
+	}
+	a := b.rules[name]
+	a.name = name
+	return a
 }
 
 // edition is a rules file as it was loaded.
@@ -45,11 +65,14 @@ func (c Config) readBook(load *configfile.Load, before *book) *book {
 	if before == nil {
 		before = &book{}
 	}
-	paths := c.accountRules(load, before)
-	b := &book{main: c.readEdition(load, c.Rules, before.main), accounts: map[string]*edition{}}
+	b := &book{listed: c.AccountsFile != "", rules: c.accountRules(load, before), accounts: map[string]*edition{}}
+	b.main = c.readEdition(load, c.Rules, before.main)
 	byPath := map[string]*edition{c.Rules: b.main}
-	for _, name := range slices.Sorted(maps.Keys(paths)) {
-		path := paths[name]
+	for _, name := range slices.Sorted(maps.Keys(b.rules)) {
+		path := b.rules[name].path
+		if path == "" {
+			continue
+		}
 		if byPath[path] == nil {
 			byPath[path] = c.readEdition(load, path, before.ofPath(path))
 		}
@@ -58,30 +81,23 @@ func (c Config) readBook(load *configfile.Load, before *book) *book {
 	return b
 }
 
-// accountRules returns the rules file of each account that has one of its own.
-func (c Config) accountRules(load *configfile.Load, before *book) map[string]string {
-	paths := map[string]string{}
+// accountRules reads the accounts file.
+func (c Config) accountRules(load *configfile.Load, before *book) map[string]accountRules {
 	if c.AccountsFile == "" {
-		return paths
+		return nil
 	}
 	read := &configfile.Load{}
 	list := accounts.Read(read, c.AccountsFile, accounts.Replier)
-	switch {
-	case read.Err() == nil || before.main == nil:
-		load.Need(read)
-	default: // refused: the accounts of before go on
+	if read.Err() != nil && before.main != nil { // refused: the accounts of before go on
 		load.Add(read)
-		for name, e := range before.accounts {
-			paths[name] = e.path
-		}
-		return paths
+		return before.rules
 	}
+	load.Need(read)
+	rules := map[string]accountRules{}
 	for _, a := range list {
-		if a.Rules != "" {
-			paths[a.Name] = a.Rules
-		}
+		rules[a.Name] = accountRules{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
 	}
-	return paths
+	return rules
 }
 
 // ofPath returns the edition of a file; nil where there is none.

@@ -1,7 +1,6 @@
 package replier
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -28,7 +28,9 @@ type Handler func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, 
 // forward hands a message to a bot.
 type forward struct {
 	to       string        // a gRPC target, or handlerPrefix and a name
-	timeout  time.Duration // 0: what the caller leaves
+	timeout  time.Duration // 0: see asker
+	slow     accounts.Slow // what becomes of an answer that is not ready while WeChat waits; zero: as the account says
+	wait     time.Duration // how long WeChat waits for the answer, if it can come another way
 	fallback *action       // if the bot fails; nil: the rule counts as not matched
 }
 
@@ -52,8 +54,8 @@ type bots struct {
 	conns map[string]*grpc.ClientConn // kept until the end: a target that a rule names once, rules name again
 }
 
-// ask returns the bot's answer to a message; it is one that WeChat would take.
-func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+// ask returns the bot's answer to a message, within a limit; it is one that WeChat would take.
+func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message, limit time.Duration) (*wechatv1.Reply, error) {
 	hops := handedOn(ctx)
 	if hops >= maxForwards {
 		return nil, fmt.Errorf("forward to %s: the message was handed on %d times; do repliers forward in a circle?", f.to, hops)
@@ -64,9 +66,8 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message) (*wec
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(spare, time.Until(deadline)/4)))
 		defer cancel()
 	}
-	limited, cancel := context.WithTimeout(ctx, cmp.Or(f.timeout, maxTimeout))
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ctx = limited
 	reply, err := b.call(ctx, f.to, msg)
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", f.to, err)

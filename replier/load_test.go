@@ -124,7 +124,7 @@ var bad = map[string][]string{
 		`9:19: rule "empty": expected a text`,
 		`11:47: rule "timeouts": timeout: "2"; expected more than 0s and at most 1m0s, such as 2s or 500ms`,
 		`13:47: rule "too long": timeout: "5h"; expected more than 0s and at most 1m0s, such as 2s or 500ms`,
-		`13:51: rule "too long": unknown key "retry"; expected to, timeout or fallback`,
+		`13:51: rule "too long": unknown key "retry"; expected to, timeout, slow, wait or fallback`,
 		`15:49: rule "fallback": unknown key "txt"; did you mean "text"?; expected text, image, voice, video, music, news or transfer_customer_service`,
 		`17:48: rule "fallback text": expected text, image, voice, video, music, news or transfer_customer_service`,
 		`18:5: rule "two actions": expected one of reply, random, forward or silent, and no more`,

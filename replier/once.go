@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -16,29 +17,11 @@ import (
 const (
 	// keepAnswer is far longer than WeChat goes on sending a message again: 3 times, 5 s apart.
 	keepAnswer = time.Minute
-	// runLife is how long rules may work on a message: the last of WeChat's attempts ends about then.
-	runLife = 14 * time.Second
+	// runLife is how long rules may work on a message: a bot has its longest time, and the next rule a moment.
+	runLife = maxTimeout + 5*time.Second
 	// entrySize is about what an answer costs in memory besides its reply, in bytes.
 	entrySize = 512
 )
-
-// messageKey is what WeChat's attempts to send one message have in common (platform.md D).
-type messageKey struct {
-	account, to, from string
-	msgID, createTime int64
-	event, eventKey   string
-}
-
-// keyOf returns the key of a message; ok is false where WeChat did not send it, so that nobody sends it again.
-func keyOf(msg *wechatv1.Message) (key messageKey, ok bool) {
-	key = messageKey{account: msg.GetAccount(), to: msg.GetToUserName(), from: msg.GetFromUserName(), msgID: msg.GetMsgId()}
-	if key.msgID != 0 {
-		return key, true
-	}
-	e := msg.GetEvent()
-	key.createTime, key.event, key.eventKey = msg.GetCreateTime(), e.GetEvent(), e.GetEventKey()
-	return key, e != nil && key.createTime != 0
-}
 
 // once sees to it that a message is answered once, however often it comes: who comes while it is worked on waits for
 // the answer, and who comes later gets it again.
@@ -49,28 +32,20 @@ type once struct {
 
 	// One lock for both: between a look at what is kept and the start of a run no other run may end.
 	mu      sync.Mutex
-	running map[messageKey]*run
-	kept    *otter.Cache[messageKey, *run]
+	running map[wechatv1.Key]*run
+	kept    *otter.Cache[wechatv1.Key, *run]
 }
 
-// run is the work on one message.
-type run struct {
-	done     chan struct{}
-	begun    time.Time
-	attempts int // how often the message came; under once's lock
-
-	// Once done is closed:
-	decision decision
-	err      error // the rules panicked
-}
+// decider does the work of a run.
+type decider func(ctx context.Context, r *run) decision
 
 // newOnce keeps answers in about so many bytes of memory.
 func newOnce(memory int) *once {
 	ctx, stop := context.WithCancel(context.Background())
-	return &once{ctx: ctx, stop: stop, running: map[messageKey]*run{}, kept: otter.Must(&otter.Options[messageKey, *run]{
+	return &once{ctx: ctx, stop: stop, running: map[wechatv1.Key]*run{}, kept: otter.Must(&otter.Options[wechatv1.Key, *run]{
 		MaximumWeight:    uint64(memory),
-		ExpiryCalculator: otter.ExpiryWriting[messageKey, *run](keepAnswer),
-		Weigher: func(_ messageKey, r *run) uint32 {
+		ExpiryCalculator: otter.ExpiryWriting[wechatv1.Key, *run](keepAnswer),
+		Weigher: func(_ wechatv1.Key, r *run) uint32 {
 			return uint32(entrySize + proto.Size(r.decision.reply))
 		},
 	})}
@@ -83,59 +58,82 @@ func (o *once) close() {
 	o.kept.StopAllGoroutines()
 }
 
-// decide returns what decide says about a message; attempt is how often that was asked. The work goes on when ctx ends
-// before it: the error is ctx's then.
-func (o *once) decide(ctx context.Context, msg *wechatv1.Message, decide func(context.Context) decision) (d decision, attempt int, err error) {
-	key, ok := keyOf(msg)
-	// What another replier hands on is asked once by that one, and where they forward in a circle would wait for itself.
-	if !ok || handedOn(ctx) > 0 {
-		return decide(ctx), 1, nil
-	}
-	r, attempt := o.join(ctx, key, decide)
-	select {
-	case <-r.done:
-		return r.decision, attempt, r.err
-	case <-ctx.Done():
-		return decision{}, attempt, ctx.Err()
-	}
-}
-
-func (o *once) join(ctx context.Context, key messageKey, decide func(context.Context) decision) (r *run, attempt int) {
+// join returns the run of a message, begun where there is none, and how often it was asked for. then is called at its
+// end, in its goroutine.
+func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, then func(*run)) (r *run, attempt int) {
+	key, ok := msg.Key()
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r, ok := o.kept.GetIfPresent(key)
+	// What another replier hands on is asked once by that one, and where they forward in a circle would wait for itself.
+	if !ok || handedOn(ctx) > 0 {
+		r = newRun()
+		o.start(ctx, nil, r, decide, then)
+		return r, 1
+	}
+	r, ok = o.kept.GetIfPresent(key)
 	if !ok {
 		r = o.running[key]
 	}
 	if r == nil {
-		r = &run{done: make(chan struct{}), begun: time.Now()}
+		r = newRun()
 		o.running[key] = r
-		o.start(ctx, key, r, decide)
+		o.start(ctx, &key, r, decide, then)
 	}
 	r.attempts++
 	return r, r.attempts
 }
 
-func (o *once) start(ctx context.Context, key messageKey, r *run, decide func(context.Context) decision) {
+// adopt returns the run of a message that was stored, begun where none is under way; begun is false where the run's own
+// end looks after the message.
+func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.Work, decide decider) (r *run, begun bool) {
+	key, _ := msg.Key()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r = o.running[key]; r != nil && r.adopt(work) {
+		return r, false
+	}
+	if r, ok := o.kept.GetIfPresent(key); ok && r.decision.reply != nil { // it ended when nobody waited any more
+		return r, true
+	}
+	r = newRun()
+	r.adopt(work)
+	o.running[key] = r
+	o.start(ctx, &key, r, decide, func(*run) {})
+	return r, true
+}
+
+// start runs decide. Where a key is given the run outlives ctx, and is kept.
+func (o *once) start(ctx context.Context, key *wechatv1.Key, r *run, decide decider, then func(*run)) {
 	o.all.Go(func() {
-		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), runLife)
+		if key != nil {
+			ctx = context.WithoutCancel(ctx)
+		}
+		own, cancel := context.WithTimeout(ctx, runLife)
 		defer cancel()
 		defer context.AfterFunc(o.ctx, cancel)()
-		r.decision, r.err = guarded(own, decide)
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		delete(o.running, key)
-		o.kept.Set(key, r)
-		close(r.done)
+		d, err := guarded(own, r, decide)
+		o.end(key, r, d, err)
+		then(r)
 	})
 }
 
+func (o *once) end(key *wechatv1.Key, r *run, d decision, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r.decision, r.err = d, err
+	if key != nil {
+		delete(o.running, *key)
+		o.kept.Set(*key, r)
+	}
+	close(r.done)
+}
+
 // guarded turns a panic into an error: in this goroutine it would end the process.
-func guarded(ctx context.Context, decide func(context.Context) decision) (d decision, err error) {
+func guarded(ctx context.Context, r *run, decide decider) (d decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = service.NewError(codes.Internal, "", "internal error", nil, service.PanicError(p))
 		}
 	}()
-	return decide(ctx), nil
+	return decide(ctx, r), nil
 }

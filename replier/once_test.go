@@ -129,15 +129,15 @@ func TestHold(t *testing.T) {
 	attempt := func() *replierv1.ReplyResponse {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
-		resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: msg})
+		resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return resp
 	}
-	for i, want := range []bool{true, true, false} {
-		if resp := attempt(); resp.GetHold() != want || resp.GetReply() != nil {
-			t.Errorf("attempt %d: %v, want hold %t", i+1, resp, want)
+	for i, want := range []*replierv1.ReplyResponse{{Hold: true}, {Hold: true}, {GivenUp: true}} {
+		if diff := cmp.Diff(want, attempt(), protocmp.Transform()); diff != "" {
+			t.Errorf("attempt %d (-want +got):\n%s", i+1, diff)
 		}
 	}
 	close(gate)
@@ -153,12 +153,21 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// decide joins the run of a message and waits for its end.
+func (o *once) decide(ctx context.Context, msg *wechatv1.Message, decide decider) (decision, error) {
+	r, _ := o.join(ctx, msg, decide, func(*run) {})
+	if !r.wait(ctx, false) {
+		return decision{}, ctx.Err()
+	}
+	return r.decision, r.err
+}
+
 // TestOncePanics: a handler that panics is an error for all attempts, and the process goes on.
 func TestOncePanics(t *testing.T) {
 	o := newOnce(1 << 20)
 	defer o.close()
 	for range 2 {
-		_, _, err := o.decide(t.Context(), text("a"), func(context.Context) decision { panic("secret") })
+		_, err := o.decide(t.Context(), text("a"), func(context.Context, *run) decision { panic("secret") })
 		if status.Code(err) != codes.Internal || status.Convert(err).Message() != "internal error" {
 			t.Errorf("got %v", err)
 		}
@@ -171,7 +180,7 @@ func TestOnceMemory(t *testing.T) {
 	o := newOnce(memory)
 	defer o.close()
 	for range 10_000 {
-		if _, _, err := o.decide(t.Context(), text("a"), func(context.Context) decision { return decision{reply: says("an answer")} }); err != nil {
+		if _, err := o.decide(t.Context(), text("a"), func(context.Context, *run) decision { return decision{reply: says("an answer")} }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,7 +200,7 @@ func TestCloseEndsRuns(t *testing.T) {
 		<-begun
 		cancel()
 	}()
-	_, _, err := o.decide(ctx, text("a"), func(ctx context.Context) decision {
+	_, err := o.decide(ctx, text("a"), func(ctx context.Context, _ *run) decision {
 		close(begun)
 		<-ctx.Done()
 		return decision{}

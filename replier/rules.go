@@ -48,6 +48,8 @@ type decision struct {
 	rule   *rule           // the rule that answered; nil: none did
 	reply  *wechatv1.Reply // nil: say nothing
 	failed []error         // of rules that matched and could not answer
+
+	fetched bool // no rule was asked: the user waited for the answer to an earlier message
 }
 
 // asker hands a message to a bot.

@@ -27,6 +27,7 @@ var mappings = map[string]string{
 	"textAlternatives": `rules: [{silent: true, match: {text: %s}}]`,
 	"span":             `rules: [{silent: true, match: {time: %s}}]`,
 	"forwardTo":        `rules: [{forward: %s}]`,
+	"slowText":         `rules: [{forward: {to: "dns:///bot:9001", slow: %s}}]`,
 	"reply":            `rules: [{reply: %s}]`,
 	"textReply":        `rules: [{reply: {text: %s}}]`,
 	"imageReply":       `rules: [{reply: {image: %s}}]`,

@@ -24,8 +24,9 @@ var mayImport = map[string][]string{
 	"internal/configfile":     {"internal/service"},
 	"internal/store":          {"internal/service"},
 	"internal/accounts":       {"internal/configfile", "internal/service"},
-	"gateway":                 {"internal/accounts", "internal/configfile", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
-	"replier":                 {"internal/accounts", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1"},
+	"internal/backlog":        {"internal/service", "internal/store", "proto/wechat/v1", "proto/replier/v1"},
+	"gateway":                 {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
+	"replier":                 {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
 	"oauthsvc":                {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "proto/oauth/v1"},
 	"examples/go":             {"replier", "proto/wechat/v1"},
 }

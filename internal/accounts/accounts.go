@@ -32,6 +32,7 @@ type Account struct {
 	OriginalID string // gh_…, the ToUserName of its callbacks; "" where none is given
 	Rules      string // its rules file, from the directory of this process; "" where none is given
 	HasSecret  bool   // an AppSecret is given, whatever the role
+	Slow       Slow   // the zero Slow where none is given
 
 	Token, AESKey                 service.Secret // EncodingAESKey: 43 characters
 	PreviousToken, PreviousAESKey service.Secret // those before the last change; "" where none is given, or the same
@@ -66,7 +67,7 @@ type reader struct {
 	all  []Account
 }
 
-const keys = "name, app_id, token, aes_key, mode, app_secret, original_id, rules, previous_token or previous_aes_key; token_file and so on for a secret in a file of its own"
+const keys = "name, app_id, token, aes_key, mode, app_secret, original_id, rules, slow, previous_token or previous_aes_key; token_file and so on for a secret in a file of its own"
 
 // What names and ids look like.
 var (
@@ -89,6 +90,7 @@ func (r *reader) account(n *yaml.Node) {
 		"app_id":      r.unique("app_id", &a.AppID, appID, "letters and digits, such as wx0123456789abcdef", func(b *Account) string { return b.AppID }),
 		"original_id": r.unique("original_id", &a.OriginalID, originalID, "gh_ and letters and digits, as in the account's settings", func(b *Account) string { return b.OriginalID }),
 		"mode":        func(n *yaml.Node) { a.Mode = r.mode(n) },
+		"slow":        func(n *yaml.Node) { a.Slow = ReadSlow(r.Document, n) },
 		"rules": func(n *yaml.Node) {
 			if path, ok := r.Scalar(n); ok {
 				a.Rules = r.path(path)

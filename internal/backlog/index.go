@@ -190,13 +190,13 @@ func (x *index) stale() []entry {
 }
 
 // list returns the records that match.
-func (x *index) list(match func(*Record) bool) []Record {
+func (x *index) list(match func(*entry) bool) []entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var all []Record
+	var all []entry
 	for _, e := range x.byID {
-		if match(&e.Record) {
-			all = append(all, e.Record)
+		if match(e) {
+			all = append(all, *e)
 		}
 	}
 	return all

@@ -32,14 +32,14 @@ func (b *Backlog) Get(ctx context.Context, id string) (*replierv1.Delivery, erro
 // List returns the messages of an account and a user ("" for all) in some states (none for all), the oldest first: at
 // most so many. token is the next of the call before, "" for the first; next is "" where nothing follows.
 func (b *Backlog) List(account, openid string, states []State, most int, token string) (page []*replierv1.Delivery, next string) {
-	all := b.index.list(func(r *Record) bool {
-		return (account == "" || r.Key.Account == account) && (openid == "" || r.Key.From == openid) &&
-			(len(states) == 0 || slices.Contains(states, r.State)) && place(r) > token
+	all := b.index.list(func(e *entry) bool {
+		return (account == "" || e.Key.Account == account) && (openid == "" || e.Key.From == openid) &&
+			(len(states) == 0 || slices.Contains(states, e.State)) && e.place() > token
 	})
-	slices.SortFunc(all, func(a, b Record) int { return strings.Compare(place(&a), place(&b)) })
+	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.place(), b.place()) })
 	if len(all) > most {
 		all = all[:most]
-		next = place(&all[most-1])
+		next = all[most-1].place()
 	}
 	for i := range all {
 		page = append(page, all[i].Delivery())
@@ -48,7 +48,7 @@ func (b *Backlog) List(account, openid string, states []State, most int, token s
 }
 
 // place is where a message stands in the list of all.
-func place(r *Record) string { return fmt.Sprintf("%016x-%s", r.Stored.UnixMilli(), r.Key.ID()) }
+func (e *entry) place() string { return fmt.Sprintf("%016x-%s", e.Stored.UnixMilli(), e.id) }
 
 // Retry has a message that failed answered again, as if it came now; parts that WeChat took are not sent again. The error
 // is ErrUnknown, ErrNotFailed, ErrTaken where others retry it too, store.ErrAway or the context's.

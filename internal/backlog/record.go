@@ -45,7 +45,7 @@ const (
 // Record is a message whose answer is owed, as it is stored.
 type Record struct {
 	Key            wechatv1.Key
-	CreateTime     int64  // WeChat's clock: the order of a user's messages
+	CreateTime     int64 // WeChat's clock: the order of a user's messages
 	MsgType, Event string
 	Message        []byte `json:",omitempty"` // wechat.v1.Message, while somebody may need it
 	Reply          []byte `json:",omitempty"` // wechat.v1.Reply, once it is made

@@ -580,7 +580,7 @@ type CustomVideo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required: the video.
 	MediaId string `protobuf:"bytes,1,opt,name=media_id,json=mediaId,proto3" json:"media_id,omitempty"`
-	// Required: the cover.
+	// The cover. WeChat's page asks for it; a passive reply has none.
 	ThumbMediaId string `protobuf:"bytes,2,opt,name=thumb_media_id,json=thumbMediaId,proto3" json:"thumb_media_id,omitempty"`
 	// The title.
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`

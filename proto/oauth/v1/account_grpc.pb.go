@@ -41,6 +41,7 @@ type AccountServiceClient interface {
 	// SignJsapi signs a page's URL, so that its JavaScript may call wx.config.
 	SignJsapi(ctx context.Context, in *SignJsapiRequest, opts ...grpc.CallOption) (*SignJsapiResponse, error)
 	// SendCustomMessage sends a customer-service message: to a user who did something within the last 48 hours, up to 5.
+	// Where WeChat may have taken the message although the call failed, the error's metadata has maybe_sent.
 	SendCustomMessage(ctx context.Context, in *SendCustomMessageRequest, opts ...grpc.CallOption) (*SendCustomMessageResponse, error)
 	// SetTyping shows the user for up to 15 seconds that an answer is being written, or ends that.
 	SetTyping(ctx context.Context, in *SetTypingRequest, opts ...grpc.CallOption) (*SetTypingResponse, error)
@@ -130,6 +131,7 @@ type AccountServiceServer interface {
 	// SignJsapi signs a page's URL, so that its JavaScript may call wx.config.
 	SignJsapi(context.Context, *SignJsapiRequest) (*SignJsapiResponse, error)
 	// SendCustomMessage sends a customer-service message: to a user who did something within the last 48 hours, up to 5.
+	// Where WeChat may have taken the message although the call failed, the error's metadata has maybe_sent.
 	SendCustomMessage(context.Context, *SendCustomMessageRequest) (*SendCustomMessageResponse, error)
 	// SetTyping shows the user for up to 15 seconds that an answer is being written, or ends that.
 	SetTyping(context.Context, *SetTypingRequest) (*SetTypingResponse, error)

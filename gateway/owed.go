@@ -1,0 +1,131 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
+	"wxgate/internal/service"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// owed settles messages that no replier answered in time: they are stored for the repliers that come back, or WeChat is
+// left without an answer, so that it sends them again.
+type owed struct {
+	backlog *backlog.Backlog // nil: nothing is stored
+	usual   accounts.Slow    // where the account does not say what becomes of an answer that is not ready
+	busy    string
+
+	mu     sync.Mutex // between a look at attempts and its change
+	missed *otter.Cache[wechatv1.Key, int]
+}
+
+const (
+	// storeTime is how long storing a message may take beyond the reply timeout, and storeBy when it ends at the latest,
+	// after the callback's arrival: WeChat hangs up after 5 s.
+	storeTime = 300 * time.Millisecond
+	storeBy   = 4900 * time.Millisecond
+	// maxAttempts is how often WeChat sends a message (platform.md A.6).
+	maxAttempts = 3
+	// missedMemory is how many messages that got no answer are remembered.
+	missedMemory = 10_000
+)
+
+func newOwed(cfg Config) *owed {
+	return &owed{backlog: cfg.Backlog, usual: cfg.Slow, busy: cfg.BusyText, missed: otter.Must(&otter.Options[wechatv1.Key, int]{
+		MaximumSize: missedMemory,
+	})}
+}
+
+// settle says what comes of a message that no replier answered by a time; arrived is the callback's context.
+func (o *owed) settle(arrived context.Context, by time.Time, a *account, msg *wechatv1.Message) said {
+	if arrived.Err() != nil {
+		return said{hold: true} // WeChat hung up, and sends it again
+	}
+	slow := o.way(a)
+	switch slow.How {
+	case accounts.Drop:
+		return said{outcome: "dropped"}
+	case accounts.Push, accounts.Later:
+		ctx, cancel := context.WithDeadline(arrived, by.Add(storeTime))
+		defer cancel()
+		switch err := o.backlog.Store(ctx, msg, slow.Text); {
+		case err == nil:
+			return said{reply: textReply(slow.Text), outcome: "stored"}
+		case errors.Is(err, backlog.ErrFull):
+			service.LineOf(arrived).Fail(err)
+			return o.sorry(msg, "given_up")
+		default:
+			service.LineOf(arrived).Fail(err)
+		}
+	}
+	if o.attempts(msg) < maxAttempts {
+		return said{hold: true}
+	}
+	return o.sorry(msg, "given_up")
+}
+
+// way returns what becomes of an account's answers that are not ready, as far as this process can do it.
+func (o *owed) way(a *account) accounts.Slow {
+	slow := a.Slow
+	if slow.How == "" {
+		slow = o.usual
+	}
+	if slow.How == "" && a.Pushable {
+		slow.How = accounts.Push
+	}
+	switch {
+	case slow.How == "", slow.How != accounts.Drop && o.backlog == nil, slow.How == accounts.Push && !a.Pushable:
+		return accounts.Slow{How: accounts.Hold}
+	}
+	return slow
+}
+
+// attempts counts an attempt to send a message that got no answer, and returns how many there were. Those at other
+// gateways are not known.
+func (o *owed) attempts(msg *wechatv1.Message) int {
+	key, ok := msg.Key()
+	if !ok {
+		return maxAttempts
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n, _ := o.missed.GetIfPresent(key)
+	o.missed.Set(key, n+1)
+	return n + 1
+}
+
+// sorry tells the user that no answer will come, where WeChat would show it.
+func (o *owed) sorry(msg *wechatv1.Message, outcome string) said {
+	if !shown(msg) {
+		return said{outcome: outcome}
+	}
+	return said{reply: textReply(o.busy), outcome: outcome}
+}
+
+// shown tells whether WeChat shows the reply to a message (platform.md C.13): to what a user did on purpose.
+func shown(msg *wechatv1.Message) bool {
+	e := msg.GetEvent()
+	if e == nil {
+		return msg.GetMsgId() != 0
+	}
+	switch strings.ToLower(e.GetEvent()) {
+	case "click", "scan", "scancode_waitmsg":
+		return true
+	}
+	return false
+}
+
+// textReply returns a text as a reply; nil for none.
+func textReply(content string) *wechatv1.Reply {
+	if content == "" {
+		return nil
+	}
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: content}}}
+}

@@ -1,0 +1,226 @@
+package replier
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
+	oauthv1 "wxgate/proto/oauth/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+const (
+	// pushTime is how long oauthsvc may take to give WeChat a message, with what it repeats by itself.
+	pushTime = 10 * time.Second
+	// linger is how long what was done may be noted while the process ends.
+	linger = 2 * time.Second
+	// Between the attempts to give WeChat a message: the first wait, doubled each time, up to the longest.
+	firstWait   = time.Second
+	longestWait = 5 * time.Minute
+)
+
+// ended has the answer of a run follow, where its message was stored.
+func (s *Server) ended(msg *wechatv1.Message, r *run) {
+	if work := r.finish(); work != nil {
+		s.deliver(s.once.ctx, work, msg, r)
+	}
+}
+
+// takeOver works on messages that nobody works on any more: those of replicas that died, and those that gateways stored
+// while no replica was there. Until ctx ends.
+func (s *Server) takeOver(ctx context.Context) {
+	for {
+		work, err := s.ways.backlog.Next(ctx)
+		if err != nil {
+			return
+		}
+		if s.slots.Acquire(ctx, 1) != nil {
+			return
+		}
+		s.once.all.Go(func() { s.resume(work) })
+	}
+}
+
+// slots is how many messages that were taken over may be worked on at a time: bots that come back are not run over.
+const slots = 256
+
+// resume works on a message that was taken over, in a slot.
+func (s *Server) resume(work *backlog.Work) {
+	ctx := s.once.ctx
+	free := func() { s.slots.Release(1) }
+	msg, err := work.Message()
+	if err != nil {
+		free()
+		_ = work.End(ctx, backlog.GivenUp, err.Error(), "")
+		return
+	}
+	if reply, sent := work.Reply(); reply != nil {
+		free()
+		s.follow(ctx, work, msg, reply, sent)
+		return
+	}
+	r, begun := s.once.adopt(ctx, msg, work, s.decider(ctx, msg, true))
+	<-r.done
+	free()
+	if begun {
+		s.deliver(ctx, work, msg, r)
+	}
+}
+
+// deliver has the answer of a run follow.
+func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, r *run) {
+	if ctx.Err() != nil { // the process ends: another one goes on
+		return
+	}
+	d := r.decision
+	slow, _ := r.planned()
+	account := s.book.Value().account(msg.GetAccount())
+	if slow.How == "" {
+		slow = s.ways.of(account, accounts.Slow{})
+	}
+	switch {
+	case r.err != nil:
+		_ = w.End(ctx, backlog.GivenUp, "the rules failed: see the log", "")
+	case d.rule == nil && len(d.failed) > 0:
+		_ = w.End(ctx, backlog.GivenUp, errors.Join(d.failed...).Error(), "")
+	case d.reply.GetContent() == nil || d.reply.GetText() != nil && d.reply.GetText().GetContent() == "":
+		_ = w.End(ctx, backlog.Silent, "", "")
+	case w.Later() || slow.How == accounts.Later:
+		_ = w.Keep(ctx, d.reply)
+	case slow.How == accounts.Drop:
+		_ = w.End(ctx, backlog.Dropped, "", "")
+	default:
+		s.follow(ctx, w, msg, d.reply, 0)
+	}
+}
+
+// follow sends an answer as customer-service messages, but for those that were sent: behind those to the user's earlier
+// messages, again and again while WeChat's window is open.
+func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, reply *wechatv1.Reply, sent int) {
+	parts, err := customMessages(reply)
+	if err != nil {
+		_ = w.End(ctx, backlog.Refused, err.Error(), "")
+		return
+	}
+	if s.account == nil {
+		_ = w.End(ctx, backlog.Refused, "this replier has no --oauth, and cannot send", "")
+		return
+	}
+	noting, cancel := lingering(ctx)
+	defer cancel()
+	for w.Turn(ctx) == nil {
+		if w.Over() {
+			_ = w.End(noting, backlog.Expired, "", "")
+			return
+		}
+		if w.Begin(ctx, reply, len(parts), sent) != nil {
+			return
+		}
+		switch p := s.push(ctx, msg, parts[sent]); p.state {
+		case backlog.Sent:
+			if sent++; sent == len(parts) {
+				_ = w.End(noting, backlog.Sent, "", "")
+				return
+			}
+		case backlog.Pending:
+			if w.Again(noting, p.reason, p.errcode) != nil || !rest(ctx, w.Retries()) {
+				return
+			}
+		default:
+			if p.reason == reasonName(oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED) {
+				s.ways.refusals.note(msg.GetAccount())
+			}
+			_ = w.End(noting, p.state, p.reason, p.errcode)
+			return
+		}
+	}
+}
+
+// pushed is what became of an attempt to give WeChat a message: Sent, Pending where it may be given again, Refused, or
+// Uncertain.
+type pushed struct {
+	state           backlog.State
+	reason, errcode string
+}
+
+// push gives WeChat a message. It goes on while the process ends.
+func (s *Server) push(ctx context.Context, msg *wechatv1.Message, part *oauthv1.CustomMessage) pushed {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTime)
+	defer cancel()
+	var reached peer.Peer
+	_, err := s.account.SendCustomMessage(ctx, &oauthv1.SendCustomMessageRequest{
+		Account: msg.GetAccount(), Openid: msg.GetFromUserName(), Message: part,
+	}, grpc.Peer(&reached))
+	return understand(err, reached.Addr != nil)
+}
+
+// final are the reasons for which WeChat will not take the message later either.
+var final = map[string]bool{
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED):   true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT):   true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID): true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED): true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID):  true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED):  true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT): true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST): true,
+	reasonName(oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR):  true,
+}
+
+// understand tells what an error of SendCustomMessage means for the message; reached is false where the call surely did
+// not leave this process.
+func understand(err error, reached bool) pushed {
+	if err == nil {
+		return pushed{state: backlog.Sent}
+	}
+	st := status.Convert(err)
+	p := pushed{state: backlog.Pending, reason: st.Code().String()}
+	for _, detail := range st.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			p.reason, p.errcode = info.GetReason(), info.GetMetadata()["errcode"]
+			switch {
+			case info.GetMetadata()["maybe_sent"] != "":
+				p.state = backlog.Uncertain
+			case final[p.reason]:
+				p.state = backlog.Refused
+			}
+			return p
+		}
+	}
+	switch {
+	case st.Code() == codes.InvalidArgument:
+		p.state, p.reason = backlog.Refused, st.Message() // it names fields, and repeats none
+	case reached && (st.Code() == codes.Unavailable || st.Code() == codes.DeadlineExceeded || st.Code() == codes.Canceled):
+		p.state = backlog.Uncertain // the call was cut off
+	}
+	return p
+}
+
+// rest waits before the next attempt; false where ctx ends first.
+func rest(ctx context.Context, retries int) bool {
+	wait := min(firstWait<<min(retries-1, 16), longestWait)
+	timer := time.NewTimer(wait/2 + rand.N(wait/2)) // those who failed together do not come back together
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// lingering returns a context that ends a little after ctx.
+func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
+	own, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(linger, cancel) })
+	return own, func() { stop(); cancel() }
+}

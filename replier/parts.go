@@ -1,0 +1,97 @@
+package replier
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	oauthv1 "wxgate/proto/oauth/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+const (
+	// maxParts is how many customer-service messages WeChat allows after a user's message (platform.md F.3).
+	maxParts = 5
+	// maxPart is how long the text of one may be, in bytes (platform.md G, question 5).
+	maxPart = 2048
+)
+
+// customMessages returns a reply as the customer-service messages that say the same. The error says why there are none.
+func customMessages(reply *wechatv1.Reply) ([]*oauthv1.CustomMessage, error) {
+	switch c := reply.GetContent().(type) {
+	case *wechatv1.Reply_Text:
+		var parts []*oauthv1.CustomMessage
+		for _, text := range splitText(c.Text.GetContent()) {
+			parts = append(parts, &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Text{Text: text}})
+		}
+		return parts, nil
+	case *wechatv1.Reply_Image:
+		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Image{Image: c.Image.GetMediaId()}})
+	case *wechatv1.Reply_Voice:
+		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Voice{Voice: c.Voice.GetMediaId()}})
+	case *wechatv1.Reply_Video:
+		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Video{Video: &oauthv1.CustomVideo{
+			MediaId: c.Video.GetMediaId(), Title: c.Video.GetTitle(), Description: c.Video.GetDescription(),
+		}}})
+	case *wechatv1.Reply_Music:
+		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Music{Music: &oauthv1.CustomMusic{
+			Title: c.Music.GetTitle(), Description: c.Music.GetDescription(), MusicUrl: c.Music.GetMusicUrl(),
+			HqMusicUrl: c.Music.GetHqMusicUrl(), ThumbMediaId: c.Music.GetThumbMediaId(),
+		}}})
+	case *wechatv1.Reply_News: // one card each
+		var parts []*oauthv1.CustomMessage
+		articles := c.News.GetArticles()
+		for _, a := range articles[:min(maxParts, len(articles))] {
+			parts = append(parts, &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_News{News: &oauthv1.CustomArticle{
+				Title: a.GetTitle(), Description: a.GetDescription(), Url: a.GetUrl(), PicUrl: a.GetPicUrl(),
+			}}})
+		}
+		return parts, nil
+	}
+	kind := reply.ProtoReflect().WhichOneof(reply.ProtoReflect().Descriptor().Oneofs().Get(0)).Name()
+	return nil, fmt.Errorf("a %s can be answered while WeChat waits, and cannot follow", kind)
+}
+
+func one(m *oauthv1.CustomMessage) ([]*oauthv1.CustomMessage, error) {
+	return []*oauthv1.CustomMessage{m}, nil
+}
+
+// splitText splits a text into parts that WeChat takes, at ends of lines or at blanks where there are some, and never
+// inside a character. What does not fit into the parts that WeChat allows is cut, and ends with "…".
+func splitText(text string) []string {
+	var parts []string
+	for len(text) > maxPart {
+		if len(parts) == maxParts-1 {
+			const cut = "…"
+			return append(parts, text[:boundary(text, maxPart-len(cut))]+cut)
+		}
+		end := boundary(text, maxPart)
+		// Not too far back: a line as long as a book has none.
+		if at := strings.LastIndexByte(text[:end], '\n'); at >= end/2 {
+			end = at + 1
+		} else if at := strings.LastIndexFunc(text[:end], isBreak); at >= end/2 {
+			_, size := utf8.DecodeRuneInString(text[at:])
+			end = at + size
+		}
+		if part := strings.TrimRight(text[:end], "\n"); part != "" {
+			parts = append(parts, part)
+		}
+		text = text[end:]
+	}
+	if text != "" {
+		parts = append(parts, text)
+	}
+	return parts
+}
+
+// boundary returns the end of the last whole character within so many bytes.
+func boundary(text string, bytes int) int {
+	for bytes > 0 && !utf8.RuneStart(text[bytes]) {
+		bytes--
+	}
+	return bytes
+}
+
+// isBreak tells whether a text may be split behind a character.
+func isBreak(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("。！？；，、", r) }

@@ -1,0 +1,141 @@
+package replier
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
+	"wxgate/internal/service"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+const (
+	// maxAttempts is how often WeChat sends a message (platform.md A.6).
+	maxAttempts = 3
+	// holdTime is how long a bot has where WeChat's third attempt gets the answer: that ends about then.
+	holdTime = 14 * time.Second
+	// storeTime is kept of the caller's time, at most, to store the message in.
+	storeTime = 200 * time.Millisecond
+	// storePatience is how long an attempt to store a message goes on.
+	storePatience = 10 * time.Second
+	// laterText is what a user reads whose next message fetches the answer, where nothing else is said.
+	laterText = "正在处理，请稍后发送任意消息获取回复。"
+)
+
+// ways tells what becomes of an account's answers that are not ready while WeChat waits.
+type ways struct {
+	usual    accounts.Slow // where neither rule nor account says
+	backlog  *backlog.Backlog
+	pushes   bool // there is an oauthsvc
+	refusals refusals
+}
+
+// of returns the way of an answer, as rule and account say, as far as it can be gone: without an AppSecret nothing can be
+// pushed, without a store nothing can be kept.
+func (w *ways) of(a accountRules, rule accounts.Slow) accounts.Slow {
+	slow := rule
+	if slow.How == "" {
+		slow = a.slow
+	}
+	if slow.How == "" {
+		slow = w.usual
+	}
+	pushable := w.backlog != nil && w.pushes && a.hasSecret && !w.refusals.recent(a.name)
+	switch {
+	case slow.How == "" && pushable:
+		slow.How = accounts.Push
+	case slow.How == "", slow.How == accounts.Push && !pushable, slow.How == accounts.Later && w.backlog == nil:
+		return accounts.Slow{How: accounts.Hold}
+	}
+	if slow.How == accounts.Later {
+		slow.Text = cmp.Or(slow.Text, laterText)
+	}
+	return slow
+}
+
+// wants returns how long a bot may work on an answer that goes that way; 0: while its caller waits.
+func wants(slow accounts.Slow) time.Duration {
+	switch slow.How {
+	case accounts.Push, accounts.Later:
+		return maxTimeout
+	case accounts.Hold:
+		return holdTime
+	}
+	return 0
+}
+
+// late answers a callback whose answer is not ready, while WeChat still waits; nil where it is ready by now.
+func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int) *replierv1.ReplyResponse {
+	slow, _ := r.planned()
+	if slow.How == "" { // no bot: this process is overloaded
+		slow = s.ways.of(s.book.Value().account(msg.GetAccount()), accounts.Slow{})
+	}
+	switch slow.How {
+	case accounts.Push, accounts.Later:
+		return s.store(ctx, line, msg, r, attempt, slow)
+	case accounts.Drop:
+		return s.respond(line, "dropped", &replierv1.ReplyResponse{})
+	}
+	return s.hold(line, attempt)
+}
+
+// hold leaves WeChat without an answer, so that it sends the message again, unless this was its last attempt.
+func (s *Server) hold(line *service.Line, attempt int) *replierv1.ReplyResponse {
+	if attempt >= maxAttempts {
+		return s.respond(line, "given_up", &replierv1.ReplyResponse{GivenUp: true})
+	}
+	return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
+}
+
+func (s *Server) respond(line *service.Line, outcome string, resp *replierv1.ReplyResponse) *replierv1.ReplyResponse {
+	s.replies.WithLabelValues(outcome).Inc()
+	line.Add(slog.String("outcome", outcome))
+	return resp
+}
+
+// store stores the message, so that its answer follows. ctx has a little time left for that.
+func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int, slow accounts.Slow) *replierv1.ReplyResponse {
+	storing := r.stored(func() (*backlog.Work, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+		defer cancel()
+		return s.ways.backlog.Defer(ctx, msg, slow.How == accounts.Later, slow.Text)
+	})
+	if storing == nil {
+		return nil
+	}
+	select {
+	case <-storing.done:
+	case <-ctx.Done(): // it goes on; WeChat's next attempt hears of it
+		line.Fail(errors.New("the message could not be stored in time"))
+		return s.hold(line, attempt)
+	}
+	err := storing.err
+	switch {
+	case err == nil:
+		line.Add(slog.String("delivery", storing.work.ID()))
+		s.typing.show(ctx, r, msg, slow)
+		fallthrough
+	case errors.Is(err, backlog.ErrTaken):
+		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(slow.Text)})
+	case r.ended():
+		return nil
+	}
+	line.Fail(err)
+	if errors.Is(err, backlog.ErrFull) {
+		attempt = maxAttempts
+	}
+	return s.hold(line, attempt)
+}
+
+// textReply returns a text as a reply; nil for none.
+func textReply(text string) *wechatv1.Reply {
+	if text == "" {
+		return nil
+	}
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}
+}
