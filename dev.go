@@ -6,10 +6,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"time"
 
 	"wxgate/gateway"
 	"wxgate/internal/fakewechat"
 	"wxgate/internal/service"
+	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier"
 )
 
 type devCmd struct {
@@ -35,7 +38,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fakeURL := browserURL(lis.Addr())
-	running, err := c.open(env, flags, service.Secret(account.AppSecret), accountsFlag{}, upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL})
+	running, err := c.open(env, flags, service.Secret(account.AppSecret), accountsFlag{}, upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL}, demo)
 	if err != nil {
 		_ = lis.Close()
 		return err
@@ -45,6 +48,27 @@ func (c *devCmd) Run(ctx context.Context) error {
 	fake := service.NewHTTP(env, "fake-listen", lis, platform)
 	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
 	return service.Run(ctx, env.Ready, append(running.servers(), fake)...)
+}
+
+// demo has the built-in rules begin with a slow one, and gives it its bot.
+func demo(cfg *replier.Config) {
+	cfg.Demo = cfg.Rules == ""
+	cfg.Handlers = map[string]replier.Handler{"slow": answerSlowly}
+}
+
+// answerSlowly answers the text "slow 12" after 12 seconds.
+func answerSlowly(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	var seconds int
+	if _, err := fmt.Sscanf(msg.GetText().GetContent(), "slow %d", &seconds); err != nil {
+		return nil, nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(time.Duration(seconds) * time.Second):
+	}
+	text := fmt.Sprintf("That took %d seconds.", seconds)
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}, nil
 }
 
 func printURLs(w io.Writer, account fakewechat.Account, o opened, gatewayURL, fakeURL string) {
@@ -63,6 +87,7 @@ In another terminal:
 
   go run . send text "hello"
   go run . send event subscribe
+  go run . send text "slow 12"
 
 `, gatewayURL, account.AppID, account.Token, account.Mode, account.AESKey, fakeURL, internalURL, o.replier.Addr(), o.oauth.Addr())
 }

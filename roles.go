@@ -21,6 +21,9 @@ type gatewayCmd struct {
 	accountsFlag
 	publicFlags
 	internalFlags
+	slowFlags
+	backlogFlags
+	natsFlags
 	Replier string `name:"replier" env:"WXGATE_REPLIER" default:"dns:///127.0.0.1:9001" help:"gRPC target of a replier, or of any bot that implements ReplierService."`
 	OAuth   string `name:"oauth" env:"WXGATE_OAUTH" default:"dns:///127.0.0.1:9002" help:"gRPC target of the oauth service."`
 	service.LogFlags
@@ -36,17 +39,36 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g, err := gateway.New(gatewayConfig(env, c.accountFlags, c.accountsFlag, c.publicFlags, c.internalFlags, c.Replier, c.OAuth))
+	cfg := gatewayConfig(env, c.accountFlags, c.accountsFlag, c.publicFlags, c.internalFlags, c.slowFlags, true)
+	cfg.Replier, cfg.OAuth = c.Replier, c.OAuth
+	shared := storeFlags{natsFlags: c.natsFlags}
+	if err := errors.Join(cfg.Validate(), c.backlogFlags.validate(), shared.config(env).Validate()); err != nil {
+		return err
+	}
+	servers := []service.Server{nil}
+	if shared.given() {
+		kept, err := shared.open(env, true)
+		if err != nil {
+			return err
+		}
+		defer kept.Close()
+		cfg.Backlog = c.backlog(env.For("gateway"), kept)
+		servers = append(servers, kept)
+	}
+	g, err := gateway.New(cfg)
 	if err != nil {
 		return err
 	}
-	return service.Run(ctx, env.Ready, g)
+	servers[0] = g
+	return service.Run(ctx, env.Ready, servers...)
 }
 
-func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicFlags, i internalFlags, replier, oauth string) gateway.Config {
+// gatewayConfig returns a gateway's configuration, without its neighbours. pushable tells whether an oauthsvc may have the
+// single account's AppSecret.
+func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicFlags, i internalFlags, s slowFlags, pushable bool) gateway.Config {
 	var single []gateway.Account
 	if many.Accounts == "" {
-		single = []gateway.Account{{Name: accountName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode()}}
+		single = []gateway.Account{{Name: accountName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode(), Pushable: pushable}}
 	}
 	return gateway.Config{
 		Env:            env.For("gateway"),
@@ -54,9 +76,9 @@ func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicF
 		InternalListen: i.InternalListen,
 		Accounts:       single,
 		AccountsFile:   many.Accounts,
-		Replier:        replier,
-		OAuth:          oauth,
 		ReplyTimeout:   p.ReplyTimeout,
+		BusyText:       p.BusyText,
+		Slow:           s.slow(),
 		MaxText:        p.MaxText,
 		MaxSkew:        p.MaxSkew,
 		PublicURL:      p.PublicURL,
@@ -67,6 +89,10 @@ func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicF
 
 type replierCmd struct {
 	replierFlags
+	slowFlags
+	backlogFlags
+	storeFlags
+	OAuth string `name:"oauth" env:"WXGATE_OAUTH" placeholder:"TARGET" help:"gRPC target of the oauth service, which sends answers that were not ready in time."`
 	accountsFlag
 	internalFlags `set:"internal_listen=127.0.0.1:9101"`
 	service.LogFlags
@@ -79,15 +105,31 @@ func (c *replierCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := replier.New(replierConfig(env, c.replierFlags, c.accountsFlag))
+	cfg := replierConfig(env, c.replierFlags, c.accountsFlag, c.slowFlags)
+	cfg.OAuth = c.OAuth
+	if err := errors.Join(cfg.Validate(), c.backlogFlags.validate(), c.config(env).Validate()); err != nil {
+		return err
+	}
+	if c.given() {
+		kept, err := c.open(env, true)
+		if err != nil {
+			return err
+		}
+		defer kept.Close()
+		cfg.Backlog = c.backlog(env.For("replier"), kept)
+	} else if c.OAuth != "" {
+		env.Log.Warn("neither --data-dir nor --nats: answers that are not ready in time cannot follow")
+	}
+	r, err := replier.New(cfg)
 	if err != nil {
 		return err
 	}
 	return runWithInternal(ctx, env, c.InternalListen, r)
 }
 
-func replierConfig(env service.Env, f replierFlags, many accountsFlag) replier.Config {
-	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts, OnceMemory: f.OnceMemory << 20}
+func replierConfig(env service.Env, f replierFlags, many accountsFlag, s slowFlags) replier.Config {
+	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts,
+		OnceMemory: f.OnceMemory << 20, Slow: s.slow()}
 }
 
 type oauthsvcCmd struct {
@@ -114,7 +156,7 @@ func (c *oauthsvcCmd) Run(ctx context.Context) error {
 	if err := errors.Join(cfg.Validate(), c.config(env).Validate()); err != nil {
 		return err
 	}
-	kept, err := c.open(env)
+	kept, err := c.open(env, false)
 	if err != nil {
 		return err
 	}
@@ -156,6 +198,8 @@ type system struct {
 	publicFlags
 	internalFlags
 	replierFlags
+	slowFlags
+	backlogFlags
 	oauthFlags
 	service.LogFlags
 	service.GuardFlags
@@ -178,7 +222,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	running, err := c.open(env, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags)
+	running, err := c.open(env, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags, nil)
 	if err != nil {
 		return err
 	}
@@ -188,7 +232,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	return service.Run(ctx, env.Ready, running.servers()...)
 }
 
-// opened are the services of one process; oauth and its store are nil without an AppSecret.
+// opened are the services of one process; oauth is nil without an AppSecret, and so is store where it has no place.
 type opened struct {
 	gateway *gateway.Server
 	replier *replier.Server
@@ -200,53 +244,72 @@ type opened struct {
 func (o opened) servers() []service.Server {
 	all := []service.Server{o.gateway, o.replier}
 	if o.oauth != nil {
-		all = append(all, o.oauth, o.store)
+		all = append(all, o.oauth)
+	}
+	if o.store != nil {
+		all = append(all, o.store)
 	}
 	return all
 }
 
-// open checks the whole configuration and opens the services. Without an AppSecret there is no OAuth.
-func (s *system) open(env service.Env, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags) (o opened, err error) {
-	toReplier := replierConfig(env, s.replierFlags, many)
-	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
-	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, "", "")
-	errs := []error{toGateway.Validate(), toReplier.Validate()}
+// open checks the whole configuration and opens the services. Without an AppSecret there is no OAuth, and without a place
+// for it nothing is stored then. change, which may be nil, changes the replier's configuration.
+func (s *system) open(env service.Env, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags, change func(*replier.Config)) (o opened, err error) {
 	withOAuth := secret != "" || many.hasSecret()
+	toReplier := replierConfig(env, s.replierFlags, many, s.slowFlags)
+	if change != nil {
+		change(&toReplier)
+	}
+	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
+	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, s.slowFlags, withOAuth)
+	errs := []error{toGateway.Validate(), toReplier.Validate(), s.backlogFlags.validate(), s.config(env).Validate()}
 	if withOAuth {
-		errs = append(errs, toOAuth.Validate(), s.config(env).Validate())
+		errs = append(errs, toOAuth.Validate())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return o, err
 	}
 	defer func() {
-		if err != nil && o.replier != nil {
-			o.replier.Close()
-		}
-		if err != nil && o.oauth != nil {
-			o.oauth.Close()
-		}
-		if err != nil && o.store != nil {
-			o.store.Close()
+		if err != nil {
+			o.close()
 		}
 	}()
-	if o.replier, err = replier.New(toReplier); err != nil {
-		return o, err
-	}
-	toGateway.Replier = target(o.replier.Addr())
-	if !withOAuth {
-		env.Log.Warn("no AppSecret: there is no OAuth")
-	} else {
-		if o.store, err = s.storeFlags.open(env); err != nil {
+	if withOAuth || s.given() {
+		if o.store, err = s.storeFlags.open(env, false); err != nil {
 			return o, err
 		}
+		toReplier.Backlog = s.backlog(env.For("replier"), o.store)
+		toGateway.Backlog = toReplier.Backlog
+	}
+	if !withOAuth {
+		env.Log.Warn("no AppSecret: there is no OAuth, and answers that are not ready in time cannot be sent")
+	} else {
 		toOAuth.Store = o.store
 		if o.oauth, err = oauthsvc.New(toOAuth); err != nil {
 			return o, err
 		}
 		toGateway.OAuth = target(o.oauth.Addr())
+		toReplier.OAuth = toGateway.OAuth
 	}
+	if o.replier, err = replier.New(toReplier); err != nil {
+		return o, err
+	}
+	toGateway.Replier = target(o.replier.Addr())
 	o.gateway, err = gateway.New(toGateway)
 	return o, err
+}
+
+// close gives back what is open; for services that never served.
+func (o opened) close() {
+	if o.replier != nil {
+		o.replier.Close()
+	}
+	if o.oauth != nil {
+		o.oauth.Close()
+	}
+	if o.store != nil {
+		o.store.Close()
+	}
 }
 
 // target returns the gRPC target of an address in this process.

@@ -1,14 +1,22 @@
 package main
 
 import (
+	"errors"
+
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 )
 
 // storeFlags say where what must last is kept.
 type storeFlags struct {
-	DataDir string         `name:"data-dir" env:"WXGATE_DATA_DIR" placeholder:"DIR" help:"Directory for what must survive a restart, such as users' tokens; by default it ends with the process."`
-	NATS    service.Secret `name:"nats" env:"WXGATE_NATS" placeholder:"URL,…" help:"NATS cluster that keeps it instead, for several replicas: nats://user:password@host:4222."`
+	DataDir string `name:"data-dir" env:"WXGATE_DATA_DIR" placeholder:"DIR" help:"Directory for what must survive a restart: users' tokens, messages whose answers are owed; by default it ends with the process."`
+	natsFlags
+}
+
+type natsFlags struct {
+	NATS service.Secret `name:"nats" env:"WXGATE_NATS" placeholder:"URL,…" help:"NATS cluster that keeps what must survive, for several replicas: nats://user:password@host:4222."`
 }
 
 // config returns where the store is.
@@ -16,12 +24,42 @@ func (f storeFlags) config(env service.Env) store.Config {
 	return store.Config{Env: env.For("store"), Dir: f.DataDir, URL: f.NATS.Reveal()}
 }
 
-// open opens the store.
-func (f storeFlags) open(env service.Env) (*store.Store, error) { return store.Open(f.config(env)) }
+// given tells whether there is a place that lasts.
+func (f storeFlags) given() bool { return f.DataDir != "" || f.NATS != "" }
 
-// warn says that a restart asks users to log in again, where it does.
+// open opens the store; patient lets it open while a cluster is away.
+func (f storeFlags) open(env service.Env, patient bool) (*store.Store, error) {
+	cfg := f.config(env)
+	cfg.Patient = patient
+	return store.Open(cfg)
+}
+
+// warn says what a restart ends, where it does.
 func (f storeFlags) warn(env service.Env) {
-	if f.DataDir == "" && f.NATS == "" {
-		env.Log.Warn("neither --data-dir nor --nats: users' tokens end with this process")
+	if !f.given() {
+		env.Log.Warn("neither --data-dir nor --nats: users' tokens, and messages whose answers are owed, end with this process")
 	}
+}
+
+// slowFlags say what becomes of answers that are not ready while WeChat waits.
+type slowFlags struct {
+	Slow string `name:"slow" env:"WXGATE_SLOW" placeholder:"WAY" help:"What becomes of an answer that is not ready in time: push (it follows as a customer-service message), hold (WeChat's second or third attempt gets it), later (the user's next message gets it) or drop; by default push where that can be done, else hold."`
+}
+
+func (f slowFlags) slow() accounts.Slow { return accounts.Slow{How: accounts.How(f.Slow)} }
+
+// backlogFlags bound the messages whose answers are owed.
+type backlogFlags struct {
+	BacklogSize int `name:"backlog-size" env:"WXGATE_BACKLOG_SIZE" default:"256" help:"MiB for messages whose answers are owed."`
+}
+
+func (f backlogFlags) validate() error {
+	if f.BacklogSize <= 0 {
+		return errors.New("--backlog-size (WXGATE_BACKLOG_SIZE): expected MiB, more than 0")
+	}
+	return nil
+}
+
+func (f backlogFlags) backlog(env service.Env, kept *store.Store) *backlog.Backlog {
+	return backlog.New(backlog.Config{Env: env, Store: kept, Size: f.BacklogSize << 20})
 }

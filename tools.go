@@ -26,6 +26,7 @@ type sendCmd struct {
 	accountFlags
 	URL  string `name:"url" env:"WXGATE_URL" default:"http://127.0.0.1:8000/" help:"Callback URL of the gateway."`
 	From string `name:"from" placeholder:"OPENID" help:"The user who sends."`
+	Fake string `name:"fake" env:"WXGATE_FAKE" default:"http://127.0.0.1:8010" help:"A fake WeChat that is told what the user does, so that answers may follow; whether it is there is no matter."`
 	To   string `name:"to" placeholder:"GH_ID" help:"The account's original id."`
 
 	Kind string   `arg:"" help:"text, image, voice, video, shortvideo, location, link or event."`
@@ -53,7 +54,7 @@ func (c *sendCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sender := fakewechat.Sender{URL: c.URL, Account: account}
+	sender := fakewechat.Sender{URL: c.URL, Account: account, PlatformURL: c.Fake}
 	for attempt := 1; ; attempt++ {
 		result, err := sender.Send(ctx, callback)
 		if err == nil {

@@ -38,7 +38,7 @@ const (
 )
 
 func newOwed(cfg Config) *owed {
-	return &owed{backlog: cfg.Backlog, usual: cfg.Slow, busy: cfg.BusyText, missed: otter.Must(&otter.Options[wechatv1.Key, int]{
+	return &owed{backlog: cfg.Backlog, usual: cfg.Slow, busy: strings.TrimSpace(cfg.BusyText), missed: otter.Must(&otter.Options[wechatv1.Key, int]{
 		MaximumSize: missedMemory,
 	})}
 }

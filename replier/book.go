@@ -127,7 +127,7 @@ func (c Config) readEdition(load *configfile.Load, path string, before *edition)
 		return before
 	}
 	read := &configfile.Load{}
-	rules := readRules(read, path, c.Handlers)
+	rules := c.readRules(read, path)
 	if before == nil {
 		load.Need(read)
 	} else {

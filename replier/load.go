@@ -16,6 +16,9 @@ import (
 //go:embed rules.yaml
 var builtin []byte
 
+//go:embed demo.yaml
+var demo []byte
+
 // maxIncludes is how deep files may include each other.
 const maxIncludes = 16
 
@@ -23,46 +26,50 @@ const maxIncludes = 16
 // configfile.Problems.
 func LoadRules(path string) (*Rules, error) {
 	load := &configfile.Load{}
-	rules := readRules(load, path, nil)
+	rules := Config{Rules: path}.readRules(load, path)
 	return rules, load.Err()
 }
 
 // ParseRules checks and compiles the text of a rules file; file is its name in errors, which are configfile.Problems.
 func ParseRules(file string, data []byte) (*Rules, error) {
 	load := &configfile.Load{}
-	rules := compileRules(load, load.Parse(file, data), nil)
+	rules := compileRules(load, nil, load.Parse(file, data))
 	return rules, load.Err()
 }
 
-// readRules is LoadRules as a part of a load. Where handlers are given, forwards to others are problems. The result is nil
+// readRules is LoadRules as a part of a load. Where there are handlers, forwards to others are problems. The result is nil
 // where there are problems.
-func readRules(load *configfile.Load, path string, handlers map[string]Handler) *Rules {
-	if path == "" {
-		return compileRules(load, load.Parse("built-in rules", builtin), handlers)
+func (c Config) readRules(load *configfile.Load, path string) *Rules {
+	switch {
+	case path != "":
+		return compileRules(load, c.Handlers, load.Open(path))
+	case c.Demo:
+		return compileRules(load, c.Handlers, load.Parse("demo rules", demo), load.Parse("built-in rules", builtin))
 	}
-	return compileRules(load, load.Open(path), handlers)
+	return compileRules(load, c.Handlers, load.Parse("built-in rules", builtin))
 }
 
-func compileRules(load *configfile.Load, doc *configfile.Document, handlers map[string]Handler) *Rules {
-	if doc == nil {
+// compileRules compiles the rules of documents, one behind the other; nil stands for one that could not be read.
+func compileRules(load *configfile.Load, handlers map[string]Handler, docs ...*configfile.Document) *Rules {
+	if slices.Contains(docs, nil) {
 		return nil
 	}
 	expressions, err := newExpressions()
 	if err != nil { // our own names clash
-		load.Fail(doc.File(), "%v", err)
+		load.Fail(docs[0].File(), "%v", err)
 		return nil
 	}
-	l := &loader{Document: doc, load: load, shared: &shared{
-		expressions: expressions, handlers: handlers, names: map[string]bool{}, zones: map[string]*time.Location{},
-	}}
-	l.file()
+	all := &shared{expressions: expressions, handlers: handlers, names: map[string]bool{}, zones: map[string]*time.Location{}}
+	for _, doc := range docs {
+		(&loader{Document: doc, load: load, shared: all}).file()
+	}
 	if len(load.Problems) > 0 {
 		return nil
 	}
-	if l.deflt != nil {
-		l.rules = append(l.rules, *l.deflt)
+	if all.deflt != nil {
+		all.rules = append(all.rules, *all.deflt)
 	}
-	r := &Rules{list: l.rules, index: newIndex(l.rules), expectations: l.expectations}
+	r := &Rules{list: all.rules, index: newIndex(all.rules), expectations: all.expectations}
 	warnUnreachable(load, r)
 	r.warnings = load.Warnings
 	return r

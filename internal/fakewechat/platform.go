@@ -61,6 +61,7 @@ func New(cfg Config) *Platform {
 	p.mux.HandleFunc("GET /{$}", p.servePage)
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
+	p.mux.Handle("POST "+toldPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
 	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
 	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
 	p.handle("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.sns(p.exchange))

@@ -33,6 +33,8 @@ type Sender struct {
 	// Platform, where not nil, learns what the users of the callbacks do, which opens its windows for customer-service
 	// messages.
 	Platform *Platform
+	// PlatformURL, where not empty, is the address of such a Platform in another process. Whether it is there is no matter.
+	PlatformURL string
 }
 
 // Result is what came back for a callback.
@@ -73,6 +75,9 @@ func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
 	if s.Platform != nil {
 		s.Platform.told(req, callback) // before the gateway hears of it, as it may answer at once
 	}
+	if s.PlatformURL != "" {
+		s.tell(ctx, callback)
+	}
 	status, answer, took, err := s.do(ctx, http.MethodPost, query, body)
 	if err != nil {
 		return nil, fmt.Errorf("send: %w", err)
@@ -92,6 +97,37 @@ func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
 	}
 	r.Fields, r.Refused = j.fields, j.refused
 	return r, nil
+}
+
+// toldPath is where a Platform is told of callbacks that others send.
+const toldPath = "/fake/told"
+
+// tell tells a Platform in another process of a callback.
+func (s *Sender) tell(ctx context.Context, callback []byte) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(s.PlatformURL, "/")+toldPath, bytes.NewReader(callback))
+	if err != nil {
+		return
+	}
+	if resp, err := s.client().Do(req); err == nil {
+		_ = resp.Body.Close()
+	}
+}
+
+// serveTold takes note of a callback that a Sender in another process is about to send.
+func (p *Platform) serveTold(w http.ResponseWriter, r *http.Request) {
+	callback, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wechat.MaxBody))
+	if err != nil {
+		http.Error(w, "the callback cannot be read: it is broken or longer than 1 MiB", http.StatusBadRequest)
+		return
+	}
+	req, err := readRequest(callback)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	p.told(req, callback)
 }
 
 // Verify makes the GET with which WeChat's console checks a callback URL; the answer must be echostr byte for byte.
