@@ -1,0 +1,446 @@
+package backlog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"wxgate/internal/service"
+	"wxgate/internal/store"
+	"wxgate/internal/store/storetest"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long something may take; it fails a test, it never passes one.
+const patience = 20 * time.Second
+
+// serve runs a Backlog until the test ends, or stop is called.
+func serve(t *testing.T, cfg store.Config, size int) (b *Backlog, stop func()) {
+	t.Helper()
+	cfg.Env = service.NewEnv(slog.New(slog.DiscardHandler))
+	s, err := store.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = New(Config{Env: cfg.Env, Store: s, Size: size})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); b.Serve(ctx) }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			<-done
+			s.Close()
+		}
+	}
+	t.Cleanup(stop)
+	return b, stop
+}
+
+const size = 1 << 20
+
+var numbers atomic.Int64
+
+func message(user, content string) *wechatv1.Message {
+	n := numbers.Add(1)
+	return &wechatv1.Message{Account: "shop", ToUserName: "gh_1", FromUserName: user, CreateTime: 1767225600 + n, MsgType: "text", MsgId: n,
+		Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: content}}}
+}
+
+func says(content string) *wechatv1.Reply {
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: content}}}
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// next takes the next message, or gives up soon.
+func (b *Backlog) next(t *testing.T, wait time.Duration) *Work {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	w, err := b.Next(ctx)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// dies lets a replica look dead to another.
+func (b *Backlog) dies(replica string) {
+	b.replicas.mu.Lock()
+	defer b.replicas.mu.Unlock()
+	b.replicas.last[replica] = b.replicas.beats - deadAfter
+}
+
+// state waits until a backlog knows a message in a state.
+func (b *Backlog) state(t *testing.T, msg *wechatv1.Message, want State) Record {
+	t.Helper()
+	key, _ := msg.Key()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		r, ok := b.index.find(key)
+		if ok && r.State == want {
+			return r
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the message is %v (%t), want %v", r.State, ok, want)
+		}
+	}
+}
+
+// TestStoredThenTaken: what a gateway stored one replica takes, with everything in it, once.
+func TestStoredThenTaken(t *testing.T) {
+	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.Start(t).URL()}} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := serve(t, cfg, size)
+			msg := message("oA", "hello")
+			for range 2 { // a second gateway stores it too
+				if err := b.Store(t.Context(), msg, "wait"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w := b.next(t, patience)
+			if w == nil {
+				t.Fatal("nothing to take")
+			}
+			if diff := cmp.Diff(msg, must(w.Message())(t), protocmp.Transform()); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+			if text, known := b.Known(msg); !known || text != "wait" {
+				t.Errorf("known %t, %q", known, text)
+			}
+			if w := b.next(t, 300*time.Millisecond); w != nil {
+				t.Error("it was taken twice")
+			}
+			if err := w.End(t.Context(), Silent, "", ""); err != nil {
+				t.Error(err)
+			}
+			if err := b.Store(t.Context(), msg, ""); err != nil {
+				t.Error(err)
+			}
+			if w := b.next(t, 300*time.Millisecond); w != nil {
+				t.Error("a message that ended was stored again")
+			}
+		})
+	}
+}
+
+// TestOneSends: of two replicas that think a message theirs, one may send.
+func TestOneSends(t *testing.T) {
+	url := storetest.Start(t).URL()
+	a, _ := serve(t, store.Config{URL: url}, size)
+	b, _ := serve(t, store.Config{URL: url}, size)
+	msg := message("oA", "hello")
+	mine := must(a.Defer(t.Context(), msg, false, ""))(t)
+	b.state(t, msg, Pending)
+	if w := b.next(t, 300*time.Millisecond); w != nil {
+		t.Fatal("the message of a replica that is alive was taken")
+	}
+	if _, err := b.Defer(t.Context(), msg, false, ""); !errors.Is(err, ErrTaken) {
+		t.Errorf("Defer of another's message: %v; want %v", err, ErrTaken)
+	}
+	b.dies(a.replicas.me)
+	other := b.next(t, patience)
+	if other == nil {
+		t.Fatal("nothing to take from the dead")
+	}
+	if err := mine.Begin(t.Context(), says("a"), 1, 0); !errors.Is(err, ErrTaken) {
+		t.Errorf("Begin of who lost it: %v; want %v", err, ErrTaken)
+	}
+	if err := other.Begin(t.Context(), says("b"), 1, 0); err != nil {
+		t.Error(err)
+	}
+	if err := other.End(t.Context(), Sent, "", ""); err != nil {
+		t.Error(err)
+	}
+	if r := a.state(t, msg, Sent); r.Sent != 1 || r.Takes != 2 || r.Message != nil {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// TestDiedWhileSending: nobody knows whether WeChat took the answer; it is not sent again, unless its replica comes back
+// and tells.
+func TestDiedWhileSending(t *testing.T) {
+	url := storetest.Start(t).URL()
+	a, _ := serve(t, store.Config{URL: url}, size)
+	b, _ := serve(t, store.Config{URL: url}, size)
+	msg := message("oA", "hello")
+	mine := must(a.Defer(t.Context(), msg, false, ""))(t)
+	if err := mine.Begin(t.Context(), says("a"), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	b.state(t, msg, Sending)
+	b.dies(a.replicas.me)
+	if w := b.next(t, time.Second); w != nil {
+		t.Error("a message that may have been sent was taken")
+	}
+	b.state(t, msg, Uncertain)
+	if err := mine.End(t.Context(), Sent, "", ""); err != nil {
+		t.Errorf("it came back: %v", err)
+	}
+	b.state(t, msg, Sent)
+}
+
+// TestGoodbye: a replica that stops leaves its messages to others at once.
+func TestGoodbye(t *testing.T) {
+	url := storetest.Start(t).URL()
+	a, stop := serve(t, store.Config{URL: url}, size)
+	b, _ := serve(t, store.Config{URL: url}, size)
+	msg := message("oA", "hello")
+	must(a.Defer(t.Context(), msg, true, "later"))(t)
+	b.state(t, msg, Pending)
+	stop()
+	w := b.next(t, patience)
+	if w == nil || !w.Later() {
+		t.Fatalf("got %v", w)
+	}
+}
+
+// TestRestart: what was on disk is taken by the process that comes next, and a message that ended each time is given up.
+func TestRestart(t *testing.T) {
+	dir := t.TempDir()
+	msg := message("oA", "hello")
+	for i := range maxTakes {
+		b, stop := serve(t, store.Config{Dir: dir}, size)
+		if i == 0 {
+			must(b.Defer(t.Context(), msg, false, ""))(t)
+		} else if w := b.next(t, patience); w == nil {
+			t.Fatalf("start %d: nothing to take", i)
+		}
+		stop()
+	}
+	b, _ := serve(t, store.Config{Dir: dir}, size)
+	if w := b.next(t, time.Second); w != nil {
+		t.Error("taken once more")
+	}
+	if r := b.state(t, msg, GivenUp); r.Reason == "" {
+		t.Error("no reason")
+	}
+}
+
+// TestTurn: a user's answers go in the order of the messages; other users do not wait.
+func TestTurn(t *testing.T) {
+	b, _ := serve(t, store.Config{}, size)
+	first, second, other := message("oA", "1"), message("oA", "2"), message("oB", "3")
+	two := must(b.Defer(t.Context(), second, false, ""))(t)
+	one := must(b.Defer(t.Context(), first, false, ""))(t)
+	kept := must(b.Defer(t.Context(), message("oB", "kept"), true, ""))(t)
+	if err := kept.Keep(t.Context(), says("kept")); err != nil {
+		t.Fatal(err)
+	}
+	if err := must(b.Defer(t.Context(), other, false, ""))(t).Turn(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := one.Turn(t.Context()); err != nil {
+		t.Error(err)
+	}
+	turned := make(chan error, 1)
+	go func() { turned <- two.Turn(t.Context()) }()
+	select {
+	case <-turned:
+		t.Fatal("the second message's answer did not wait")
+	case <-time.After(100 * time.Millisecond):
+	}
+	if err := one.End(t.Context(), Refused, "WINDOW_CLOSED", "45015"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-turned; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFetch: an answer that is kept goes to the user's next message, once.
+func TestFetch(t *testing.T) {
+	b, _ := serve(t, store.Config{}, size)
+	msg := message("oA", "question")
+	if _, _, pending := b.Fetch(t.Context(), msg); pending {
+		t.Error("pending before anything was stored")
+	}
+	w := must(b.Defer(t.Context(), msg, true, "wait"))(t)
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if reply, text, pending := b.Fetch(soon, message("oA", "?")); reply != nil || text != "wait" || !pending {
+		t.Errorf("not ready: %v, %q, %t", reply, text, pending)
+	}
+	if _, _, pending := b.Fetch(t.Context(), msg); pending {
+		t.Error("a message waits for itself")
+	}
+	if _, _, pending := b.Fetch(t.Context(), message("oB", "?")); pending {
+		t.Error("another user gets it")
+	}
+	got := make(chan *wechatv1.Reply, 1)
+	go func() {
+		reply, _, _ := b.Fetch(t.Context(), message("oA", "??"))
+		got <- reply
+	}()
+	if err := w.Keep(t.Context(), says("answer")); err != nil {
+		t.Fatal(err)
+	}
+	if reply := <-got; !proto.Equal(reply, says("answer")) {
+		t.Errorf("got %v", reply)
+	}
+	if _, _, pending := b.Fetch(t.Context(), message("oA", "???")); pending {
+		t.Error("it was fetched twice")
+	}
+	b.state(t, msg, Sent)
+}
+
+// TestBounds: too many messages are refused, those that are stored can still change, and one without a key is none.
+func TestBounds(t *testing.T) {
+	b, _ := serve(t, store.Config{}, 4000)
+	var last *Work
+	var err error
+	n := 0
+	for ; err == nil && n < 100; n++ {
+		var w *Work
+		if w, err = b.Defer(t.Context(), message("oA", "hello"), false, ""); err == nil {
+			last = w
+		}
+	}
+	if !errors.Is(err, ErrFull) || n < 5 {
+		t.Errorf("after %d messages: %v; want %v", n, err, ErrFull)
+	}
+	if err := b.Store(t.Context(), message("oA", "hello"), ""); !errors.Is(err, ErrFull) {
+		t.Errorf("Store: %v; want %v", err, ErrFull)
+	}
+	if err := last.End(t.Context(), Sent, "", ""); err != nil {
+		t.Error(err)
+	}
+	if err := b.Store(t.Context(), &wechatv1.Message{MsgType: "text"}, ""); !errors.Is(err, ErrNoKey) {
+		t.Errorf("Store without a key: %v; want %v", err, ErrNoKey)
+	}
+	if _, err := b.Defer(t.Context(), &wechatv1.Message{MsgType: "text"}, false, ""); !errors.Is(err, ErrNoKey) {
+		t.Errorf("Defer without a key: %v; want %v", err, ErrNoKey)
+	}
+}
+
+// TestClusterLate: a backlog opens while its cluster is away, says so, and works once it is there; when it goes away, what
+// is under way waits for it.
+func TestClusterLate(t *testing.T) {
+	cluster := storetest.Reserve(t)
+	b, _ := serve(t, store.Config{URL: cluster.URL(), Patient: true}, size)
+	msg := message("oA", "hello")
+	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := b.Store(soon, msg, ""); err == nil {
+		t.Error("stored without a cluster")
+	}
+	cluster.Run()
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if err = b.Store(t.Context(), msg, ""); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := b.next(t, patience)
+	if w == nil {
+		t.Fatal("nothing to take")
+	}
+	cluster.Stop()
+	begun := make(chan error, 1)
+	go func() { begun <- w.Begin(t.Context(), says("a"), 1, 0) }()
+	select {
+	case err := <-begun:
+		t.Fatalf("begun without a cluster: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	cluster.Run()
+	if err := <-begun; err != nil {
+		t.Error(err)
+	}
+	b.state(t, msg, Sending)
+	// And what others change is seen again.
+	if err := b.Store(t.Context(), message("oB", "again"), ""); err != nil {
+		t.Fatal(err)
+	}
+	if w := b.next(t, patience); w == nil {
+		t.Error("after the cluster came back nothing is taken")
+	}
+}
+
+// TestOperator: what waits and what failed is listed, found and tried again.
+func TestOperator(t *testing.T) {
+	b, _ := serve(t, store.Config{}, size)
+	var ids []string
+	for _, user := range []string{"oA", "oA", "oB"} {
+		w := must(b.Defer(t.Context(), message(user, "hello"), false, ""))(t)
+		ids = append(ids, w.ID())
+		if user == "oB" {
+			if err := w.End(t.Context(), Refused, "WINDOW_CLOSED", "45015"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Millisecond) // the order is that of milliseconds
+	}
+	list := func(account, openid string, states []State, most int, token string) (got []string, next string) {
+		page, next := b.List(account, openid, states, most, token)
+		for _, d := range page {
+			got = append(got, d.Id)
+		}
+		return got, next
+	}
+	for name, tt := range map[string]struct {
+		account, openid string
+		states          []State
+		want            []string
+	}{
+		"all": {"", "", nil, ids}, "account": {"shop", "", nil, ids}, "other": {"club", "", nil, nil},
+		"user": {"", "oA", nil, ids[:2]}, "state": {"", "", []State{Refused, Expired}, ids[2:]},
+	} {
+		if got, next := list(tt.account, tt.openid, tt.states, 10, ""); !cmp.Equal(tt.want, got) || next != "" {
+			t.Errorf("%s: %v, %q; want %v", name, got, next, tt.want)
+		}
+	}
+	var pages []string
+	token := ""
+	for range 3 {
+		var page []string
+		page, token = list("", "", nil, 1, token)
+		pages = append(pages, page...)
+	}
+	if !cmp.Equal(ids, pages) || token != "" {
+		t.Errorf("pages %v, %q; want %v", pages, token, ids)
+	}
+	d := must(b.Get(t.Context(), ids[2]))(t)
+	if d.State != Refused || d.Reason != "WINDOW_CLOSED" || d.Errcode != "45015" || d.Openid != "oB" || d.MsgType != "text" {
+		t.Errorf("got %v", d)
+	}
+	if _, err := b.Retry(t.Context(), ids[0]); !errors.Is(err, ErrNotFailed) {
+		t.Errorf("Retry of what waits: %v", err)
+	}
+	for _, err := range []error{second(b.Get(t.Context(), "00")), second(b.Retry(t.Context(), "00"))} {
+		if !errors.Is(err, ErrUnknown) {
+			t.Errorf("unknown: %v", err)
+		}
+	}
+	if d := must(b.Retry(t.Context(), ids[2]))(t); d.State != Pending || d.Reason != "" {
+		t.Errorf("retried: %v", d)
+	}
+	if w := b.next(t, patience); w == nil || w.ID() != ids[2] {
+		t.Errorf("taken: %v; want %s", w, ids[2])
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

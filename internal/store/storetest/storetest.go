@@ -1,0 +1,61 @@
+// Package storetest runs NATS servers for tests.
+package storetest
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// NATS is a server with JetStream, which can stop and come back.
+type NATS struct {
+	t    testing.TB
+	port int
+	dir  string
+	stop func()
+}
+
+// Start runs a server on a free port until the test ends.
+func Start(t testing.TB) *NATS {
+	t.Helper()
+	n := Reserve(t)
+	n.Run()
+	return n
+}
+
+// Reserve returns a server that does not run yet.
+func Reserve(t testing.TB) *NATS {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	return &NATS{t: t, port: lis.Addr().(*net.TCPAddr).Port, dir: t.TempDir(), stop: func() {}}
+}
+
+// Run starts the server, with what it had when it stopped.
+func (n *NATS) Run() {
+	n.t.Helper()
+	ns, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: n.port, NoSigs: true, JetStream: true, StoreDir: n.dir})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	ns.Start()
+	n.stop = sync.OnceFunc(func() { ns.Shutdown(); ns.WaitForShutdown() })
+	n.t.Cleanup(n.stop)
+	if !ns.ReadyForConnections(20 * time.Second) {
+		n.t.Fatal("no NATS server")
+	}
+}
+
+// Stop stops the server.
+func (n *NATS) Stop() { n.stop() }
+
+// URL returns where the server is.
+func (n *NATS) URL() string {
+	return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: n.port}).String()
+}
