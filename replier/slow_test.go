@@ -1,0 +1,500 @@
+package replier
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
+	"wxgate/internal/service"
+	"wxgate/internal/store"
+	oauthv1 "wxgate/proto/oauth/v1"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// patience is how long something may take; it fails a test, it never passes one.
+const patience = 20 * time.Second
+
+// mailbox is an AccountService that keeps what it is to send.
+type mailbox struct {
+	oauthv1.UnimplementedAccountServiceServer
+	mu    sync.Mutex
+	sent  []*oauthv1.SendCustomMessageRequest
+	typed int
+	fail  []error // of the next calls
+}
+
+// listen serves the mailbox until the test ends, and returns its address.
+func (m *mailbox) listen(t *testing.T) string {
+	t.Helper()
+	g, err := service.ListenGRPC(service.NewEnv(slog.New(slog.DiscardHandler)), "oauth-listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	oauthv1.RegisterAccountServiceServer(g.Server, m)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	return g.Addr().String()
+}
+
+// SendCustomMessage implements oauth.v1.AccountService.
+func (m *mailbox) SendCustomMessage(_ context.Context, req *oauthv1.SendCustomMessageRequest) (*oauthv1.SendCustomMessageResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.fail) > 0 {
+		err := m.fail[0]
+		m.fail = m.fail[1:]
+		if err != nil {
+			return nil, err
+		}
+	}
+	m.sent = append(m.sent, req)
+	return &oauthv1.SendCustomMessageResponse{}, nil
+}
+
+// SetTyping implements oauth.v1.AccountService.
+func (m *mailbox) SetTyping(context.Context, *oauthv1.SetTypingRequest) (*oauthv1.SetTypingResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.typed++
+	return &oauthv1.SetTypingResponse{}, nil
+}
+
+// texts returns what was sent.
+func (m *mailbox) texts() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []string
+	for _, req := range m.sent {
+		all = append(all, req.GetMessage().GetText())
+	}
+	return all
+}
+
+// slow is a replier with a backlog, whose bot answers "re: TEXT" once its gate for the text is open.
+type slow struct {
+	*running
+	mailbox    *mailbox
+	deliveries replierv1.DeliveryServiceClient
+	backlog    *backlog.Backlog
+	store      *store.Store
+
+	mu    sync.Mutex
+	gates map[string]chan struct{}
+	calls map[string]int
+}
+
+// startSlow serves rules (yaml; "": all texts go to the bot) until the test ends. change may be nil.
+func startSlow(t *testing.T, rules string, kept store.Config, change func(*Config)) *slow {
+	t.Helper()
+	s := &slow{mailbox: &mailbox{}, gates: map[string]chan struct{}{}, calls: map[string]int{}}
+	if rules == "" {
+		rules = "rules:\n  - {name: bot, forward: handler:bot}\n"
+	}
+	kept.Env = service.NewEnv(slog.New(slog.DiscardHandler))
+	var err error
+	if s.store, err = store.Open(kept); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.store.Close)
+	cfg := Config{
+		Rules: write(t, t.TempDir(), "rules.yaml", rules), Handlers: map[string]Handler{"bot": s.bot},
+		Backlog: backlog.New(backlog.Config{Env: kept.Env, Store: s.store, Size: 1 << 20}), OAuth: s.mailbox.listen(t),
+	}
+	s.backlog = cfg.Backlog
+	if change != nil {
+		change(&cfg)
+	}
+	s.running = startConfig(t, cfg)
+	conn, err := grpc.NewClient(s.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	s.deliveries = replierv1.NewDeliveryServiceClient(conn)
+	return s
+}
+
+func (s *slow) gate(text string) chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gates[text] == nil {
+		s.gates[text] = make(chan struct{})
+	}
+	return s.gates[text]
+}
+
+func (s *slow) bot(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	text := msg.GetText().GetContent()
+	gate := s.gate(text)
+	s.mu.Lock()
+	s.calls[text]++
+	s.mu.Unlock()
+	select {
+	case <-gate:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if strings.HasPrefix(text, "fail") {
+		return nil, fmt.Errorf("confide: %s", text)
+	}
+	if long, ok := strings.CutPrefix(text, "long "); ok {
+		return says(strings.Repeat(long, 1000)), nil
+	}
+	return says("re: " + text), nil
+}
+
+// called returns how often the bot was asked about a text.
+func (s *slow) called(text string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[text]
+}
+
+// attempt asks as a gateway does for which WeChat waits a little.
+func (s *slow) attempt(t *testing.T, msg *wechatv1.Message) *replierv1.ReplyResponse {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp
+}
+
+func (s *slow) expect(t *testing.T, msg *wechatv1.Message, want *replierv1.ReplyResponse) {
+	t.Helper()
+	if diff := cmp.Diff(want, s.attempt(t, msg), protocmp.Transform()); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+}
+
+// state waits until a message is in a state, and returns it.
+func (s *slow) state(t *testing.T, msg *wechatv1.Message, want backlog.State) *replierv1.Delivery {
+	t.Helper()
+	key, _ := msg.Key()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := s.deliveries.GetDelivery(t.Context(), &replierv1.GetDeliveryRequest{Id: key.ID()})
+		if err == nil && resp.GetDelivery().GetState() == want {
+			return resp.GetDelivery()
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%v, %v; want %v", resp, err, want)
+		}
+	}
+}
+
+var deferred = &replierv1.ReplyResponse{Deferred: true}
+
+// TestPush: an answer that is not ready follows, once, whatever WeChat and others ask meanwhile and later.
+func TestPush(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	msg := text("a")
+	s.expect(t, msg, deferred)
+	s.expect(t, msg, deferred) // WeChat did not hear it
+	s.state(t, msg, backlog.Pending)
+	close(s.gate("a"))
+	d := s.state(t, msg, backlog.Sent)
+	if d.GetParts() != 1 || d.GetPartsSent() != 1 || d.GetRetries() != 0 || d.GetOpenid() != openid || d.GetAccount() != "shop" {
+		t.Errorf("delivery: %v", d)
+	}
+	s.expect(t, msg, deferred)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) || s.called("a") != 1 {
+		t.Errorf("sent %q, the bot was asked %d times; want the answer once", got, s.called("a"))
+	}
+	if req := s.mailbox.sent[0]; req.GetAccount() != "shop" || req.GetOpenid() != openid {
+		t.Errorf("to %v", req)
+	}
+	if s.mailbox.typed == 0 {
+		t.Error("the user saw no sign of it")
+	}
+	if diff := cmp.Diff(map[string]float64{"deferred": 3}, s.outcomes(t)); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+}
+
+// TestInTimeTouchesNothing: a message that is answered in time is not stored.
+func TestInTimeTouchesNothing(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	close(s.gate("a"))
+	msg := text("a")
+	s.expect(t, msg, &replierv1.ReplyResponse{Reply: says("re: a")})
+	resp, err := s.deliveries.ListDeliveries(t.Context(), &replierv1.ListDeliveriesRequest{})
+	if err != nil || len(resp.GetDeliveries()) != 0 {
+		t.Errorf("stored: %v, %v", resp, err)
+	}
+}
+
+// TestAskedForItself: who asks what would be answered gets that or an error; nobody is written to.
+func TestAskedForItself(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: text("a")})
+	if err == nil && resp.GetReply() != nil || resp.GetDeferred() || resp.GetHold() {
+		t.Errorf("got %v, %v", resp, err)
+	}
+	close(s.gate("b"))
+	if reply := s.ask(t, text("b")); reply.GetText().GetContent() != "re: b" {
+		t.Errorf("got %v", reply)
+	}
+	if got := s.mailbox.texts(); len(got) != 0 {
+		t.Errorf("sent %q", got)
+	}
+}
+
+// TestWays: what rules say becomes of slow answers.
+func TestWays(t *testing.T) {
+	const file = `
+rules:
+  - {name: push, match: {text: push}, forward: {to: "handler:bot", slow: {push: "I am thinking."}}}
+  - {name: at once, match: {text: once}, forward: {to: "handler:bot", wait: 0s}}
+  - {name: hold, match: {text: hold}, forward: {to: "handler:bot", slow: hold}}
+  - {name: drop, match: {text: drop}, forward: {to: "handler:bot", slow: drop}}
+  - {name: later, match: {text: later}, forward: {to: "handler:bot", slow: later}}
+  - {name: soon, match: {text: soon}, forward: {to: "handler:bot", slow: {later: "Ask again."}, timeout: 100ms, fallback: {text: no}}}
+`
+	s := startSlow(t, file, store.Config{}, nil)
+	for text_, want := range map[string]*replierv1.ReplyResponse{
+		"push":  {Deferred: true, Reply: says("I am thinking.")},
+		"once":  {Deferred: true},
+		"hold":  {Hold: true},
+		"drop":  {},
+		"later": {Deferred: true, Reply: says(laterText)},
+		"soon":  {Reply: says("no")},
+	} {
+		t.Run(text_, func(t *testing.T) {
+			t.Parallel()
+			msg := text(text_)
+			msg.FromUserName = "oUser" + text_ // none waits for another
+			begun := time.Now()
+			s.expect(t, msg, want)
+			if text_ == "once" && time.Since(begun) > 500*time.Millisecond {
+				t.Errorf("WeChat waited %s", time.Since(begun))
+			}
+		})
+	}
+}
+
+// TestLater: the user's next message gets the answer, or is told again while that is not ready.
+func TestLater(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, func(c *Config) { c.Slow.How = accounts.Later; c.OAuth = "" })
+	told := &replierv1.ReplyResponse{Deferred: true, Reply: says(laterText)}
+	msg := text("a")
+	s.expect(t, msg, told)
+	s.expect(t, msg, told)
+	s.expect(t, text("well?"), &replierv1.ReplyResponse{Reply: says(laterText)})
+	close(s.gate("a"))
+	s.state(t, msg, backlog.Kept)
+	close(s.gate("b"))
+	other := text("b")
+	other.FromUserName = "oOther"
+	s.expect(t, other, &replierv1.ReplyResponse{Reply: says("re: b")})
+	next := text("well?")
+	for range 2 { // WeChat repeats it
+		s.expect(t, next, &replierv1.ReplyResponse{Reply: says("re: a")})
+	}
+	close(s.gate("c"))
+	s.expect(t, text("c"), &replierv1.ReplyResponse{Reply: says("re: c")})
+	if s.called("well?") != 0 || s.called("a") != 1 {
+		t.Error("the bot was asked about a message that fetched an answer")
+	}
+	if got := s.outcomes(t)["fetched"]; got != 3 {
+		t.Errorf("%v fetched, want 3", got)
+	}
+}
+
+// TestPushOrder: a user's answers follow in the order of the messages; another user does not wait for them.
+func TestPushOrder(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	first, second, other := text("first"), text("second"), text("other")
+	other.FromUserName = "oOther"
+	for _, msg := range []*wechatv1.Message{first, second, other} {
+		s.expect(t, msg, deferred)
+	}
+	close(s.gate("second"))
+	close(s.gate("other"))
+	s.state(t, other, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: other"}, got) {
+		t.Errorf("sent %q", got)
+	}
+	close(s.gate("first"))
+	s.state(t, second, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: other", "re: first", "re: second"}, got) {
+		t.Errorf("sent %q", got)
+	}
+}
+
+func sendError(code codes.Code, reason, errcode string, meta ...string) error {
+	m := map[string]string{}
+	if errcode != "" {
+		m["errcode"] = errcode
+	}
+	for _, key := range meta {
+		m[key] = "true"
+	}
+	return service.NewError(code, reason, "refused", m, nil)
+}
+
+// TestPushFails: each answer ends in an outcome that can be seen, and only what surely was not sent is sent again.
+func TestPushFails(t *testing.T) {
+	const file = "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n"
+	for name, tt := range map[string]struct {
+		text string
+		fail []error
+		want *replierv1.Delivery
+		sent []string
+	}{
+		"window":      {"a", []error{sendError(codes.FailedPrecondition, "WINDOW_CLOSED", "45015")}, &replierv1.Delivery{State: backlog.Refused, Reason: "WINDOW_CLOSED", Errcode: "45015", Parts: 1}, nil},
+		"quota":       {"a", []error{sendError(codes.ResourceExhausted, "MESSAGE_LIMIT", "45047")}, &replierv1.Delivery{State: backlog.Refused, Reason: "MESSAGE_LIMIT", Errcode: "45047", Parts: 1}, nil},
+		"gone":        {"a", []error{sendError(codes.NotFound, "UNKNOWN_ACCOUNT", "")}, &replierv1.Delivery{State: backlog.Refused, Reason: "UNKNOWN_ACCOUNT", Parts: 1}, nil},
+		"busy":        {"a", []error{sendError(codes.Unavailable, "UPSTREAM_UNAVAILABLE", "-1")}, &replierv1.Delivery{State: backlog.Sent, Reason: "", Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
+		"not ours":    {"a", []error{sendError(codes.Unauthenticated, "", "")}, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
+		"maybe":       {"a", []error{sendError(codes.DeadlineExceeded, "UPSTREAM_TIMEOUT", "", "maybe_sent")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "UPSTREAM_TIMEOUT", Parts: 1}, nil},
+		"cut off":     {"a", []error{sendError(codes.Unavailable, "", "")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "Unavailable", Parts: 1}, nil},
+		"invalid":     {"a", []error{sendError(codes.InvalidArgument, "", "")}, &replierv1.Delivery{State: backlog.Refused, Reason: "refused", Parts: 1}, nil},
+		"second part": {"long abc", []error{nil, sendError(codes.ResourceExhausted, "MESSAGE_LIMIT", "45047")}, &replierv1.Delivery{State: backlog.Refused, Reason: "MESSAGE_LIMIT", Errcode: "45047", Parts: 2, PartsSent: 1}, []string{strings.Repeat("abc", 1000)[:2048]}},
+		"bot fails":   {"fail", nil, &replierv1.Delivery{State: backlog.GivenUp, Reason: "rule bot: forward to handler:bot: an error of type *fmt.wrapError"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t, file, store.Config{}, nil)
+			s.mailbox.fail = tt.fail
+			msg := text(tt.text)
+			s.expect(t, msg, deferred)
+			close(s.gate(tt.text))
+			got := s.state(t, msg, tt.want.GetState())
+			ignore := protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "store_time", "update_time")
+			if strings.HasPrefix(tt.want.GetReason(), "rule bot") {
+				ignore = protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "store_time", "update_time", "reason")
+				if !strings.HasPrefix(got.GetReason(), "rule bot: forward to handler:bot: ") || strings.Contains(got.GetReason(), "confide") {
+					t.Errorf("reason %q", got.GetReason())
+				}
+			}
+			if tt.want.GetState() == backlog.Sent {
+				tt.want.Reason, tt.want.Errcode = got.GetReason(), got.GetErrcode() // of the attempt in vain
+			}
+			if diff := cmp.Diff(tt.want, got, protocmp.Transform(), ignore); diff != "" {
+				t.Errorf("delivery (-want +got):\n%s", diff)
+			}
+			if sent := s.mailbox.texts(); !cmp.Equal(tt.sent, sent) {
+				t.Errorf("sent %q, want %q", sent, tt.sent)
+			}
+		})
+	}
+}
+
+// TestRetryDelivery: an answer that was refused is sent when an operator says so; the bot is not asked again.
+func TestRetryDelivery(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	s.mailbox.fail = []error{sendError(codes.FailedPrecondition, "WINDOW_CLOSED", "45015")}
+	msg := text("a")
+	s.expect(t, msg, deferred)
+	close(s.gate("a"))
+	d := s.state(t, msg, backlog.Refused)
+	if _, err := s.deliveries.RetryDelivery(t.Context(), &replierv1.RetryDeliveryRequest{Id: d.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	s.state(t, msg, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) || s.called("a") != 1 {
+		t.Errorf("sent %q, asked %d times", got, s.called("a"))
+	}
+	for name, err := range map[string]error{
+		"FailedPrecondition": second(s.deliveries.RetryDelivery(t.Context(), &replierv1.RetryDeliveryRequest{Id: d.GetId()})),
+		"NotFound":           second(s.deliveries.GetDelivery(t.Context(), &replierv1.GetDeliveryRequest{Id: strings.Repeat("0", 32)})),
+		"InvalidArgument":    second(s.deliveries.GetDelivery(t.Context(), &replierv1.GetDeliveryRequest{Id: "../x"})),
+	} {
+		if got := statusCode(err); got != name {
+			t.Errorf("got %s (%v), want %s", got, err, name)
+		}
+	}
+}
+
+// TestNotAuthorized: an account that may not send customer-service messages at all is not promised any more of them.
+func TestNotAuthorized(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	s.mailbox.fail = []error{sendError(codes.PermissionDenied, "NOT_AUTHORIZED", "48001")}
+	msg := text("a")
+	s.expect(t, msg, deferred)
+	close(s.gate("a"))
+	s.state(t, msg, backlog.Refused)
+	s.expect(t, text("b"), &replierv1.ReplyResponse{Hold: true})
+}
+
+// TestStoredByGateway: what a gateway stored while no replier was there is answered, in order.
+func TestStoredByGateway(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	first, second := text("first"), text("second")
+	for _, msg := range []*wechatv1.Message{second, first} {
+		if err := s.backlog.Store(t.Context(), msg, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(s.gate("second"))
+	s.state(t, second, backlog.Pending)
+	close(s.gate("first"))
+	s.state(t, second, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: first", "re: second"}, got) {
+		t.Errorf("sent %q", got)
+	}
+	s.expect(t, first, deferred) // WeChat's retry, which came late
+}
+
+// TestAnsweredWhileStored: a gateway stored a message whose replier is alive and slow: that one's answer is sent.
+func TestAnsweredWhileStored(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", timeout: 20s}}\n", store.Config{}, nil)
+	msg := text("a")
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, _ = s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
+	}()
+	for s.called("a") == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := s.backlog.Store(t.Context(), msg, ""); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	close(s.gate("a"))
+	s.state(t, msg, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) || s.called("a") != 1 {
+		t.Errorf("sent %q, asked %d times", got, s.called("a"))
+	}
+}
+
+// TestFull: where no more can be stored the user is told so, in time.
+func TestFull(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	full := 0
+	for i := range 20_000 {
+		msg := text("x" + strings.Repeat("y", 4000))
+		msg.FromUserName = fmt.Sprint("oUser", i)
+		if resp := s.attempt(t, msg); resp.GetGivenUp() {
+			full++
+			break
+		}
+	}
+	if full == 0 {
+		t.Error("it was never full")
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
