@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"google.golang.org/grpc/resolver/dns"
 
 	"wxgate/gateway"
 	"wxgate/internal/service"
@@ -105,6 +106,7 @@ type fakeFlags struct {
 }
 
 func main() {
+	dns.SetMinResolutionInterval(service.ResolveEvery)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C quits at once
 	if err := service.LoadEnv(secrets...); err != nil {

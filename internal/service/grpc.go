@@ -41,6 +41,12 @@ type GRPC struct {
 	guard  *Guard
 }
 
+// connectionAge is how long a connection takes new calls.
+const connectionAge = 10 * time.Second
+
+// ResolveEvery is how often a name may be looked up. gRPC's own is every 30 s; it is set for the whole process, by main.
+const ResolveEvery = 2 * time.Second
+
 // Margin is what a server takes off its caller's deadline, at most: with it, it can still say what failed.
 const Margin = 100 * time.Millisecond
 
@@ -62,6 +68,9 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 			auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered)),
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), logStream(env.Log),
 			auth.StreamServerInterceptor(env.Guard.admit), recovery.StreamServerInterceptor(recovered)),
+		// Clients look up the replicas of a name anew when a connection ends: so they find those that were added. What is
+		// under way on an old connection goes on for as long as a bot may take.
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: 90 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(5*time.Second),
 	)}
@@ -193,10 +202,11 @@ func shave(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.U
 }
 
 // DialOwn is Dial for a service of ours: the client shows the key and the certificate of env's Guard. Calls made with
-// one key of WithSticky meet the same replica, as long as it is there.
+// one key of WithSticky meet the same replica, as long as it is there and says that it serves.
 func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
 	conn, err := dial(env, name, target, append(env.Guard.dialOptions(),
-		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}]}`))...)
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}],`+
+			`"healthCheckConfig":{"serviceName":""}}`))...)
 	if err == nil {
 		go knock(conn)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/resolver"
@@ -76,6 +77,54 @@ func TestSticky(t *testing.T) {
 			t.Errorf("%s met a replica that is gone", user)
 		case replica != first["user 0"] && again != replica:
 			t.Errorf("%s was moved from %s to %s", user, replica, again)
+		}
+	}
+}
+
+// TestDrained: a replica that says it serves no more gets no calls, before it is gone.
+func TestDrained(t *testing.T) {
+	replicas := manual.NewBuilderWithScheme("drained")
+	resolver.Register(replicas)
+	healths := map[string]*health.Server{}
+	var state resolver.State
+	for range 2 {
+		lis, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, h := grpc.NewServer(), health.NewServer()
+		healthv1.RegisterHealthServer(s, h)
+		go func() { _ = s.Serve(lis) }()
+		t.Cleanup(s.Stop)
+		healths[lis.Addr().String()] = h
+		state.Addresses = append(state.Addresses, resolver.Address{Addr: lis.Addr().String()})
+	}
+	replicas.InitialState(state)
+	conn, err := DialOwn(NewEnv(slog.New(slog.DiscardHandler)), "replier", "drained:///replier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	call := func() string {
+		ctx, cancel := context.WithTimeout(WithSticky(t.Context(), "shop", "user"), 10*time.Second)
+		defer cancel()
+		var p peer.Peer
+		if _, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true), grpc.Peer(&p)); err != nil {
+			t.Fatal(err)
+		}
+		return p.Addr.String()
+	}
+	first := call()
+	healths[first].SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	for end := time.Now().Add(10 * time.Second); call() == first; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it still gets calls")
+		}
+	}
+	healths[first].SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+	for end := time.Now().Add(10 * time.Second); call() != first; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it gets no calls again")
 		}
 	}
 }

@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"wxgate/internal/accounts"
+	"wxgate/internal/backlog"
+	"wxgate/internal/store"
+	"wxgate/internal/store/storetest"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// withBacklog gives a gateway a store and a replier that is away.
+func withBacklog(t *testing.T, url string) func(*Config) {
+	return func(cfg *Config) {
+		kept, err := store.Open(store.Config{Env: cfg.Env, URL: url, Patient: url != ""})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(kept.Close)
+		cfg.Backlog = backlog.New(backlog.Config{Env: cfg.Env, Store: kept, Size: 1 << 20})
+		cfg.ReplyTimeout = 400 * time.Millisecond
+		cfg.BusyText = "sorry"
+		cfg.Replier = freeAddr(t)
+		for i := range cfg.Accounts {
+			cfg.Accounts[i].Pushable = true
+		}
+	}
+}
+
+// attempt posts a callback as WeChat does, whose patience is shorter here; false where it was left without an answer.
+func (f *fixture) attempt(t *testing.T, c callback) (answer, bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, f.public+c.path+"?"+c.query, strings.NewReader(c.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := f.client.Do(req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return answer{}, false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{Status: resp.StatusCode, Body: string(body)}, true
+}
+
+// numbered returns a text message with an id of its own.
+func numbered(id int) string {
+	return strings.Replace(textXML(testText), "24817263549081736", fmt.Sprint(id), 1)
+}
+
+// TestOutageStored: a message whose replier is away, or was cut off, is stored before WeChat hears success; once.
+func TestOutageStored(t *testing.T) {
+	for name, says := range map[string]func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error){
+		"away":    nil,
+		"hangs":   func(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) { <-ctx.Done(); return nil, ctx.Err() },
+		"cut off": func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return nil, status.Error(codes.Unavailable, "gone") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b *backlog.Backlog
+			f := start(t, func(cfg *Config) {
+				here := cfg.Replier
+				withBacklog(t, "")(cfg)
+				b = cfg.Backlog
+				if says != nil {
+					cfg.Replier = here
+				}
+			})
+			f.bot.will(says)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); b.Serve(ctx) }()
+			defer func() { stop(); <-done }()
+			for range 2 { // WeChat did not hear the first success
+				f.post(t, own.plain("/", textXML(testText))).expect(t, 200, "success")
+			}
+			w, err := b.Next(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg, err := w.Message()
+			if err != nil || msg.GetText().GetContent() != testText || msg.GetAccount() != "plain" {
+				t.Errorf("stored: %v, %v", msg, err)
+			}
+			soon, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+			defer cancel()
+			if _, err := b.Next(soon); err == nil {
+				t.Error("stored twice")
+			}
+			if got := f.outcomes(t); got["stored"] != 2 || len(got) != 1 {
+				t.Errorf("outcomes %v", got)
+			}
+		})
+	}
+}
+
+// TestOutageHeld: what cannot be stored WeChat is to send again; where nothing answers its last attempt either, the user
+// is told.
+func TestOutageHeld(t *testing.T) {
+	for name, change := range map[string]func(*testing.T, *Config){
+		"no store":      func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Backlog = nil },
+		"store away":    func(t *testing.T, cfg *Config) { withBacklog(t, storetest.Reserve(t).URL())(cfg) },
+		"no AppSecret":  func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts[0].Pushable = false },
+		"told to hold":  func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Slow.How = accounts.Hold },
+		"account holds": func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts[0].Slow.How = accounts.Hold },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, func(cfg *Config) { change(t, cfg) })
+			for attempt := range maxAttempts {
+				got, answered := f.attempt(t, own.plain("/", numbered(1)))
+				if last := attempt == maxAttempts-1; answered != last || last && !strings.Contains(got.Body, "<![CDATA[sorry]]>") {
+					t.Errorf("attempt %d: %t, %v", attempt+1, answered, got)
+				}
+			}
+			if _, answered := f.attempt(t, own.plain("/", numbered(2))); answered {
+				t.Error("the first attempt of another message counts as the fourth")
+			}
+		})
+	}
+}
+
+// TestOutageWays: what else an account may want.
+func TestOutageWays(t *testing.T) {
+	for name, tt := range map[string]struct {
+		slow          accounts.Slow
+		size          int
+		want, outcome string
+	}{
+		"drop":  {accounts.Slow{How: accounts.Drop}, 1 << 20, "success", "dropped"},
+		"later": {accounts.Slow{How: accounts.Later, Text: "ask again"}, 1 << 20, "<![CDATA[ask again]]>", "stored"},
+		"push":  {accounts.Slow{How: accounts.Push, Text: "a moment"}, 1 << 20, "<![CDATA[a moment]]>", "stored"},
+		"full":  {accounts.Slow{}, 1, "<![CDATA[sorry]]>", "given_up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, func(cfg *Config) {
+				withBacklog(t, "")(cfg)
+				cfg.Slow = tt.slow
+				if tt.size == 1 { // a byte is there
+					kept, err := store.Open(store.Config{Env: cfg.Env})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(kept.Close)
+					cfg.Backlog = backlog.New(backlog.Config{Env: cfg.Env, Store: kept, Size: 1})
+					if err := cfg.Backlog.Store(t.Context(), &wechatv1.Message{MsgId: 1}, ""); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+			if got := f.post(t, own.plain("/", textXML(testText))); got.Status != 200 || !strings.Contains(got.Body, tt.want) {
+				t.Errorf("%d %s; want %s", got.Status, got.Body, tt.want)
+			}
+			if got := f.outcomes(t); got[tt.outcome] != 1 || len(got) != 1 {
+				t.Errorf("outcomes %v, want %s", got, tt.outcome)
+			}
+		})
+	}
+}
