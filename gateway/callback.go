@@ -157,7 +157,7 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	said := c.ask(ctx, msg)
 	forgotten()
 	if said.missed {
-		said = c.owed.settle(r.Context(), now.Add(c.timeout), a, msg)
+		said = c.owed.settle(r.Context(), now, now.Add(c.timeout), a, msg)
 	}
 	if said.hold {
 		return response{outcome: "hold", hold: true}, nil

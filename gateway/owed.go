@@ -43,8 +43,9 @@ func newOwed(cfg Config) *owed {
 	})}
 }
 
-// settle says what comes of a message that no replier answered by a time; arrived is the callback's context.
-func (o *owed) settle(arrived context.Context, by time.Time, a *account, msg *wechatv1.Message) said {
+// settle says what comes of a message that came at a time and that no replier answered by another; arrived is the
+// callback's context.
+func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, msg *wechatv1.Message) said {
 	if arrived.Err() != nil {
 		return said{hold: true} // WeChat hung up, and sends it again
 	}
@@ -53,9 +54,12 @@ func (o *owed) settle(arrived context.Context, by time.Time, a *account, msg *we
 	case accounts.Drop:
 		return said{outcome: "dropped"}
 	case accounts.Push, accounts.Later:
-		ctx, cancel := context.WithDeadline(arrived, by.Add(storeTime))
+		if by = by.Add(storeTime); by.After(came.Add(storeBy)) {
+			by = came.Add(storeBy)
+		}
+		ctx, cancel := context.WithDeadline(arrived, by)
 		defer cancel()
-		switch err := o.backlog.Store(ctx, msg, slow.Text); {
+		switch err := o.backlog.Store(ctx, msg, came, slow.Text); {
 		case err == nil:
 			return said{reply: textReply(slow.Text), outcome: "stored"}
 		case errors.Is(err, backlog.ErrFull):

@@ -70,9 +70,14 @@ func numbered(id int) string {
 // TestOutageStored: a message whose replier is away, or was cut off, is stored before WeChat hears success; once.
 func TestOutageStored(t *testing.T) {
 	for name, says := range map[string]func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error){
-		"away":    nil,
-		"hangs":   func(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) { <-ctx.Done(); return nil, ctx.Err() },
-		"cut off": func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return nil, status.Error(codes.Unavailable, "gone") },
+		"away": nil,
+		"hangs": func(ctx context.Context, _ *wechatv1.Message) (*wechatv1.Reply, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+		"cut off": func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) {
+			return nil, status.Error(codes.Unavailable, "gone")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b *backlog.Backlog
@@ -162,7 +167,7 @@ func TestOutageWays(t *testing.T) {
 					}
 					t.Cleanup(kept.Close)
 					cfg.Backlog = backlog.New(backlog.Config{Env: cfg.Env, Store: kept, Size: 1})
-					if err := cfg.Backlog.Store(t.Context(), &wechatv1.Message{MsgId: 1}, ""); err != nil {
+					if err := cfg.Backlog.Store(t.Context(), &wechatv1.Message{MsgId: 1}, time.Now(), ""); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -103,7 +103,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	storing := r.stored(func() (*backlog.Work, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
 		defer cancel()
-		return s.ways.backlog.Defer(ctx, msg, slow.How == accounts.Later, slow.Text)
+		return s.ways.backlog.Defer(ctx, msg, r.begun, slow.How == accounts.Later, slow.Text)
 	})
 	if storing == nil {
 		return nil

@@ -379,9 +379,9 @@ func TestPushFails(t *testing.T) {
 			s.expect(t, msg, deferred)
 			close(s.gate(tt.text))
 			got := s.state(t, msg, tt.want.GetState())
-			ignore := protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "store_time", "update_time")
+			ignore := protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "create_time", "update_time")
 			if strings.HasPrefix(tt.want.GetReason(), "rule bot") {
-				ignore = protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "store_time", "update_time", "reason")
+				ignore = protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "create_time", "update_time", "reason")
 				if !strings.HasPrefix(got.GetReason(), "rule bot: forward to handler:bot: ") || strings.Contains(got.GetReason(), "confide") {
 					t.Errorf("reason %q", got.GetReason())
 				}
@@ -441,7 +441,7 @@ func TestStoredByGateway(t *testing.T) {
 	s := startSlow(t, "", store.Config{}, nil)
 	first, second := text("first"), text("second")
 	for _, msg := range []*wechatv1.Message{second, first} {
-		if err := s.backlog.Store(t.Context(), msg, ""); err != nil {
+		if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -469,7 +469,7 @@ func TestAnsweredWhileStored(t *testing.T) {
 	for s.called("a") == 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if err := s.backlog.Store(t.Context(), msg, ""); err != nil {
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
 		t.Fatal(err)
 	}
 	<-asked

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -77,8 +78,11 @@ func readDocument(t *testing.T, file string) document {
 // TestReadmesAgree compares the two languages: a change of one that forgets the other fails here.
 func TestReadmesAgree(t *testing.T) {
 	english, chinese := readDocument(t, "README.md"), readDocument(t, "README.zh-CN.md")
-	for i, link := range chinese.links {
-		chinese.links[i] = strings.Replace(link, ".zh-CN.", ".", 1) // other documents have two languages too
+	for _, d := range []document{english, chinese} {
+		for i, link := range d.links {
+			link, _, _ = strings.Cut(link, "#")                   // headings are words too
+			d.links[i] = strings.Replace(link, ".zh-CN.", ".", 1) // other documents have two languages too
+		}
 	}
 	slices.Sort(english.links) // a sentence has another order in another language
 	slices.Sort(chinese.links)
@@ -101,11 +105,42 @@ func TestReadmeLinks(t *testing.T) {
 			if strings.Contains(target, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join("..", target)); err != nil {
+			path, heading, inside := strings.Cut(target, "#")
+			if path == "" {
+				path = name
+			}
+			text, err := os.ReadFile(filepath.Join("..", path))
+			if inside && err == nil && !slices.Contains(anchors(string(text)), heading) {
+				err = fmt.Errorf("no such heading")
+			}
+			if info, dirErr := os.Stat(filepath.Join("..", path)); dirErr == nil && info.IsDir() {
+				err = nil
+			}
+			if err != nil {
 				t.Errorf("%s: link to %s: %v", name, target, err)
 			}
 		}
 	}
+}
+
+// anchors returns what a Markdown text's headings are linked by.
+func anchors(text string) []string {
+	var all []string
+	for line := range strings.Lines(text) {
+		if marks, words, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.Trim(marks, "#") == "" && marks != "" {
+			words = strings.Map(func(r rune) rune {
+				switch {
+				case r == ' ':
+					return '-'
+				case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+					return unicode.ToLower(r)
+				}
+				return -1
+			}, words)
+			all = append(all, words)
+		}
+	}
+	return all
 }
 
 // TestReadmeRules checks the example, and that the text below it says what the check says.

@@ -101,7 +101,7 @@ func TestInternalKey(t *testing.T) {
 
 	// A gateway without the key, or with a wrong one, gets nothing out of the replier; its users see no error.
 	for name, keys := range map[string]string{"none": "", "wrong": strings.Repeat("x", 32)} {
-		stranger := start(t, env("WECHAT_TOKEN="+token, target, "WXGATE_INTERNAL_KEY="+keys), "gateway")
+		stranger := start(t, env("WECHAT_TOKEN="+token, target, "WXGATE_INTERNAL_KEY="+keys, "WXGATE_BUSY_TEXT= "), "gateway")
 		if got := say(t, sender(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
 			t.Errorf("%s: the answer was %q", name, got)
 		}
@@ -179,7 +179,7 @@ func TestMutualTLS(t *testing.T) {
 
 	// Gateways that the replier does not know, or that do not know it, get no answer.
 	for name, more := range map[string][]string{"another authority": foreignEnv, "no TLS": nil} {
-		stranger := start(t, append(append(account, "WXGATE_REPLY_TIMEOUT=300ms"), more...), "gateway")
+		stranger := start(t, append(append(account, "WXGATE_REPLY_TIMEOUT=300ms", "WXGATE_SLOW=drop"), more...), "gateway")
 		if got := say(t, sender(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
 			t.Errorf("%s: the answer was %q", name, got)
 		}

@@ -14,21 +14,22 @@ import (
 
 // mayImport says which of our packages each package may import. What is not here may import all: main and test.
 var mayImport = map[string][]string{
-	"proto/wechat/v1":         {},
-	"proto/replier/v1":        {"proto/wechat/v1"},
-	"proto/oauth/v1":          {},
-	"internal/wechat":         {"proto/wechat/v1"},
-	"internal/service":        {},
-	"internal/service/testca": {},
-	"internal/fakewechat":     {"internal/wechat"},
-	"internal/configfile":     {"internal/service"},
-	"internal/store":          {"internal/service"},
-	"internal/accounts":       {"internal/configfile", "internal/service"},
-	"internal/backlog":        {"internal/service", "internal/store", "proto/wechat/v1", "proto/replier/v1"},
-	"gateway":                 {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
-	"replier":                 {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
-	"oauthsvc":                {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "proto/oauth/v1"},
-	"examples/go":             {"replier", "proto/wechat/v1"},
+	"proto/wechat/v1":          {},
+	"proto/replier/v1":         {"proto/wechat/v1"},
+	"proto/oauth/v1":           {},
+	"internal/wechat":          {"proto/wechat/v1"},
+	"internal/service":         {},
+	"internal/service/testca":  {},
+	"internal/fakewechat":      {"internal/wechat"},
+	"internal/configfile":      {"internal/service"},
+	"internal/store":           {"internal/service"},
+	"internal/store/storetest": {},
+	"internal/accounts":        {"internal/configfile", "internal/service"},
+	"internal/backlog":         {"internal/service", "internal/store", "proto/wechat/v1", "proto/replier/v1"},
+	"gateway":                  {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
+	"replier":                  {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
+	"oauthsvc":                 {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "proto/oauth/v1"},
+	"examples/go":              {"replier", "proto/wechat/v1"},
 }
 
 // mayImportAll sees all packages.

@@ -175,7 +175,7 @@ func TestRolesApart(t *testing.T) {
 	replier := start(t, env(), "replier")
 	replierAddr := replier.addr("replier-listen")
 	// A gateway is not bothered by an AppSecret.
-	gateway := start(t, env(append(accountEnv, "WXGATE_REPLIER="+replierAddr, "WXGATE_OAUTH="+oauth.addr("oauth-listen"))...), "gateway")
+	gateway := start(t, env(append(accountEnv, "WXGATE_SLOW=drop", "WXGATE_REPLIER="+replierAddr, "WXGATE_OAUTH="+oauth.addr("oauth-listen"))...), "gateway")
 	s := sender(gateway.addr("listen"), "safe")
 	for _, c := range blogPost {
 		if got := say(t, s, c.kind, c.args...); got != c.want {

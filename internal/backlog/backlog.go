@@ -71,10 +71,10 @@ func (b *Backlog) table(ctx context.Context) (*store.Table, error) {
 	return b.records, err
 }
 
-// Store stores a message that nobody works on yet: the first replica that is free does. One that is stored already is
-// not stored again. text is what the user is told meanwhile; "" for nothing. The error is ErrFull, ErrNoKey,
+// Store stores a message that came at a time, and that nobody works on yet: the first replica that is free does. One that
+// is stored already is not stored again. text is what the user is told meanwhile; "" for nothing. The error is ErrFull, ErrNoKey,
 // store.ErrAway or the context's; with the last two it may be stored nevertheless.
-func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, text string) error {
+func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Time, text string) error {
 	key, ok := msg.Key()
 	if !ok {
 		return ErrNoKey
@@ -90,7 +90,7 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, text string)
 	if size >= uint64(b.size) {
 		return ErrFull
 	}
-	r, err := newRecord(key, msg)
+	r, err := newRecord(key, msg, came)
 	if err != nil {
 		return err
 	}
@@ -211,5 +211,5 @@ func (b *Backlog) note(r *Record) {
 	}
 	log("delivery", "delivery", r.Key.ID(), "account", r.Key.Account, "user", service.Short(r.Key.From), "msg_type", r.MsgType, "event", r.Event,
 		"outcome", outcome(r.State), "reason", r.Reason, "errcode", r.Errcode, "parts", r.Parts, "parts_sent", r.Sent, "retries", r.Retries,
-		"takes", r.Takes, "seconds", fmt.Sprintf("%.1f", time.Since(r.Stored).Seconds()))
+		"takes", r.Takes, "seconds", fmt.Sprintf("%.1f", time.Since(r.Came).Seconds()))
 }

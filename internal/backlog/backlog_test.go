@@ -114,7 +114,7 @@ func TestStoredThenTaken(t *testing.T) {
 			b, _ := serve(t, cfg, size)
 			msg := message("oA", "hello")
 			for range 2 { // a second gateway stores it too
-				if err := b.Store(t.Context(), msg, "wait"); err != nil {
+				if err := b.Store(t.Context(), msg, time.Now(), "wait"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -134,7 +134,7 @@ func TestStoredThenTaken(t *testing.T) {
 			if err := w.End(t.Context(), Silent, "", ""); err != nil {
 				t.Error(err)
 			}
-			if err := b.Store(t.Context(), msg, ""); err != nil {
+			if err := b.Store(t.Context(), msg, time.Now(), ""); err != nil {
 				t.Error(err)
 			}
 			if w := b.next(t, 300*time.Millisecond); w != nil {
@@ -150,12 +150,12 @@ func TestOneSends(t *testing.T) {
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
-	mine := must(a.Defer(t.Context(), msg, false, ""))(t)
+	mine := must(a.Defer(t.Context(), msg, time.Now(), false, ""))(t)
 	b.state(t, msg, Pending)
 	if w := b.next(t, 300*time.Millisecond); w != nil {
 		t.Fatal("the message of a replica that is alive was taken")
 	}
-	if _, err := b.Defer(t.Context(), msg, false, ""); !errors.Is(err, ErrTaken) {
+	if _, err := b.Defer(t.Context(), msg, time.Now(), false, ""); !errors.Is(err, ErrTaken) {
 		t.Errorf("Defer of another's message: %v; want %v", err, ErrTaken)
 	}
 	b.dies(a.replicas.me)
@@ -184,7 +184,7 @@ func TestDiedWhileSending(t *testing.T) {
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
-	mine := must(a.Defer(t.Context(), msg, false, ""))(t)
+	mine := must(a.Defer(t.Context(), msg, time.Now(), false, ""))(t)
 	if err := mine.Begin(t.Context(), says("a"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestGoodbye(t *testing.T) {
 	a, stop := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
-	must(a.Defer(t.Context(), msg, true, "later"))(t)
+	must(a.Defer(t.Context(), msg, time.Now(), true, "later"))(t)
 	b.state(t, msg, Pending)
 	stop()
 	w := b.next(t, patience)
@@ -222,7 +222,7 @@ func TestRestart(t *testing.T) {
 	for i := range maxTakes {
 		b, stop := serve(t, store.Config{Dir: dir}, size)
 		if i == 0 {
-			must(b.Defer(t.Context(), msg, false, ""))(t)
+			must(b.Defer(t.Context(), msg, time.Now(), false, ""))(t)
 		} else if w := b.next(t, patience); w == nil {
 			t.Fatalf("start %d: nothing to take", i)
 		}
@@ -241,13 +241,13 @@ func TestRestart(t *testing.T) {
 func TestTurn(t *testing.T) {
 	b, _ := serve(t, store.Config{}, size)
 	first, second, other := message("oA", "1"), message("oA", "2"), message("oB", "3")
-	two := must(b.Defer(t.Context(), second, false, ""))(t)
-	one := must(b.Defer(t.Context(), first, false, ""))(t)
-	kept := must(b.Defer(t.Context(), message("oB", "kept"), true, ""))(t)
+	two := must(b.Defer(t.Context(), second, time.Now(), false, ""))(t)
+	one := must(b.Defer(t.Context(), first, time.Now(), false, ""))(t)
+	kept := must(b.Defer(t.Context(), message("oB", "kept"), time.Now(), true, ""))(t)
 	if err := kept.Keep(t.Context(), says("kept")); err != nil {
 		t.Fatal(err)
 	}
-	if err := must(b.Defer(t.Context(), other, false, ""))(t).Turn(t.Context()); err != nil {
+	if err := must(b.Defer(t.Context(), other, time.Now(), false, ""))(t).Turn(t.Context()); err != nil {
 		t.Error(err)
 	}
 	if err := one.Turn(t.Context()); err != nil {
@@ -275,7 +275,7 @@ func TestFetch(t *testing.T) {
 	if _, _, pending := b.Fetch(t.Context(), msg); pending {
 		t.Error("pending before anything was stored")
 	}
-	w := must(b.Defer(t.Context(), msg, true, "wait"))(t)
+	w := must(b.Defer(t.Context(), msg, time.Now(), true, "wait"))(t)
 	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if reply, text, pending := b.Fetch(soon, message("oA", "?")); reply != nil || text != "wait" || !pending {
@@ -312,23 +312,23 @@ func TestBounds(t *testing.T) {
 	n := 0
 	for ; err == nil && n < 100; n++ {
 		var w *Work
-		if w, err = b.Defer(t.Context(), message("oA", "hello"), false, ""); err == nil {
+		if w, err = b.Defer(t.Context(), message("oA", "hello"), time.Now(), false, ""); err == nil {
 			last = w
 		}
 	}
 	if !errors.Is(err, ErrFull) || n < 5 {
 		t.Errorf("after %d messages: %v; want %v", n, err, ErrFull)
 	}
-	if err := b.Store(t.Context(), message("oA", "hello"), ""); !errors.Is(err, ErrFull) {
+	if err := b.Store(t.Context(), message("oA", "hello"), time.Now(), ""); !errors.Is(err, ErrFull) {
 		t.Errorf("Store: %v; want %v", err, ErrFull)
 	}
 	if err := last.End(t.Context(), Sent, "", ""); err != nil {
 		t.Error(err)
 	}
-	if err := b.Store(t.Context(), &wechatv1.Message{MsgType: "text"}, ""); !errors.Is(err, ErrNoKey) {
+	if err := b.Store(t.Context(), &wechatv1.Message{MsgType: "text"}, time.Now(), ""); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Store without a key: %v; want %v", err, ErrNoKey)
 	}
-	if _, err := b.Defer(t.Context(), &wechatv1.Message{MsgType: "text"}, false, ""); !errors.Is(err, ErrNoKey) {
+	if _, err := b.Defer(t.Context(), &wechatv1.Message{MsgType: "text"}, time.Now(), false, ""); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Defer without a key: %v; want %v", err, ErrNoKey)
 	}
 }
@@ -341,13 +341,13 @@ func TestClusterLate(t *testing.T) {
 	msg := message("oA", "hello")
 	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := b.Store(soon, msg, ""); err == nil {
+	if err := b.Store(soon, msg, time.Now(), ""); err == nil {
 		t.Error("stored without a cluster")
 	}
 	cluster.Run()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err = b.Store(t.Context(), msg, ""); err == nil {
+		if err = b.Store(t.Context(), msg, time.Now(), ""); err == nil {
 			break
 		}
 	}
@@ -372,7 +372,7 @@ func TestClusterLate(t *testing.T) {
 	}
 	b.state(t, msg, Sending)
 	// And what others change is seen again.
-	if err := b.Store(t.Context(), message("oB", "again"), ""); err != nil {
+	if err := b.Store(t.Context(), message("oB", "again"), time.Now(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if w := b.next(t, patience); w == nil {
@@ -385,7 +385,7 @@ func TestOperator(t *testing.T) {
 	b, _ := serve(t, store.Config{}, size)
 	var ids []string
 	for _, user := range []string{"oA", "oA", "oB"} {
-		w := must(b.Defer(t.Context(), message(user, "hello"), false, ""))(t)
+		w := must(b.Defer(t.Context(), message(user, "hello"), time.Now(), false, ""))(t)
 		ids = append(ids, w.ID())
 		if user == "oB" {
 			if err := w.End(t.Context(), Refused, "WINDOW_CLOSED", "45015"); err != nil {

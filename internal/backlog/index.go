@@ -70,12 +70,7 @@ func (x *index) enter(e *entry) {
 			l = &line{changed: make(chan struct{})}
 			x.users[u] = l
 		}
-		at, _ = slices.BinarySearchFunc(l.open, e, func(a, b *entry) int {
-			if a.before(&b.Record) {
-				return -1
-			}
-			return 1
-		})
+		at, _ = slices.BinarySearchFunc(l.open, e, func(a, b *entry) int { return a.compare(&b.Record) })
 		l.open = slices.Insert(l.open, at, e)
 	case ended(e.State) && at >= 0:
 		l.open = slices.Delete(l.open, at, at+1)
@@ -160,12 +155,7 @@ func (x *index) orphans(alive func(owner string) bool) []entry {
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b entry) int {
-		if a.before(&b.Record) {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b entry) int { return a.compare(&b.Record) })
 	return all
 }
 

@@ -48,7 +48,7 @@ func (b *Backlog) List(account, openid string, states []State, most int, token s
 }
 
 // place is where a message stands in the list of all.
-func (e *entry) place() string { return fmt.Sprintf("%016x-%s", e.Stored.UnixMilli(), e.id) }
+func (e *entry) place() string { return fmt.Sprintf("%016x-%s", e.Came.UnixMilli(), e.id) }
 
 // Retry has a message that failed answered again, as if it came now; parts that WeChat took are not sent again. The error
 // is ErrUnknown, ErrNotFailed, ErrTaken where others retry it too, store.ErrAway or the context's.
@@ -63,7 +63,7 @@ func (b *Backlog) Retry(ctx context.Context, id string) (*replierv1.Delivery, er
 		return nil, ErrNotFailed
 	}
 	r := w.record
-	r.State, r.Owner, r.Takes, r.Retries, r.Reason, r.Errcode, r.Stored = Pending, "", 0, 0, "", "", time.Now()
+	r.State, r.Owner, r.Takes, r.Retries, r.Reason, r.Errcode, r.Came = Pending, "", 0, 0, "", "", time.Now()
 	if err := w.put(ctx, r); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package backlog
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -61,14 +62,14 @@ type Record struct {
 	Reason  string `json:",omitempty"`
 	Errcode string `json:",omitempty"` // WeChat's
 
-	Stored, Updated time.Time
+	Came    time.Time // the first attempt, or when an operator tried it again
+	Updated time.Time
 }
 
-func newRecord(key wechatv1.Key, msg *wechatv1.Message) (Record, error) {
+func newRecord(key wechatv1.Key, msg *wechatv1.Message, came time.Time) (Record, error) {
 	data, err := proto.Marshal(msg)
-	now := time.Now()
 	return Record{Key: key, CreateTime: msg.GetCreateTime(), MsgType: msg.GetMsgType(), Event: msg.GetEvent().GetEvent(),
-		Message: data, State: Pending, Stored: now, Updated: now}, err
+		Message: data, State: Pending, Came: came, Updated: came}, err
 }
 
 // life is how long the record is kept from now on; 0: as long as any.
@@ -83,17 +84,12 @@ func (r *Record) life() time.Duration {
 }
 
 // over tells whether WeChat's window for an answer has ended.
-func (r *Record) over() bool { return time.Since(r.Stored) > Window }
+func (r *Record) over() bool { return time.Since(r.Came) > Window }
 
-// before tells whether a message of the user's came before another, by WeChat's clock and numbers.
-func (r *Record) before(s *Record) bool {
-	switch {
-	case r.CreateTime != s.CreateTime:
-		return r.CreateTime < s.CreateTime
-	case r.Key.MsgID != s.Key.MsgID:
-		return r.Key.MsgID < s.Key.MsgID
-	}
-	return r.Key.Event+r.Key.EventKey < s.Key.Event+s.Key.EventKey
+// compare tells which of two messages of a user came first: by WeChat's clock, within a second by ours.
+func (r *Record) compare(s *Record) int {
+	return cmp.Or(cmp.Compare(r.CreateTime, s.CreateTime), r.Came.Compare(s.Came), cmp.Compare(r.Key.MsgID, s.Key.MsgID),
+		cmp.Compare(r.Key.Event+r.Key.EventKey, s.Key.Event+s.Key.EventKey))
 }
 
 func (r *Record) encode() []byte {
@@ -114,6 +110,6 @@ func (r *Record) Delivery() *replierv1.Delivery {
 	return &replierv1.Delivery{
 		Id: r.Key.ID(), Account: r.Key.Account, Openid: r.Key.From, MsgType: r.MsgType, Event: r.Event, MsgId: r.Key.MsgID,
 		State: r.State, Reason: r.Reason, Errcode: r.Errcode, Parts: int32(r.Parts), PartsSent: int32(r.Sent), Retries: int32(r.Retries),
-		StoreTime: timestamp(r.Stored), UpdateTime: timestamp(r.Updated),
+		CreateTime: timestamp(r.Came), UpdateTime: timestamp(r.Updated),
 	}
 }

@@ -24,10 +24,10 @@ type Work struct {
 	bare     bool // the record is without message and reply, as the index has it
 }
 
-// Defer stores a message that this replica works on already, or takes it where somebody stored it and nobody works on it.
+// Defer stores a message that came at a time and that this replica works on already, or takes it where somebody stored it and nobody works on it.
 // later tells whether the user's next message gets the answer, else it is sent; text is what the user is told meanwhile.
 // The error is ErrFull, ErrNoKey, ErrTaken where another replica works on it, store.ErrAway or the context's.
-func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, later bool, text string) (*Work, error) {
+func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Time, later bool, text string) (*Work, error) {
 	key, ok := msg.Key()
 	if !ok {
 		return nil, ErrNoKey
@@ -35,7 +35,7 @@ func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, later bool, 
 	if b.index.full(b.size) {
 		return nil, ErrFull
 	}
-	r, err := newRecord(key, msg)
+	r, err := newRecord(key, msg, came)
 	if err != nil {
 		return nil, err
 	}

@@ -137,8 +137,8 @@ type Delivery struct {
 	PartsSent int32 `protobuf:"varint,11,opt,name=parts_sent,json=partsSent,proto3" json:"parts_sent,omitempty"`
 	// How often WeChat's API was asked in vain.
 	Retries int32 `protobuf:"varint,12,opt,name=retries,proto3" json:"retries,omitempty"`
-	// When the message was stored.
-	StoreTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=store_time,json=storeTime,proto3" json:"store_time,omitempty"`
+	// When the message came first, or an operator tried it again.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// When something last changed.
 	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -259,9 +259,9 @@ func (x *Delivery) GetRetries() int32 {
 	return 0
 }
 
-func (x *Delivery) GetStoreTime() *timestamppb.Timestamp {
+func (x *Delivery) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.StoreTime
+		return x.CreateTime
 	}
 	return nil
 }
@@ -599,7 +599,7 @@ var File_replier_v1_delivery_proto protoreflect.FileDescriptor
 const file_replier_v1_delivery_proto_rawDesc = "" +
 	"\n" +
 	"\x19replier/v1/delivery.proto\x12\n" +
-	"replier.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x03\n" +
+	"replier.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x03\n" +
 	"\bDelivery\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x16\n" +
@@ -614,9 +614,9 @@ const file_replier_v1_delivery_proto_rawDesc = "" +
 	" \x01(\x05R\x05parts\x12\x1d\n" +
 	"\n" +
 	"parts_sent\x18\v \x01(\x05R\tpartsSent\x12\x18\n" +
-	"\aretries\x18\f \x01(\x05R\aretries\x129\n" +
-	"\n" +
-	"store_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tstoreTime\x12;\n" +
+	"\aretries\x18\f \x01(\x05R\aretries\x12;\n" +
+	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\"$\n" +
 	"\x12GetDeliveryRequest\x12\x0e\n" +
@@ -684,7 +684,7 @@ var file_replier_v1_delivery_proto_goTypes = []any{
 }
 var file_replier_v1_delivery_proto_depIdxs = []int32{
 	0,  // 0: replier.v1.Delivery.state:type_name -> replier.v1.DeliveryState
-	8,  // 1: replier.v1.Delivery.store_time:type_name -> google.protobuf.Timestamp
+	8,  // 1: replier.v1.Delivery.create_time:type_name -> google.protobuf.Timestamp
 	8,  // 2: replier.v1.Delivery.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 3: replier.v1.GetDeliveryResponse.delivery:type_name -> replier.v1.Delivery
 	0,  // 4: replier.v1.ListDeliveriesRequest.states:type_name -> replier.v1.DeliveryState
