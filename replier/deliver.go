@@ -68,7 +68,7 @@ func (s *Server) resume(work *backlog.Work) {
 		s.follow(ctx, work, msg, reply, sent)
 		return
 	}
-	r, begun := s.once.adopt(ctx, msg, work, s.decider(ctx, msg, true))
+	r, begun := s.once.adopt(ctx, msg, work, s.decider(time.Time{}, msg, true))
 	<-r.done
 	free()
 	if begun {

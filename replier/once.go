@@ -106,7 +106,7 @@ func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.W
 func (o *once) start(ctx context.Context, key *wechatv1.Key, r *run, decide decider, then func(*run)) {
 	o.all.Go(func() {
 		if key != nil {
-			ctx = context.WithoutCancel(ctx)
+			ctx = service.Detach(ctx) // a run may last long, and the request is large
 		}
 		own, cancel := context.WithTimeout(ctx, runLife)
 		defer cancel()

@@ -192,11 +192,12 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 		}
 		if deadline, ok := ctx.Deadline(); ok && s.ways.backlog != nil {
 			var cancel context.CancelFunc
-			waiting, cancel = context.WithDeadline(ctx, deadline.Add(-min(storeTime, time.Until(deadline)/8)))
+			waiting, cancel = before(ctx, deadline, storeTime)
 			defer cancel()
 		}
 	}
-	r, attempt := s.once.join(ctx, msg, s.decider(waiting, msg, mayDefer), func(r *run) { s.ended(msg, r) })
+	deadline, _ := waiting.Deadline()
+	r, attempt := s.once.join(ctx, msg, s.decider(deadline, msg, mayDefer), func(r *run) { s.ended(msg, r) })
 	if attempt > 1 {
 		line.Add(slog.Int("attempt", attempt))
 	}
@@ -238,33 +239,38 @@ func (s *Server) known(line *service.Line, msg *wechatv1.Message) *replierv1.Rep
 	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(text)})
 }
 
-// decider returns what works on a message for the caller whose context is ctx. A user's message fetches the answer that
-// was kept for the user; else the rules say what is said.
-func (s *Server) decider(ctx context.Context, msg *wechatv1.Message, mayDefer bool) decider {
-	return func(own context.Context, r *run) decision {
+// decider returns what works on a message for a caller who waits until a time, or where that is zero for ever. A user's
+// message fetches the answer that was kept for the user; else the rules say what is said.
+func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool) decider {
+	return func(ctx context.Context, r *run) decision {
 		if mayDefer && s.ways.backlog != nil && msg.GetEvent() == nil {
-			if d, waits := s.fetch(ctx, own, msg); waits {
+			if d, waits := s.fetch(ctx, until, msg); waits {
 				return d
 			}
 		}
 		book := s.book.Value()
-		return book.edition(msg.GetAccount()).rules.decide(own, msg, s.asker(ctx, r, book.account(msg.GetAccount()), mayDefer))
+		return book.edition(msg.GetAccount()).rules.decide(ctx, msg, s.asker(until, r, book.account(msg.GetAccount()), mayDefer))
 	}
 }
 
 // fetch returns the answer to an earlier message that the user waits for; or in time for the caller, what the user was
 // told then. waits is false where the user waits for none.
-func (s *Server) fetch(caller, own context.Context, msg *wechatv1.Message) (d decision, waits bool) {
-	if deadline, ok := caller.Deadline(); ok {
-		var cancel context.CancelFunc
-		own, cancel = context.WithDeadline(own, deadline.Add(-min(spare, time.Until(deadline)/8)))
-		defer cancel()
-	}
-	reply, text, waits := s.ways.backlog.Fetch(own, msg)
+func (s *Server) fetch(ctx context.Context, until time.Time, msg *wechatv1.Message) (d decision, waits bool) {
+	ctx, cancel := before(ctx, until, spare)
+	defer cancel()
+	reply, text, waits := s.ways.backlog.Fetch(ctx, msg)
 	if reply == nil {
 		reply = textReply(text)
 	}
 	return decision{reply: reply, fetched: true}, waits
+}
+
+// before returns a context that ends a little before a time, or with ctx where that is zero.
+func before(ctx context.Context, until time.Time, little time.Duration) (context.Context, context.CancelFunc) {
+	if until.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, until.Add(-min(little, time.Until(until)/8)))
 }
 
 // outcome notes in the line which rule answered, and returns how.
@@ -293,9 +299,9 @@ func (s *Server) count(line *service.Line, d decision) {
 	}
 }
 
-// asker returns what asks bots for a caller. A bot has the time that its rule gives it, or that which the way of a slow
-// answer leaves; else the caller's.
-func (s *Server) asker(caller context.Context, r *run, a accountRules, mayDefer bool) asker {
+// asker returns what asks bots for a caller who waits until a time, or where that is zero for ever. A bot has the time that
+// its rule gives it, or that which the way of a slow answer leaves; else the caller's.
+func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) asker {
 	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 		slow := s.ways.of(a, f.slow)
 		limit := f.timeout
@@ -304,11 +310,9 @@ func (s *Server) asker(caller context.Context, r *run, a accountRules, mayDefer 
 			limit = cmp.Or(limit, wants(slow))
 		}
 		if limit == 0 {
-			if deadline, ok := caller.Deadline(); ok {
-				var cancel context.CancelFunc
-				ctx, cancel = context.WithDeadline(ctx, deadline)
-				defer cancel()
-			}
+			var cancel context.CancelFunc
+			ctx, cancel = before(ctx, until, 0)
+			defer cancel()
 		}
 		return s.bots.ask(ctx, f, msg, cmp.Or(limit, maxTimeout))
 	}

@@ -20,7 +20,7 @@ const (
 	// holdTime is how long a bot has where WeChat's third attempt gets the answer: that ends about then.
 	holdTime = 14 * time.Second
 	// storeTime is kept of the caller's time, at most, to store the message in.
-	storeTime = 200 * time.Millisecond
+	storeTime = 400 * time.Millisecond
 	// storePatience is how long an attempt to store a message goes on.
 	storePatience = 10 * time.Second
 	// laterText is what a user reads whose next message fetches the answer, where nothing else is said.
@@ -101,7 +101,7 @@ func (s *Server) respond(line *service.Line, outcome string, resp *replierv1.Rep
 // store stores the message, so that its answer follows. ctx has a little time left for that.
 func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int, slow accounts.Slow) *replierv1.ReplyResponse {
 	storing := r.stored(func() (*backlog.Work, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storePatience)
+		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
 		defer cancel()
 		return s.ways.backlog.Defer(ctx, msg, r.begun, slow.How == accounts.Later, slow.Text)
 	})

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"wxgate/internal/accounts"
+	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -34,16 +35,14 @@ func (t *typing) show(ctx context.Context, r *run, msg *wechatv1.Message, slow a
 	if t.account == nil || slow.How != accounts.Push || msg.GetEvent() != nil {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
-	go func() {
-		for t.set(ctx, msg) {
-			select {
-			case <-r.done:
-				return
-			case <-time.After(typingAgain):
-			}
+	ctx = service.Detach(ctx)
+	var again func()
+	again = func() { // no goroutine waits: there may be thousands of runs
+		if !r.ended() && t.set(ctx, msg) {
+			time.AfterFunc(typingAgain, again)
 		}
-	}()
+	}
+	go again()
 }
 
 // set renews the sign; false where WeChat does not show it.

@@ -71,6 +71,12 @@ func LineOf(ctx context.Context) *Line {
 // RequestID returns the id that a request keeps through all services; "" outside a request.
 func RequestID(ctx context.Context) string { return LineOf(ctx).id }
 
+// Detach returns a context for what goes on behind a request's end: it ends never, and has nothing of the request but its
+// id, which calls take along.
+func Detach(ctx context.Context) context.Context {
+	return context.WithValue(context.Background(), lineKey{}, &Line{id: RequestID(ctx)})
+}
+
 // withLine begins the line of a request from a peer; an empty or odd id is replaced by a new one.
 func withLine(ctx context.Context, id, peer string) (context.Context, *Line) {
 	if !validID(id) {
