@@ -46,7 +46,7 @@ func TestChaosJudge(t *testing.T) {
 		{"another's push", []func(*message){func(m *message) { m.pushed("re: fast 0") }}, "", report{Pushed: 1, Wrong: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, err := newMessage(7, 0)
+			m, _, err := newMessage(7, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,5 +87,31 @@ func TestChaosFaults(t *testing.T) {
 		if faults := bad.faults(); len(faults) != 1 {
 			t.Errorf("%s: faults: %q, want one", name, faults)
 		}
+	}
+}
+
+// TestChaosPushes: a customer-service message counts for the message that it answers, of that user.
+func TestChaosPushes(t *testing.T) {
+	l := newLoad(1)
+	for i := range 2 {
+		m, _, err := newMessage(i, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.messages = append(l.messages, m)
+	}
+	first, second := l.messages[0], l.messages[1]
+	sent := func(to, content string) {
+		l.onSent(fakewechat.CustomMessage{To: to, Type: "text", Fields: []fakewechat.Field{{Name: "content", Value: content}}})
+	}
+	sent(second.openid, echo(second.text))
+	sent(first.openid, echo(second.text)) // another user's
+	sent(first.openid, "hello")
+	sent(first.openid, echo("fast "+chaosMark+"-2")) // of nobody
+	if got := []int{len(first.pushes), len(second.pushes), len(l.strays)}; !cmp.Equal(got, []int{0, 1, 3}) {
+		t.Errorf("pushes of the first, of the second, strays: %v", got)
+	}
+	if open := l.open(); len(open) != 1 || open[0] != first {
+		t.Errorf("without an answer: %v", open)
 	}
 }

@@ -35,8 +35,8 @@ type load struct {
 	messages []*message
 	strays   []string // customer-service messages that answer nothing
 
-	duplicates, reconnects, lateAnswers atomic.Int64
-	behind                              atomic.Int64 // the most that this machine was behind its clock, in ns
+	duplicates, reconnects atomic.Int64
+	behind                 atomic.Int64 // the most that this machine was behind its clock, in ns
 }
 
 // newLoad returns a load that has no gateways yet.
@@ -73,28 +73,28 @@ func (l *load) run(ctx context.Context, rng *rand.Rand, enough func(sent int) bo
 		if rng.Float64() < l.slow {
 			slow = 5 + 4*rng.Float64()
 		}
-		m, err := newMessage(i, slow)
+		m, callback, err := newMessage(i, slow)
 		if err != nil {
 			return err
 		}
 		l.mu.Lock()
 		l.messages = append(l.messages, m)
 		l.mu.Unlock()
-		l.send(ctx, m, rng)
+		l.send(ctx, m, callback, rng)
 	}
 	return nil
 }
 
 // send has WeChat send a message in the background, and sometimes twice.
-func (l *load) send(ctx context.Context, m *message, rng *rand.Rand) {
-	callback, sent := m.callback, time.Now()
+func (l *load) send(ctx context.Context, m *message, callback []byte, rng *rand.Rand) {
+	sent := time.Now()
 	l.inFlight.Go(func() { l.deliver(ctx, m, callback) })
 	if rng.Float64() >= l.double {
 		return
 	}
 	var pause time.Duration
 	if rng.IntN(2) == 0 {
-		pause = time.Second + rand.N(time.Second)
+		pause = time.Second + time.Duration(rng.IntN(1000))*time.Millisecond
 	}
 	l.duplicates.Add(1)
 	l.inFlight.Go(func() {
@@ -111,13 +111,10 @@ func (l *load) deliver(ctx context.Context, m *message, callback []byte) {
 	for unanswered := range wechatAttempts {
 		if r := l.attempt(ctx, callback); r != nil {
 			m.answered(r, time.Since(sent))
-			m.mu.Lock()
-			m.held, m.callback = unanswered, nil
-			m.mu.Unlock()
+			m.afterHeld(unanswered)
 			return
 		}
 	}
-	l.lateAnswers.Add(1)
 	m.unanswered()
 }
 

@@ -24,11 +24,10 @@ const (
 
 // message is a text of a user, and what came of it.
 type message struct {
-	number   int
-	openid   string
-	text     string
-	id       string // MsgId
-	callback []byte // nil when WeChat is done with it
+	number int
+	openid string
+	text   string
+	id     string // MsgId
 
 	mu      sync.Mutex
 	said    []string      // different contents of HTTP answers, success left out
@@ -41,18 +40,17 @@ type message struct {
 
 var msgIDElement = regexp.MustCompile(`<MsgId>(\d+)</MsgId>`)
 
-// newMessage writes a text: "fast …", or "slow SECONDS …" where slow is not 0.
-func newMessage(number int, slow float64) (*message, error) {
-	m := &message{number: number, openid: fmt.Sprintf("oChaos%022d", number%chaosUsers), text: fmt.Sprintf("fast %s-%d", chaosMark, number)}
+// newMessage writes a text: "fast …", or "slow SECONDS …" where slow is not 0. callback is its XML.
+func newMessage(number int, slow float64) (m *message, callback []byte, err error) {
+	m = &message{number: number, openid: fmt.Sprintf("oChaos%022d", number%chaosUsers), text: fmt.Sprintf("fast %s-%d", chaosMark, number)}
 	if slow != 0 {
 		m.text = fmt.Sprintf("slow %.1f %s-%d", slow, chaosMark, number)
 	}
-	var err error
-	if m.callback, err = fakewechat.Compose(gh, m.openid, time.Now(), "text", m.text); err != nil {
-		return nil, err
+	if callback, err = fakewechat.Compose(gh, m.openid, time.Now(), "text", m.text); err != nil {
+		return nil, nil, err
 	}
-	m.id = string(msgIDElement.FindSubmatch(m.callback)[1])
-	return m, nil
+	m.id = string(msgIDElement.FindSubmatch(callback)[1])
+	return m, callback, nil
 }
 
 var markedNumber = regexp.MustCompile(chaosMark + `-(\d+)$`)
@@ -90,6 +88,13 @@ func (m *message) answered(r *fakewechat.Result, after time.Duration) {
 	case !slices.Contains(m.said, content):
 		m.said = append(m.said, content)
 	}
+}
+
+// afterHeld notes how many attempts had no answer before the one that had it.
+func (m *message) afterHeld(attempts int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = attempts
 }
 
 // unanswered notes that WeChat gave up.

@@ -62,6 +62,9 @@ func formed(ctx context.Context, nodes []natsNode) error {
 		return err
 	}
 	defer conn.Close()
+	if found := conn.DiscoveredServers(); len(found) > 0 {
+		return fmt.Errorf("the NATS cluster tells clients of ways around the proxies: %q", found)
+	}
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return err
