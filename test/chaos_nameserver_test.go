@@ -22,7 +22,7 @@ func startNameserver(t *testing.T, names map[string][]netip.Addr) *nameserver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close() })
+	t.Cleanup(func() { _ = conn.Close() })
 	s := &nameserver{addr: conn.LocalAddr().String(), names: names}
 	go func() {
 		buf := make([]byte, 4096)

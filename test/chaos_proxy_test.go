@@ -96,7 +96,7 @@ func (w *wire) disown(c *net.TCPConn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.conns, c)
-	c.Close()
+	_ = c.Close()
 }
 
 // proxy listens at an address and passes connections on to another over the wire; it returns its own address.
@@ -169,5 +169,5 @@ func (w *wire) copy(dst, src *net.TCPConn) {
 // hangUp closes a connection as the kernel does where a process dies: the other side gets a reset.
 func hangUp(c *net.TCPConn) {
 	_ = c.SetLinger(0)
-	c.Close()
+	_ = c.Close()
 }

@@ -129,7 +129,7 @@ func (r *report) String() string {
 	} {
 		fmt.Fprintf(w, "%v\t%v\n", line[0], line[1])
 	}
-	fmt.Fprint(w, "\nprocess\tlives\tgoroutines\tRSS MiB\n")
+	fmt.Fprintln(w, "\nprocess\tlives\tgoroutines\tRSS MiB")
 	for _, p := range r.Processes {
 		fmt.Fprintf(w, "%s\t%d\t%d -> %d\t%d -> %d\n", p.Name, p.Lives, p.Before.Goroutines, p.After.Goroutines, p.Before.RSSMiB, p.After.RSSMiB)
 	}
