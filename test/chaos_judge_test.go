@@ -53,11 +53,11 @@ func TestChaosJudge(t *testing.T) {
 			for _, come := range c.came {
 				come(m)
 			}
-			settled := map[string]delivery{}
+			unsent := map[string]delivery{}
 			if c.state != "" {
-				settled[m.id] = delivery{State: c.state}
+				unsent[m.id] = delivery{State: c.state}
 			}
-			got := judge([]*message{m}, settled)
+			got := judge([]*message{m}, unsent)
 			c.want.Sent = 1
 			ignored := cmpopts.IgnoreFields(report{}, "P50", "P99", "Max")
 			if diff := cmp.Diff(c.want, *got, ignored, cmpopts.IgnoreUnexported(report{})); diff != "" {

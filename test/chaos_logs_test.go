@@ -53,13 +53,14 @@ func (d *daemon) tail(t *testing.T, n int) string {
 	return strings.Join(last, "\n")
 }
 
-// trace returns what the processes logged of a MsgId.
-func trace(t *testing.T, daemons []*daemon, msgID string) string {
+// trace returns what the processes logged of a message, by its MsgId and its delivery's id, which may be empty.
+func trace(t *testing.T, daemons []*daemon, msgID, deliveryID string) string {
 	t.Helper()
 	var b strings.Builder
 	for _, d := range daemons {
 		d.eachLine(t, func(line string) {
-			if strings.Contains(line, msgID) && b.Len() < 8<<10 {
+			ours := strings.Contains(line, msgID) || deliveryID != "" && strings.Contains(line, deliveryID)
+			if ours && b.Len() < 8<<10 {
 				b.WriteString("    " + d.name + ": " + line + "\n")
 			}
 		})

@@ -40,10 +40,10 @@ type report struct {
 }
 
 // judge makes a report of messages and the deliveries that brought nothing.
-func judge(messages []*message, settled map[string]delivery) *report {
+func judge(messages []*message, unsent map[string]delivery) *report {
 	r := &report{Sent: len(messages)}
-	for _, d := range settled {
-		if d.State == "UNCERTAIN" {
+	for _, d := range unsent {
+		if d.State == stateUncertain {
 			r.Exceptions++
 			r.uncertain = append(r.uncertain, d)
 		}
@@ -56,7 +56,7 @@ func judge(messages []*message, settled map[string]delivery) *report {
 	}
 	for _, m := range messages {
 		f := m.fate()
-		excepted := settled[m.id].State == "UNCERTAIN"
+		excepted := unsent[m.id].State == stateUncertain
 		count(&r.Passive, f.passive)
 		count(&r.Pushed, f.pushed)
 		count(&r.Busy, f.busy)
@@ -135,7 +135,7 @@ func (r *report) String() string {
 	}
 	_ = w.Flush()
 	for _, d := range r.uncertain {
-		fmt.Fprintf(&b, "exception: MsgId %s, delivery %s: %s\n", d.msgID(), d.ID, d.Reason)
+		fmt.Fprintf(&b, "exception: MsgId %s, delivery %s: %s\n", d.MsgID, d.ID, d.Reason)
 	}
 	line, err := json.Marshal(r)
 	if err != nil {

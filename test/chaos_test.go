@@ -1,7 +1,6 @@
 package test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -72,7 +71,7 @@ func TestChaos(t *testing.T) {
 
 	struck, took := c.endure(ctx, t, cfg, l)
 	c.settle(ctx, t, l)
-	notSent, err := c.settledDeliveries(ctx)
+	notSent, err := c.unsent(ctx)
 	if err != nil {
 		t.Error(err)
 	}
@@ -101,7 +100,7 @@ func TestChaos(t *testing.T) {
 		}
 		d.clean(t)
 	}
-	if t.Failed() {
+	if t.Failed() || r.Exceptions > 0 {
 		c.explain(t, r, notSent)
 	}
 }
@@ -139,16 +138,16 @@ func (c *cluster) settle(ctx context.Context, t *testing.T, l *load) {
 	t.Helper()
 	deadline := time.Now().Add(settleTime)
 	for {
-		busy, err := c.busy(ctx)
+		open, err := c.deliveries(ctx, pending)
 		if errors.Is(err, errNoDeliveries) {
 			t.Error(err)
 			return
 		}
-		if err == nil && !busy {
+		if err == nil && len(open) == 0 {
 			break // who has no answer now gets none
 		}
 		if time.Now().After(deadline) {
-			t.Errorf("%v after all is healed %d messages are not answered; deliveries: %v", settleTime, len(l.open()), cmp.Or(err, errors.New("to be made")))
+			t.Errorf("%v after all is healed %d messages are not answered; deliveries to be made: %d, %v", settleTime, len(l.open()), len(open), err)
 			return
 		}
 		if err := sleep(ctx, 200*time.Millisecond); err != nil {
@@ -161,7 +160,7 @@ func (c *cluster) settle(ctx context.Context, t *testing.T, l *load) {
 	}
 }
 
-// explain tells what is known of a bad end.
+// explain tells what is known of bad ends and exceptions.
 func (c *cluster) explain(t *testing.T, r *report, notSent map[string]delivery) {
 	t.Helper()
 	const most = 3 // of each fate
@@ -169,10 +168,13 @@ func (c *cluster) explain(t *testing.T, r *report, notSent map[string]delivery) 
 	for _, m := range r.bad {
 		f := m.fate()
 		if fates[f]++; fates[f] <= most {
-			t.Logf("%v; delivery: %+v\n%s", m, notSent[m.id], trace(t, c.all(), m.id))
+			t.Logf("%v; delivery: %+v\n%s", m, notSent[m.id], trace(t, c.all(), m.id, notSent[m.id].ID))
 		}
 	}
 	t.Logf("bad fates: %+v", fates)
+	for _, d := range r.uncertain[:min(most, len(r.uncertain))] {
+		t.Logf("exception: %+v\n%s", d, trace(t, c.all(), d.MsgID, d.ID))
+	}
 	states := map[string]int{}
 	for _, d := range notSent {
 		states[d.State]++
