@@ -8,56 +8,58 @@ import (
 	"time"
 )
 
-// disaster is something that happens to a process, and its end.
+// disaster is something that happens to a process for a while.
 type disaster struct {
 	name    string
-	targets int // of how many
-	strike  func(ctx context.Context, c *cluster, target int, lasts time.Duration, odd bool) error
-}
-
-// disasters are one round; the order is by chance.
-var disasters = []disaster{
-	{"kill -9 replier", 3, func(ctx context.Context, c *cluster, target int, lasts time.Duration, _ bool) error {
-		return killed(ctx, c.repliers[target].daemon, lasts)
-	}},
-	{"freeze replier", 3, func(ctx context.Context, c *cluster, target int, _ time.Duration, _ bool) error {
-		r := c.repliers[target]
-		r.signal(syscall.SIGSTOP)
-		defer r.signal(syscall.SIGCONT)
-		return sleep(ctx, longDisaster)
-	}},
-	{"cut off replier", 3, func(ctx context.Context, c *cluster, target int, _ time.Duration, odd bool) error {
-		w := c.repliers[target].wire
-		w.cut()
-		defer w.mend()
-		err := sleep(ctx, longDisaster)
-		if odd { // a router that forgot the connections
-			w.reset()
-		}
-		return err
-	}},
-	{"SIGTERM gateway", 2, func(ctx context.Context, c *cluster, target int, lasts time.Duration, _ bool) error {
-		g := c.gateways[target]
-		if err := g.stop(); err != nil {
-			return err
-		}
-		if err := sleep(ctx, lasts); err != nil {
-			return err
-		}
-		return g.start(ctx)
-	}},
-	{"kill -9 NATS node", 3, func(ctx context.Context, c *cluster, target int, lasts time.Duration, _ bool) error {
-		for _, d := range c.nats { // one of three may be away, so none is behind when another goes
-			if err := d.wait(ctx); err != nil {
-				return err
-			}
-		}
-		return killed(ctx, c.nats[target], lasts)
-	}},
+	targets int  // of how many
+	long    bool // it lasts longDisaster, else up to 2 s
+	resets  bool // it may end with broken connections
+	strike  func(ctx context.Context, c *cluster, e event) error
 }
 
 // longDisaster is longer than WeChat waits.
 const longDisaster = 7 * time.Second
+
+// disasters are one round; the order is by chance.
+var disasters = []disaster{
+	{name: "kill -9 replier", targets: 3, strike: func(ctx context.Context, c *cluster, e event) error {
+		return killed(ctx, c.repliers[e.target].daemon, e.lasts)
+	}},
+	{name: "freeze replier", targets: 3, long: true, strike: func(ctx context.Context, c *cluster, e event) error {
+		r := c.repliers[e.target]
+		r.signal(syscall.SIGSTOP)
+		defer r.signal(syscall.SIGCONT)
+		return sleep(ctx, e.lasts)
+	}},
+	{name: "cut off replier", targets: 3, long: true, resets: true, strike: func(ctx context.Context, c *cluster, e event) error {
+		w := c.repliers[e.target].wire
+		w.cut()
+		defer w.mend()
+		err := sleep(ctx, e.lasts)
+		if e.reset { // a router that forgot the connections
+			w.reset()
+		}
+		return err
+	}},
+	{name: "SIGTERM gateway", targets: 2, strike: func(ctx context.Context, c *cluster, e event) error {
+		g := c.gateways[e.target]
+		if err := g.stop(); err != nil {
+			return err
+		}
+		if err := sleep(ctx, e.lasts); err != nil {
+			return err
+		}
+		return g.start(ctx)
+	}},
+	{name: "kill -9 NATS node", targets: 3, strike: func(ctx context.Context, c *cluster, e event) error {
+		for _, d := range c.nats { // one of three may be away: the one before must have caught up
+			if err := d.wait(ctx); err != nil {
+				return err
+			}
+		}
+		return killed(ctx, c.nats[e.target], e.lasts)
+	}},
+}
 
 // killed ends a process, and starts it again after a while.
 func killed(ctx context.Context, d *daemon, lasts time.Duration) error {
@@ -80,24 +82,33 @@ func sleep(ctx context.Context, d time.Duration) error {
 // event is a disaster of the schedule.
 type event struct {
 	disaster
-	target       int
-	pause, lasts time.Duration // before it; how long, for those that have no fixed time
-	odd          bool          // the other of two ways to end
+	target int
+	pause  time.Duration // before it
+	lasts  time.Duration
+	reset  bool
 }
 
 func (e event) String() string {
-	return fmt.Sprintf("after %v: %s %d, %v", e.pause, e.name, e.target+1, e.lasts)
+	how := ""
+	if e.reset {
+		how = ", connections broken at the end"
+	}
+	return fmt.Sprintf("%s %d for %v%s", e.name, e.target+1, e.lasts, how)
 }
 
 // round returns each disaster once, in an order by chance.
 func round(rng *rand.Rand) []event {
+	millis := func(least, most int) time.Duration {
+		return time.Duration(least+rng.IntN(most-least)) * time.Millisecond
+	}
 	var events []event
 	for _, i := range rng.Perm(len(disasters)) {
-		events = append(events, event{
-			disaster: disasters[i], target: rng.IntN(disasters[i].targets), odd: rng.IntN(2) == 1,
-			pause: time.Second + time.Duration(rng.IntN(1000))*time.Millisecond,
-			lasts: 500*time.Millisecond + time.Duration(rng.IntN(2000))*time.Millisecond,
-		})
+		e := event{disaster: disasters[i], target: rng.IntN(disasters[i].targets), pause: millis(500, 1200), lasts: millis(500, 2000)}
+		e.reset = rng.IntN(2) == 1 && e.resets
+		if e.long {
+			e.lasts = longDisaster
+		}
+		events = append(events, e)
 	}
 	return events
 }
@@ -109,7 +120,7 @@ func (c *cluster) wreck(ctx context.Context, rng *rand.Rand, enough func() bool,
 	for struck == 0 || !enough() {
 		events := round(rng)
 		for _, e := range events {
-			tell("schedule: %v", e)
+			tell("schedule: after %v %v", e.pause, e)
 		}
 		for _, e := range events {
 			if struck >= len(disasters) && enough() {
@@ -119,11 +130,11 @@ func (c *cluster) wreck(ctx context.Context, rng *rand.Rand, enough func() bool,
 				return struck, err
 			}
 			from := time.Since(began)
-			if err := e.strike(ctx, c, e.target, e.lasts, e.odd); err != nil {
-				return struck, fmt.Errorf("%s %d: %w", e.name, e.target+1, err)
+			if err := e.strike(ctx, c, e); err != nil {
+				return struck, fmt.Errorf("%v: %w", e, err)
 			}
 			struck++
-			tell("%6.1fs to %.1fs: %s %d", from.Seconds(), time.Since(began).Seconds(), e.name, e.target+1)
+			tell("%5.1fs to %.1fs: %v", from.Seconds(), time.Since(began).Seconds(), e)
 		}
 	}
 	return struck, nil
