@@ -2,7 +2,6 @@ package test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -12,16 +11,17 @@ import (
 
 // TestChaosJudge: what a run may not do is found.
 func TestChaosJudge(t *testing.T) {
-	success := func(m *message) { m.answered(&fakewechat.Result{}, time.Second) }
+	success := func(m *message) { m.answered(&fakewechat.Result{}) }
 	says := func(content string) func(*message) {
 		return func(m *message) {
-			m.answered(&fakewechat.Result{Fields: []fakewechat.Field{{Name: "MsgType", Value: "text"}, {Name: "Content", Value: content}}}, 2*time.Second)
+			m.answered(&fakewechat.Result{Fields: []fakewechat.Field{{Name: "MsgType", Value: "text"}, {Name: "Content", Value: content}}})
 		}
 	}
 	reply := func(m *message) { says(echo(m.text))(m) }
 	push := func(m *message) { m.pushed(echo(m.text)) }
 	late := func(m *message) { m.unanswered() }
-	refused := func(m *message) { m.answered(&fakewechat.Result{Refused: []string{"no XML"}}, time.Second) }
+	double := func(m *message) { m.doubled() }
+	refused := func(m *message) { m.answered(&fakewechat.Result{Refused: []string{"no XML"}}) }
 	for _, c := range []struct {
 		name  string
 		came  []func(*message)
@@ -29,7 +29,8 @@ func TestChaosJudge(t *testing.T) {
 		want  report
 	}{
 		{"a reply", []func(*message){reply}, "", report{Passive: 1}},
-		{"a reply to both of two", []func(*message){reply, success, reply}, "", report{Passive: 1}},
+		{"a reply to both of two", []func(*message){double, reply, success, reply}, "", report{Passive: 1}},
+		{"a reply to one of two, and a push", []func(*message){double, success, reply, push}, "", report{Passive: 1, Pushed: 1, Twice: 1, TwiceDouble: 1}},
 		{"success and a push", []func(*message){success, push}, "SENT", report{Pushed: 1}},
 		{"the busy text", []func(*message){says(busyText)}, "", report{Busy: 1}},
 		{"an exception", []func(*message){success}, "UNCERTAIN", report{Exceptions: 1, Unknown: 1}},

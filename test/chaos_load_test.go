@@ -87,7 +87,6 @@ func (l *load) run(ctx context.Context, rng *rand.Rand, enough func(sent int) bo
 
 // send has WeChat send a message in the background, and sometimes twice.
 func (l *load) send(ctx context.Context, m *message, callback []byte, rng *rand.Rand) {
-	sent := time.Now()
 	l.inFlight.Go(func() { l.deliver(ctx, m, callback) })
 	if rng.Float64() >= l.double {
 		return
@@ -97,20 +96,20 @@ func (l *load) send(ctx context.Context, m *message, callback []byte, rng *rand.
 		pause = time.Second + time.Duration(rng.IntN(1000))*time.Millisecond
 	}
 	l.duplicates.Add(1)
+	m.doubled()
 	l.inFlight.Go(func() {
 		time.Sleep(pause)
 		if r := l.attempt(ctx, callback); r != nil {
-			m.answered(r, time.Since(sent))
+			m.answered(r)
 		}
 	})
 }
 
 // deliver sends a message as often as WeChat does.
 func (l *load) deliver(ctx context.Context, m *message, callback []byte) {
-	sent := time.Now()
 	for unanswered := range wechatAttempts {
 		if r := l.attempt(ctx, callback); r != nil {
-			m.answered(r, time.Since(sent))
+			m.answered(r)
 			m.afterHeld(unanswered)
 			return
 		}

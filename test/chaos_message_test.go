@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,25 +29,27 @@ type message struct {
 	openid string
 	text   string
 	id     string // MsgId
+	sent   time.Time
 
-	mu      sync.Mutex
-	said    []string      // different contents of HTTP answers, success left out
-	success bool          // an HTTP answer was success
-	pushes  []string      // contents of customer-service messages
-	first   time.Duration // until the first HTTP answer of all; 0: none
-	held    int           // attempts of WeChat's without an answer before one that had it
-	failed  string        // why the user saw WeChat's failure line; "": not
+	mu     sync.Mutex
+	said   []string      // different contents of HTTP answers, success left out
+	pushes []string      // contents of customer-service messages
+	first  time.Duration // until the first HTTP answer of all; 0: none
+	held   int           // attempts of WeChat's without an answer before one that had it
+	failed string        // why the user saw WeChat's failure line; "": not
+	double bool          // WeChat sent it twice, not waiting for an answer
+	story  []string      // what came, and when
 }
 
 var msgIDElement = regexp.MustCompile(`<MsgId>(\d+)</MsgId>`)
 
 // newMessage writes a text: "fast …", or "slow SECONDS …" where slow is not 0. callback is its XML.
 func newMessage(number int, slow float64) (m *message, callback []byte, err error) {
-	m = &message{number: number, openid: fmt.Sprintf("oChaos%022d", number%chaosUsers), text: fmt.Sprintf("fast %s-%d", chaosMark, number)}
+	m = &message{number: number, sent: time.Now(), openid: fmt.Sprintf("oChaos%022d", number%chaosUsers), text: fmt.Sprintf("fast %s-%d", chaosMark, number)}
 	if slow != 0 {
 		m.text = fmt.Sprintf("slow %.1f %s-%d", slow, chaosMark, number)
 	}
-	if callback, err = fakewechat.Compose(gh, m.openid, time.Now(), "text", m.text); err != nil {
+	if callback, err = fakewechat.Compose(gh, m.openid, m.sent, "text", m.text); err != nil {
 		return nil, nil, err
 	}
 	m.id = string(msgIDElement.FindSubmatch(callback)[1])
@@ -65,16 +68,12 @@ func numberIn(text string) (int, bool) {
 	return n, err == nil
 }
 
-// answered notes an HTTP answer, so long after the message was sent first.
-func (m *message) answered(r *fakewechat.Result, after time.Duration) {
+// answered notes an HTTP answer.
+func (m *message) answered(r *fakewechat.Result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.first == 0 || after < m.first {
-		m.first = after
-	}
-	if len(r.Refused) > 0 {
-		m.failed = r.Refused[0]
-		return
+	if m.first == 0 {
+		m.first = time.Since(m.sent)
 	}
 	content := ""
 	for _, f := range r.Fields {
@@ -83,11 +82,24 @@ func (m *message) answered(r *fakewechat.Result, after time.Duration) {
 		}
 	}
 	switch {
+	case len(r.Refused) > 0:
+		m.failed = r.Refused[0]
+		m.tell("an answer that WeChat refuses")
 	case len(r.Fields) == 0:
-		m.success = true
-	case !slices.Contains(m.said, content):
-		m.said = append(m.said, content)
+		m.tell("success")
+	default:
+		m.tell("a reply")
+		if !slices.Contains(m.said, content) {
+			m.said = append(m.said, content)
+		}
 	}
+}
+
+// doubled notes that WeChat sends the message twice.
+func (m *message) doubled() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.double = true
 }
 
 // afterHeld notes how many attempts had no answer before the one that had it.
@@ -102,12 +114,19 @@ func (m *message) unanswered() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.failed = "no answer in three attempts"
+	m.tell(m.failed)
 }
 
 func (m *message) pushed(content string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pushes = append(m.pushes, content)
+	m.tell("a push")
+}
+
+// tell goes on with the story. The caller holds mu.
+func (m *message) tell(what string) {
+	m.story = append(m.story, fmt.Sprintf("%s after %.3fs", what, time.Since(m.sent).Seconds()))
 }
 
 // done tells whether the user has an answer.
@@ -156,7 +175,10 @@ func (m *message) fate() fate {
 func (m *message) String() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	kind := m.text[:4]
-	return fmt.Sprintf("message %d (%s, MsgId %s): %d HTTP answers, success %t, %d pushes, held %d, first answer after %v, failed %q",
-		m.number, kind, m.id, len(m.said), m.success, len(m.pushes), m.held, m.first.Round(time.Millisecond), m.failed)
+	kind, double := m.text[:4], ""
+	if m.double {
+		double = ", sent twice"
+	}
+	return fmt.Sprintf("message %d (%s, MsgId %s, sent %s%s), held attempts %d: %s",
+		m.number, kind, m.id, m.sent.UTC().Format("15:04:05.000"), double, m.held, strings.Join(m.story, ", "))
 }

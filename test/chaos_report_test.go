@@ -11,29 +11,30 @@ import (
 
 // report is what came of a run. Latencies are milliseconds until the first answer to WeChat, be it success.
 type report struct {
-	Seed       uint64  `json:"seed"`
-	Seconds    float64 `json:"seconds"` // of load
-	Disasters  int     `json:"disasters"`
-	Sent       int     `json:"sent"`    // messages, of users
-	Passive    int     `json:"passive"` // answered in HTTP
-	Pushed     int     `json:"pushed"`  // answered by a customer-service message
-	Busy       int     `json:"busy"`    // answered by the busy text
-	Held       int     `json:"held"`    // attempts of WeChat's left without an answer, which a later one got
-	Duplicates int     `json:"duplicates"`
-	Reconnects int     `json:"reconnects"`
-	Exceptions int     `json:"exceptions"` // UNCERTAIN
-	Unknown    int     `json:"unknown"`    // of these, those whose user has no answer
-	Lost       int     `json:"lost"`       // no answer, and no exception
-	Late       int     `json:"late"`       // users who saw WeChat's failure line
-	Twice      int     `json:"twice"`      // messages answered twice
-	Wrong      int     `json:"wrong"`      // messages with an answer that is another's
-	Strays     int     `json:"strays"`     // customer-service messages that answer nothing
-	AskedAgain int     `json:"asked_again"`
-	P50        int64   `json:"p50_ms"`
-	P99        int64   `json:"p99_ms"`
-	Max        int64   `json:"max_ms"`
-	Behind     int64   `json:"behind_ms"` // the most that the load was late itself: a busy machine
-	Processes  []bill  `json:"processes"`
+	Seed        uint64  `json:"seed"`
+	Seconds     float64 `json:"seconds"` // of load
+	Disasters   int     `json:"disasters"`
+	Sent        int     `json:"sent"`    // messages, of users
+	Passive     int     `json:"passive"` // answered in HTTP
+	Pushed      int     `json:"pushed"`  // answered by a customer-service message
+	Busy        int     `json:"busy"`    // answered by the busy text
+	Held        int     `json:"held"`    // attempts of WeChat's left without an answer, which a later one got
+	Duplicates  int     `json:"duplicates"`
+	Reconnects  int     `json:"reconnects"`
+	Exceptions  int     `json:"exceptions"`   // UNCERTAIN
+	Unknown     int     `json:"unknown"`      // of these, those whose user has no answer
+	Lost        int     `json:"lost"`         // no answer, and no exception
+	Late        int     `json:"late"`         // users who saw WeChat's failure line
+	Twice       int     `json:"twice"`        // messages answered twice
+	TwiceDouble int     `json:"twice_double"` // of these, those that WeChat sent twice
+	Wrong       int     `json:"wrong"`        // messages with an answer that is another's
+	Strays      int     `json:"strays"`       // customer-service messages that answer nothing
+	AskedAgain  int     `json:"asked_again"`
+	P50         int64   `json:"p50_ms"`
+	P99         int64   `json:"p99_ms"`
+	Max         int64   `json:"max_ms"`
+	Behind      int64   `json:"behind_ms"` // the most that the load was late itself: a busy machine
+	Processes   []bill  `json:"processes"`
 
 	bad       []*message // lost, late, twice or wrong
 	uncertain []delivery
@@ -66,6 +67,7 @@ func judge(messages []*message, unsent map[string]delivery) *report {
 		count(&r.Twice, f.twice)
 		count(&r.Wrong, f.wrong)
 		m.mu.Lock()
+		count(&r.TwiceDouble, f.twice && m.double)
 		r.Held += m.held
 		if m.first > 0 {
 			latencies = append(latencies, m.first)
@@ -122,7 +124,7 @@ func (r *report) String() string {
 		{"sent", r.Sent}, {"passive", r.Passive}, {"pushed", r.Pushed}, {"busy", r.Busy},
 		{"held attempts", r.Held}, {"duplicates", r.Duplicates}, {"reconnects", r.Reconnects},
 		{"exceptions", fmt.Sprintf("%d, of them unanswered %d", r.Exceptions, r.Unknown)},
-		{"LOST", r.Lost}, {"LATE", r.Late}, {"TWICE", r.Twice}, {"WRONG", r.Wrong}, {"STRAYS", r.Strays},
+		{"LOST", r.Lost}, {"LATE", r.Late}, {"TWICE", fmt.Sprintf("%d, of them duplicates %d", r.Twice, r.TwiceDouble)}, {"WRONG", r.Wrong}, {"STRAYS", r.Strays},
 		{"bot asked again", r.AskedAgain},
 		{"first answer", fmt.Sprintf("p50 %d ms, p99 %d ms, max %d ms", r.P50, r.P99, r.Max)},
 		{"load behind by", fmt.Sprintf("%d ms", r.Behind)},
