@@ -54,18 +54,18 @@ func TestChaosJudge(t *testing.T) {
 			for _, come := range c.came {
 				come(m)
 			}
-			unsent := map[string]delivery{}
+			unsent := map[string]delivery{"": {State: "EXPIRED"}} // of no message
 			if c.state != "" {
 				unsent[m.id] = delivery{State: c.state}
 			}
 			got := judge([]*message{m}, unsent)
-			c.want.Sent = 1
+			c.want.Sent, c.want.Ghosts = 1, 1
 			ignored := cmpopts.IgnoreFields(report{}, "P50", "P99", "Max")
 			if diff := cmp.Diff(c.want, *got, ignored, cmpopts.IgnoreUnexported(report{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			bad := c.want.Lost+c.want.Late+c.want.Twice+c.want.Wrong > 0
-			got.Pushed = 1
+			got.Pushed, got.Ghosts = 1, 0
 			if faults := got.faults(); bad != (len(faults) > 0) && got.Exceptions == 0 {
 				t.Errorf("faults: %q", faults)
 			}
@@ -83,6 +83,7 @@ func TestChaosFaults(t *testing.T) {
 		"no push":    {},
 		"exceptions": {Pushed: 1, Disasters: 1, Exceptions: 4},
 		"strays":     {Pushed: 1, Strays: 1},
+		"ghosts":     {Pushed: 1, Ghosts: 1},
 		"goroutines": {Pushed: 1, Processes: []bill{{"a", 1, vitals{20, 1}, vitals{61, 1}}}},
 	} {
 		if faults := bad.faults(); len(faults) != 1 {

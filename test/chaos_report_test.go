@@ -29,6 +29,7 @@ type report struct {
 	TwiceDouble int     `json:"twice_double"` // of these, those that WeChat sent twice
 	Wrong       int     `json:"wrong"`        // messages with an answer that is another's
 	Strays      int     `json:"strays"`       // customer-service messages that answer nothing
+	Ghosts      int     `json:"ghosts"`       // deliveries of messages that nobody sent
 	AskedAgain  int     `json:"asked_again"`
 	P50         int64   `json:"p50_ms"`
 	P99         int64   `json:"p99_ms"`
@@ -38,12 +39,22 @@ type report struct {
 
 	bad       []*message // lost, late, twice or wrong
 	uncertain []delivery
+	ghosts    []delivery
 }
 
 // judge makes a report of messages and the deliveries that brought nothing.
 func judge(messages []*message, unsent map[string]delivery) *report {
 	r := &report{Sent: len(messages)}
-	for _, d := range unsent {
+	known := map[string]bool{}
+	for _, m := range messages {
+		known[m.id] = true
+	}
+	for id, d := range unsent {
+		if !known[id] {
+			r.Ghosts++
+			r.ghosts = append(r.ghosts, d)
+			continue
+		}
 		if d.State == stateUncertain {
 			r.Exceptions++
 			r.uncertain = append(r.uncertain, d)
@@ -95,6 +106,7 @@ func (r *report) faults() (faults []string) {
 		{"messages answered twice", r.Twice},
 		{"messages with a wrong answer", r.Wrong},
 		{"customer-service messages that answer nothing", r.Strays},
+		{"deliveries of messages that nobody sent", r.Ghosts},
 	} {
 		if never.n > 0 {
 			faults = append(faults, fmt.Sprintf("%s: %d, want 0", never.what, never.n))
@@ -124,7 +136,7 @@ func (r *report) String() string {
 		{"sent", r.Sent}, {"passive", r.Passive}, {"pushed", r.Pushed}, {"busy", r.Busy},
 		{"held attempts", r.Held}, {"duplicates", r.Duplicates}, {"reconnects", r.Reconnects},
 		{"exceptions", fmt.Sprintf("%d, of them unanswered %d", r.Exceptions, r.Unknown)},
-		{"LOST", r.Lost}, {"LATE", r.Late}, {"TWICE", fmt.Sprintf("%d, of them duplicates %d", r.Twice, r.TwiceDouble)}, {"WRONG", r.Wrong}, {"STRAYS", r.Strays},
+		{"LOST", r.Lost}, {"LATE", r.Late}, {"TWICE", fmt.Sprintf("%d, of them duplicates %d", r.Twice, r.TwiceDouble)}, {"WRONG", r.Wrong}, {"STRAYS", r.Strays}, {"GHOSTS", r.Ghosts},
 		{"bot asked again", r.AskedAgain},
 		{"first answer", fmt.Sprintf("p50 %d ms, p99 %d ms, max %d ms", r.P50, r.P99, r.Max)},
 		{"load behind by", fmt.Sprintf("%d ms", r.Behind)},
@@ -138,6 +150,9 @@ func (r *report) String() string {
 	_ = w.Flush()
 	for _, d := range r.uncertain {
 		fmt.Fprintf(&b, "exception: MsgId %s, delivery %s: %s\n", d.MsgID, d.ID, d.Reason)
+	}
+	for _, d := range r.ghosts {
+		fmt.Fprintf(&b, "ghost: MsgId %q, delivery %s, %s: %s\n", d.MsgID, d.ID, d.State, d.Reason)
 	}
 	line, err := json.Marshal(r)
 	if err != nil {

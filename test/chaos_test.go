@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -172,8 +173,10 @@ func (c *cluster) explain(t *testing.T, r *report, notSent map[string]delivery) 
 		}
 	}
 	t.Logf("bad fates: %+v", fates)
-	for _, d := range r.uncertain[:min(most, len(r.uncertain))] {
-		t.Logf("exception: %+v\n%s", d, trace(t, c.all(), d.MsgID, d.ID))
+	for _, odd := range [][]delivery{r.uncertain, r.ghosts} {
+		for _, d := range odd[:min(most, len(odd))] {
+			t.Logf("delivery: %+v\n%s", d, trace(t, c.all(), cmp.Or(d.MsgID, d.ID), d.ID))
+		}
 	}
 	states := map[string]int{}
 	for _, d := range notSent {
