@@ -56,6 +56,14 @@ tidy-check: ## Fail where go.mod is not tidy.
 race: ## Run the tests with the race detector.
 	go test -race ./...
 
+# What chaos does: for how long, and how many messages come at least.
+lasts ?= 10m
+messages ?= 100000
+
+.PHONY: chaos
+chaos: ## Break real processes for 10 minutes under load (lasts=, messages=), and count what is lost.
+	WXGATE_CHAOS=$(lasts) WXGATE_CHAOS_MESSAGES=$(messages) go test ./test -run '^TestChaos$$' -count 1 -timeout 30m -v
+
 .PHONY: bench
 bench: ## Run the micro-benchmarks.
 	go test -run xxx -bench . -benchmem ./...

@@ -22,6 +22,12 @@ const patience = 20 * time.Second
 var binary string
 
 func TestMain(m *testing.M) {
+	if node := os.Getenv(natsNodeEnv); node != "" { // this process is a NATS server of another's test
+		if err := runNATSNode(node); err != nil {
+			panic(err)
+		}
+		return
+	}
 	dir, err := os.MkdirTemp("", "wxgate-test")
 	if err != nil {
 		panic(err)

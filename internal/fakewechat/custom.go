@@ -58,6 +58,11 @@ func (p *Platform) customSend(c *apiCall) result {
 		p.api.sent = slices.Delete(p.api.sent, 0, 1)
 	}
 	p.api.sent = append(p.api.sent, m)
+	if p.onSent != nil {
+		told := m
+		told.Fields = slices.Clone(m.Fields)
+		p.onSent(told)
+	}
 	return result{answer: okResult.answer, fields: append([]Field{{"msgtype", m.Type}}, m.Fields...)}
 }
 

@@ -168,3 +168,19 @@ func TestCustomTyping(t *testing.T) {
 	s.platform.Did(User, Unfollowed)
 	typing(on, 45015)
 }
+
+// TestOnSent: each message that arrives is told of, and no other.
+func TestOnSent(t *testing.T) {
+	var got []CustomMessage
+	s := newSite(t, Config{OnSent: func(m CustomMessage) { got = append(got, m) }})
+	s.platform.Did(User, Wrote)
+	path := s.with(t, sendPath)
+	for _, content := range []string{"a", "b"} {
+		s.wantAPI(t, path, text(User, content), 0)
+	}
+	s.wantAPI(t, path, text("oNobody", "c"), 40003)
+	s.wantAPI(t, path, text(User, ""), 44004)
+	if diff := cmp.Diff(s.platform.Sent(User), got); diff != "" || len(got) != 2 {
+		t.Errorf("%d messages (-arrived +told):\n%s", len(got), diff)
+	}
+}

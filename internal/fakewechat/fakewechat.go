@@ -7,7 +7,7 @@
 // (customer-service messages), and from recorded traffic. Answers are read with encoding/xml and not with the gateway's
 // own parser, so that a mistake there is not made twice.
 //
-// A test steers a Platform with Config.Now, Calls, Did, Sent, Fail, ExpireToken and RefuseIP.
+// A test steers a Platform with Config.Now, Config.OnSent, Calls, Did, Sent, Fail, ExpireToken and RefuseIP.
 package fakewechat
 
 import (

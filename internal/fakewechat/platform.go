@@ -14,6 +14,10 @@ type Config struct {
 	Gateway string           // the callback URL that the page's form sends to; "": no form
 	Now     func() time.Time // nil: time.Now. All expiry goes by it; it may jump
 	Log     *slog.Logger     // nil: no log
+
+	// OnSent, where not nil, gets each customer-service message that reaches its user, in their order, before the
+	// account learns that it did. The Platform waits for it, and must not be asked by it.
+	OnSent func(CustomMessage)
 }
 
 // Platform is the fake of open.weixin.qq.com and api.weixin.qq.com, and a page that shows what it saw.
@@ -22,7 +26,8 @@ type Platform struct {
 	account Account
 	now     func() time.Time
 	log     *slog.Logger
-	sender  *Sender // nil without a gateway
+	sender  *Sender             // nil without a gateway
+	onSent  func(CustomMessage) // nil: nobody wants them
 	mux     *http.ServeMux
 	oauth   *oauthStore
 	api     *apiStore
@@ -45,7 +50,7 @@ type seen struct {
 // New returns a Platform with one account. Its page has one user, User; others get known by what they do.
 func New(cfg Config) *Platform {
 	p := &Platform{
-		account: cfg.Account, now: cfg.Now, log: cfg.Log, mux: http.NewServeMux(),
+		account: cfg.Account, now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(),
 		oauth: newOAuthStore(), api: newAPIStore(), calls: map[string]*callCount{},
 	}
 	if p.now == nil {
