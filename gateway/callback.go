@@ -48,7 +48,7 @@ func routeCallbacks(mux *http.ServeMux, cfg Config, accounts func() *roster, rep
 		maxSkew:  cfg.MaxSkew,
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_callbacks_total",
-			Help: "Callbacks by outcome: replied, silent, verified; deferred where the answer follows, stored where no replier was there, hold where WeChat is to ask again, dropped, given_up; replier_failed, reply_refused, panic; or why one was refused.",
+			Help: "Callbacks by outcome: replied, silent, verified; deferred where the answer follows, stored where no replier was there, repeated where another attempt was answered meanwhile, hold where WeChat is to ask again, dropped, given_up; replier_failed, reply_refused, panic; or why one was refused.",
 		}, []string{"outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "wxgate_callback_seconds",
@@ -156,8 +156,11 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	forgotten := c.forgets.start(ctx, msg)
 	said := c.ask(ctx, msg)
 	forgotten()
-	if said.missed {
+	switch {
+	case said.missed:
 		said = c.owed.settle(r.Context(), now, now.Add(c.timeout), a, msg)
+	case !said.hold && !said.follows:
+		c.owed.answered(msg)
 	}
 	if said.hold {
 		return response{outcome: "hold", hold: true}, nil
@@ -192,6 +195,7 @@ type said struct {
 	reply   *wechatv1.Reply // nil: nothing is said
 	outcome string          // for log and metric
 	hold    bool            // WeChat is to send the message again
+	follows bool            // the answer is another, and comes by another way
 	missed  bool            // no replier answered in time
 }
 
@@ -219,7 +223,7 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message) said {
 	case resp.GetGivenUp():
 		return c.owed.sorry(msg, "given_up")
 	case resp.GetDeferred():
-		return said{reply: reply, outcome: "deferred"}
+		return said{reply: reply, outcome: "deferred", follows: true}
 	}
 	return said{reply: reply, outcome: "silent"}
 }

@@ -105,6 +105,11 @@ func (s *Server) open(cfg Config) error {
 	if err != nil {
 		return err
 	}
+	if cfg.Backlog != nil {
+		if err := cfg.Backlog.Listen(); err != nil {
+			return err
+		}
+	}
 	public := http.NewServeMux()
 	var toOAuth *grpc.ClientConn
 	var forgets *forgetter

@@ -49,6 +49,9 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 	if arrived.Err() != nil {
 		return said{hold: true} // WeChat hung up, and sends it again
 	}
+	if o.backlog != nil && o.backlog.WasAnswered(msg) {
+		return said{outcome: "repeated"}
+	}
 	slow := o.way(a)
 	switch slow.How {
 	case accounts.Drop:
@@ -73,6 +76,13 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 		return said{hold: true}
 	}
 	return o.sorry(msg, "given_up")
+}
+
+// answered remembers that WeChat gets the answer to a message now.
+func (o *owed) answered(msg *wechatv1.Message) {
+	if o.backlog != nil {
+		o.backlog.Answered(msg)
+	}
 }
 
 // way returns what becomes of an account's answers that are not ready, as far as this process can do it.

@@ -187,7 +187,7 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 	mayDefer := req.GetMayDefer() && handedOn(ctx) == 0
 	waiting := ctx
 	if mayDefer {
-		if resp := s.known(line, msg); resp != nil {
+		if resp := s.known(ctx, line, msg); resp != nil {
 			return resp, nil
 		}
 		if deadline, ok := ctx.Deadline(); ok && s.ways.backlog != nil {
@@ -228,11 +228,11 @@ func gone(ctx context.Context) bool {
 }
 
 // known answers an attempt to send a message that another process stored; nil where none did.
-func (s *Server) known(line *service.Line, msg *wechatv1.Message) *replierv1.ReplyResponse {
+func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Message) *replierv1.ReplyResponse {
 	if s.ways.backlog == nil {
 		return nil
 	}
-	text, known := s.ways.backlog.Known(msg)
+	text, known := s.ways.backlog.Known(ctx, msg)
 	if !known {
 		return nil
 	}

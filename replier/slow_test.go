@@ -440,6 +440,7 @@ func TestNotAuthorized(t *testing.T) {
 func TestStoredByGateway(t *testing.T) {
 	s := startSlow(t, "", store.Config{}, nil)
 	first, second := text("first"), text("second")
+	second.CreateTime++
 	for _, msg := range []*wechatv1.Message{second, first} {
 		if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
 			t.Fatal(err)

@@ -47,6 +47,8 @@ type Backlog struct {
 
 	index    index
 	replicas replicas
+	answered recent
+	fresh    freshness
 	kick     chan struct{} // something is there to be taken
 	ended    *prometheus.CounterVec
 }
@@ -56,6 +58,8 @@ func New(cfg Config) *Backlog {
 	b := &Backlog{env: cfg.Env, store: cfg.Store, size: cfg.Size, kick: make(chan struct{}, 1)}
 	b.index.init()
 	b.replicas.init()
+	b.answered.init()
+	b.fresh.start = time.Now()
 	return b
 }
 
@@ -121,6 +125,7 @@ func (b *Backlog) Serve(ctx context.Context) {
 		all.Go(func() { signs.Watch(ctx, func(r store.Record) { b.replicas.saw(r.Key, r.Value != nil) }, func() {}) })
 		all.Go(func() { b.replicas.sign(ctx, signs) })
 	}
+	all.Go(func() { b.fresh.watch(ctx, b.store.Connected) })
 	all.Go(func() { b.sweep(ctx) })
 }
 
@@ -175,11 +180,15 @@ func (b *Backlog) saw(id string, value []byte, revision uint64) {
 // sweep ends what nobody works on when WeChat's window ends, and forgets what the store has forgotten.
 func (b *Backlog) sweep(ctx context.Context) {
 	for sleep(ctx, sweepEvery) {
-		for _, e := range b.index.stale() {
-			w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
-			if err := w.load(ctx); err == nil {
-				_ = w.End(ctx, Expired, "", "") // another replica may have done it
-			}
+		b.end(ctx)
+	}
+}
+
+func (b *Backlog) end(ctx context.Context) {
+	for _, e := range b.index.stale() {
+		w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
+		if err := w.load(ctx); err == nil {
+			_ = w.End(ctx, Expired, "", "") // another replica may have done it
 		}
 	}
 }

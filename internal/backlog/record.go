@@ -102,7 +102,8 @@ func (r *Record) encode() []byte {
 
 // decodeRecord returns false for what no version of ours has stored.
 func decodeRecord(data []byte) (r Record, ok bool) {
-	return r, json.Unmarshal(data, &r) == nil && r.State != 0
+	ok = json.Unmarshal(data, &r) == nil && r.State != 0
+	return r, ok
 }
 
 // Delivery returns the record as operators see it: without texts.

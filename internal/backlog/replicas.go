@@ -12,10 +12,12 @@ import (
 
 const (
 	// signEvery is how often a replica says that it is alive.
-	signEvery = 2 * time.Second
+	signEvery = time.Second
+	// signAgain is how soon it says so again where the store did not hear it.
+	signAgain = 200 * time.Millisecond
 	// deadAfter is how many signs of its own a replica sees before one that was silent meanwhile is dead. No clock is
 	// compared, and where the store is away nobody dies of that.
-	deadAfter = 4
+	deadAfter = 10
 	// signLife is how long the store keeps a sign.
 	signLife = 30 * time.Second
 )
@@ -64,8 +66,11 @@ func (r *replicas) alive(replica string) bool {
 
 // sign gives signs until ctx ends, and says goodbye then.
 func (r *replicas) sign(ctx context.Context, signs *store.Table) {
-	for again := true; again; again = sleep(ctx, signEvery) {
-		_ = signs.Set(ctx, r.me, []byte("alive")) // the next may come through
+	for wait := time.Duration(0); sleep(ctx, wait); {
+		wait = signEvery
+		if signs.Set(ctx, r.me, []byte("alive")) != nil {
+			wait = signAgain
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

@@ -41,32 +41,20 @@ func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Ti
 	}
 	r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, 1
 	w := &Work{b: b, id: key.ID()}
-	err = w.put(ctx, r)
-	if !errors.Is(err, ErrTaken) {
-		return w, err
+	if err = w.put(ctx, r); errors.Is(err, ErrTaken) {
+		if err = w.load(ctx); err == nil && (w.record.State != Pending || w.record.Owner != "") {
+			err = ErrTaken
+		}
+		if err == nil {
+			r = w.record
+			r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, r.Takes+1
+			err = w.put(ctx, r)
+		}
 	}
-	if err := w.load(ctx); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, err // not a Work without a record
 	}
-	if w.record.State != Pending || w.record.Owner != "" {
-		return nil, ErrTaken
-	}
-	r = w.record
-	r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, r.Takes+1
-	return w, w.put(ctx, r)
-}
-
-// Known tells whether a message is stored, and what its user was told meanwhile.
-func (b *Backlog) Known(msg *wechatv1.Message) (text string, known bool) {
-	if b.index.empty() {
-		return "", false
-	}
-	key, ok := msg.Key()
-	if !ok {
-		return "", false
-	}
-	r, known := b.index.find(key)
-	return r.Text, known
+	return w, nil
 }
 
 // put changes the record. Where the store is away it is tried again while ctx lasts. ErrTaken: it was changed before.
@@ -99,6 +87,21 @@ func (w *Work) put(ctx context.Context, r Record) error {
 		w.b.index.set(w.id, r, len(value), revision)
 		return nil
 	}
+}
+
+// own is put for who gives WeChat the answer. Where another replica took it for dead meanwhile, and the message for
+// Uncertain, it knows better.
+func (w *Work) own(ctx context.Context, r Record) error {
+	err := w.put(ctx, r)
+	if !errors.Is(err, ErrTaken) {
+		return err
+	}
+	other := &Work{b: w.b, id: w.id}
+	if other.load(ctx) != nil || other.record.State != Uncertain || other.record.Owner != w.b.replicas.me {
+		return err
+	}
+	w.revision = other.revision
+	return w.put(ctx, r)
 }
 
 // load reads the record anew.
@@ -176,14 +179,14 @@ func (w *Work) Begin(ctx context.Context, reply *wechatv1.Reply, parts, sent int
 	if err := r.keep(reply); err != nil {
 		return err
 	}
-	return w.put(ctx, r)
+	return w.own(ctx, r)
 }
 
 // Again says that WeChat was asked in vain, and will be again.
 func (w *Work) Again(ctx context.Context, reason, errcode string) error {
 	r := w.record
 	r.State, r.Reason, r.Errcode, r.Retries = Pending, reason, errcode, r.Retries+1
-	return w.put(ctx, r)
+	return w.own(ctx, r)
 }
 
 // Keep keeps the answer for the user's next message.
@@ -201,7 +204,7 @@ func (r *Record) keep(reply *wechatv1.Reply) (err error) {
 	return err
 }
 
-// End ends the message. Where another replica took it for uncertain meanwhile, this one knows better.
+// End ends the message.
 func (w *Work) End(ctx context.Context, state State, reason, errcode string) error {
 	r := w.record
 	r.State, r.Reason, r.Errcode = state, reason, errcode
@@ -211,14 +214,7 @@ func (w *Work) End(ctx context.Context, state State, reason, errcode string) err
 	if !failed(state) { // nobody needs it any more
 		r.Message, r.Reply = nil, nil
 	}
-	err := w.put(ctx, r)
-	if errors.Is(err, ErrTaken) && w.record.State == Sending {
-		other := &Work{b: w.b, id: w.id}
-		if other.load(ctx) == nil && other.record.State == Uncertain && other.record.Owner == w.b.replicas.me {
-			w.revision = other.revision
-			err = w.put(ctx, r)
-		}
-	}
+	err := w.own(ctx, r)
 	if err == nil {
 		w.b.note(&r)
 	}
@@ -274,7 +270,10 @@ func (b *Backlog) take(ctx context.Context, e *entry) *Work {
 	}
 	switch {
 	case w.record.State == Sending:
-		_ = w.End(limited, Uncertain, "the process ended while WeChat was given the answer", "")
+		_ = w.End(limited, Uncertain, "the process ended, or lost its store, while WeChat was given the answer", "")
+		return nil
+	case w.record.Takes == 0 && b.wasAnswered(limited, w.record.Key):
+		_ = w.End(limited, Sent, "another attempt was answered in time", "")
 		return nil
 	case w.record.over():
 		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)

@@ -68,15 +68,28 @@ func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (jetst
 	if s.server != nil {
 		cfg.Replicas = 1
 	}
-	_, err := s.js.CreateOrUpdateStream(ctx, cfg)
+	err := s.create(ctx, cfg)
 	if cfg.Replicas > 1 && tooFewServers(err) {
 		cfg.Replicas = 1
-		_, err = s.js.CreateOrUpdateStream(ctx, cfg)
+		err = s.create(ctx, cfg)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return s.js.KeyValue(ctx, bucket)
+}
+
+// create creates or updates a stream. A cluster that just began, or that is asked for one stream by two at once, may
+// leave a question without an answer: it is asked again while ctx lasts.
+func (s *Store) create(ctx context.Context, cfg jetstream.StreamConfig) error {
+	for {
+		limited, cancel := context.WithTimeout(ctx, answerTime)
+		_, err := s.js.CreateOrUpdateStream(limited, cfg)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // tooFewServers tells whether a cluster is too small for the replicas asked for. With another error a bucket that has

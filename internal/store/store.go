@@ -116,7 +116,7 @@ func (s *Store) open(cfg Config) error {
 		}
 	}
 	cfg.Env.Ready.Check("store", func() error {
-		if s.conn.Status() != nats.CONNECTED {
+		if !s.Connected() {
 			return errors.New(strings.ToLower(s.conn.Status().String()))
 		}
 		return nil
@@ -173,6 +173,9 @@ func (s *Store) Serve(ctx context.Context) error {
 	<-ctx.Done()
 	return nil
 }
+
+// Connected tells whether the store is there.
+func (s *Store) Connected() bool { return s.conn.Status() == nats.CONNECTED }
 
 // Shared tells whether other processes have the same store.
 func (s *Store) Shared() bool { return s.server == nil }
