@@ -77,3 +77,7 @@ fuzz: ## Run each fuzz test for 30 seconds.
 .PHONY: containers
 containers: ## Bring docker-compose.yml up with a fake WeChat, try it, take it down.
 	test/compose.sh
+
+.PHONY: scale
+scale: ## Bring up several of each, kill one after the other while messages are sent, count the answers.
+	test/compose.sh scale

@@ -2,6 +2,7 @@ package fakewechat
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -67,7 +68,8 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind := r.PostForm.Get("kind")
-	callback, err := Compose(p.account.originalID(), User, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
+	from := cmp.Or(r.PostForm.Get("from"), User) // the page has no such field: scripts send as several users
+	callback, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -36,6 +36,20 @@ func (s *site) send(t *testing.T, kind, arg string, header http.Header) (*http.R
 	return resp, string(body)
 }
 
+// TestPageSendsAs: a script sends as a user of its choice.
+func TestPageSendsAs(t *testing.T) {
+	gw, got := gateway(t, 200, fixed(as("text", "<Content>x</Content>")))
+	s := newSite(t, Config{Gateway: gw})
+	resp, err := s.Client().PostForm(s.URL+"/fake/send", url.Values{"kind": {"text"}, "arg": {"x"}, "from": {"oAnother"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if !bytes.Contains(got.body, []byte("oAnother")) || bytes.Contains(got.body, []byte(User)) {
+		t.Errorf("sent %s", got.body)
+	}
+}
+
 func TestPageShowsReply(t *testing.T) {
 	gw, got := gateway(t, 200, fixed(as("text", "<Content><![CDATA[<script>你好]]></Content>")))
 	s := newSite(t, Config{Gateway: gw})
