@@ -67,7 +67,7 @@ func answerSlowly(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, 
 		return nil, ctx.Err()
 	case <-time.After(time.Duration(seconds) * time.Second):
 	}
-	text := fmt.Sprintf("That took %d seconds.", seconds)
+	text := fmt.Sprintf("That took %d s.", seconds)
 	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}, nil
 }
 

@@ -2,7 +2,9 @@ package test
 
 import (
 	"bytes"
+	"encoding/json"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -90,6 +92,41 @@ func TestPushSurvivesKill(t *testing.T) {
 	again.addr("listen")
 	once(t, wechat, "bot: slow 世界")
 	noText(t, "世界", p, again)
+
+	// What became of it, for those who run it.
+	var list struct {
+		Deliveries []struct {
+			ID, Openid, State string
+			PartsSent         int
+		}
+	}
+	rest := "http://" + again.addr("internal-listen") + "/v1/deliveries"
+	waitFor(t, "the note of it", func() bool {
+		body := get(t, http.DefaultClient, rest+"?states=DELIVERY_STATE_SENT&openid="+user)
+		if strings.Contains(body, "世界") {
+			t.Fatalf("the text is in the list: %s", body)
+		}
+		return json.Unmarshal([]byte(body), &list) == nil && len(list.Deliveries) == 1
+	})
+	if d := list.Deliveries[0]; d.PartsSent != 1 || d.Openid != user || !strings.Contains(get(t, http.DefaultClient, rest+"/"+d.ID), `"DELIVERY_STATE_SENT"`) {
+		t.Errorf("listed: %+v", d)
+	}
+	if metrics := get(t, http.DefaultClient, "http://"+again.addr("internal-listen")+"/metrics"); !strings.Contains(metrics, `wxgate_deliveries_total{outcome="sent",service="replier"} 1`) {
+		t.Error("no metric tells of it")
+	}
+}
+
+// TestDevSlow: the demonstration that the README shows. The fake WeChat of dev learns from send what the user did.
+func TestDevSlow(t *testing.T) {
+	p := start(t, env(), "dev")
+	fake := "http://" + p.addr("fake-listen")
+	code, stdout, stderr := run(t, env("WXGATE_FAKE="+fake, "WXGATE_URL=http://"+p.addr("listen")+"/"), "", "send", "text", "slow 1")
+	if code != 0 || !strings.Contains(stdout, "success: nothing to say") {
+		t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
+	}
+	waitFor(t, "the answer in the list", func() bool {
+		return strings.Contains(get(t, http.DefaultClient, fake+"/"), "<dd>That took 1 s.</dd>")
+	})
 }
 
 // scaled starts the roles apart, on a NATS server, without repliers.
