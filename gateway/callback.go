@@ -162,6 +162,9 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	case !said.hold && !said.follows:
 		c.owed.answered(msg)
 	}
+	if said.hold && r.Context().Err() == nil && c.owed.lastAttempt(msg, q.signed()) {
+		said = c.owed.sorry(msg, "given_up")
+	}
 	if said.hold {
 		return response{outcome: "hold", hold: true}, nil
 	}

@@ -128,6 +128,12 @@ func (a *account) signedBy(q query, signature, encrypt string, now time.Time) (t
 	return "", forbidden("signature")
 }
 
+// signed returns when the request was signed, by WeChat's clock, in seconds; 0 where that is no number.
+func (q query) signed() int64 {
+	seconds, _ := strconv.ParseInt(q.timestamp, 10, 64)
+	return seconds
+}
+
 // checkTime checks that the request was signed not long ago; maxSkew 0 takes any time. The timestamp has ten digits: the
 // signature joins its parts without a separator, so that digits could move between timestamp and nonce.
 func checkTime(q query, now time.Time, maxSkew time.Duration) error {

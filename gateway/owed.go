@@ -33,6 +33,9 @@ const (
 	storeBy   = 4900 * time.Millisecond
 	// maxAttempts is how often WeChat sends a message (platform.md A.6).
 	maxAttempts = 3
+	// lastAfter is how long after a message WeChat's last attempt comes at least, in seconds: two were left without an
+	// answer for 5 s each. What is older than lastBefore comes late for another reason.
+	lastAfter, lastBefore = 9, 30
 	// missedMemory is how many messages that got no answer are remembered.
 	missedMemory = 10_000
 )
@@ -46,9 +49,6 @@ func newOwed(cfg Config) *owed {
 // settle says what comes of a message that came at a time and that no replier answered by another; arrived is the
 // callback's context.
 func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, msg *wechatv1.Message) said {
-	if arrived.Err() != nil {
-		return said{hold: true} // WeChat hung up, and sends it again
-	}
 	if o.backlog != nil && o.backlog.WasAnswered(msg) {
 		return said{outcome: "repeated"}
 	}
@@ -72,10 +72,7 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 			service.LineOf(arrived).Fail(err)
 		}
 	}
-	if o.attempts(msg) < maxAttempts {
-		return said{hold: true}
-	}
-	return o.sorry(msg, "given_up")
+	return said{hold: true}
 }
 
 // answered remembers that WeChat gets the answer to a message now.
@@ -101,18 +98,19 @@ func (o *owed) way(a *account) accounts.Slow {
 	return slow
 }
 
-// attempts counts an attempt to send a message that got no answer, and returns how many there were. Those at other
-// gateways are not known.
-func (o *owed) attempts(msg *wechatv1.Message) int {
+// lastAttempt counts an attempt to send a message that gets no answer, and tells whether WeChat makes no other one: by
+// what this gateway counted, or where attempts met others, by WeChat's clock, which signed the attempt at a time.
+func (o *owed) lastAttempt(msg *wechatv1.Message, signed int64) bool {
 	key, ok := msg.Key()
 	if !ok {
-		return maxAttempts
+		return true
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n, _ := o.missed.GetIfPresent(key)
 	o.missed.Set(key, n+1)
-	return n + 1
+	age := signed - msg.GetCreateTime()
+	return n+1 >= maxAttempts || age >= lastAfter && age <= lastBefore
 }
 
 // sorry tells the user that no answer will come, where WeChat would show it.

@@ -143,6 +143,25 @@ func TestOutageHeld(t *testing.T) {
 	}
 }
 
+// TestOutageLastAttempt: where attempts met other gateways, WeChat's clock tells which is the last.
+func TestOutageLastAttempt(t *testing.T) {
+	f := start(t, func(cfg *Config) {
+		withBacklog(t, "")(cfg)
+		cfg.Backlog = nil
+	})
+	sent := func(ago time.Duration) string {
+		return strings.Replace(numbered(int(ago)+1), "1767225600", fmt.Sprint(time.Now().Add(-ago).Unix()), 1)
+	}
+	for _, ago := range []time.Duration{0, 5 * time.Second, time.Hour} {
+		if got, answered := f.attempt(t, own.plain("/", sent(ago))); answered {
+			t.Errorf("%s after the message: answered %v", ago, got)
+		}
+	}
+	if got, answered := f.attempt(t, own.plain("/", sent(10*time.Second))); !answered || !strings.Contains(got.Body, "<![CDATA[sorry]]>") {
+		t.Errorf("10s after the message: %t, %v; want the busy text", answered, got)
+	}
+}
+
 // TestOutageWays: what else an account may want.
 func TestOutageWays(t *testing.T) {
 	for name, tt := range map[string]struct {

@@ -68,6 +68,11 @@ func (s *Server) resume(work *backlog.Work) {
 		s.follow(ctx, work, msg, reply, sent)
 		return
 	}
+	if work.AnsweredMeanwhile(ctx) {
+		free()
+		_ = work.End(ctx, backlog.Sent, "another attempt was answered in time", "")
+		return
+	}
 	r, begun := s.once.adopt(ctx, msg, work, s.decider(time.Time{}, msg, true))
 	<-r.done
 	free()
@@ -87,7 +92,11 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	if slow.How == "" {
 		slow = s.ways.of(account, accounts.Slow{})
 	}
-	switch {
+	switch goes := r.goes(follows); {
+	case !goes && r.goes(never):
+		_ = w.End(ctx, backlog.Dropped, "the user was told that no answer comes", "")
+	case !goes:
+		_ = w.End(ctx, backlog.Sent, "it was ready while WeChat waited", "")
 	case r.err != nil:
 		_ = w.End(ctx, backlog.GivenUp, "the rules failed: see the log", "")
 	case d.rule == nil && len(d.failed) > 0:

@@ -26,6 +26,9 @@ type run struct {
 	patient time.Duration // and how long after begun WeChat waits for it at most
 	store   *storing      // nil while nobody needs the message stored
 	over    bool          // nobody stores it any more
+	way     way           // by which the user hears of it
+
+	typing sync.Once // the user sees that an answer is made
 }
 
 func newRun() *run {
@@ -148,6 +151,26 @@ func (r *run) finish() *backlog.Work {
 	}
 	<-s.done
 	return s.work
+}
+
+// way is how the user hears of an answer: there is one way only.
+type way int
+
+const (
+	open    way = iota // not decided
+	inTime             // WeChat, which waits, gets it
+	follows            // it is sent, or kept
+	never              // the user was told that there is none
+)
+
+// goes decides the way, where that is still open, and tells whether it is this one.
+func (r *run) goes(w way) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.way == open {
+		r.way = w
+	}
+	return r.way == w
 }
 
 // adopt gives the run a message that is stored already; false where the run has ended.

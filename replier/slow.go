@@ -81,13 +81,17 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 	case accounts.Drop:
 		return s.respond(line, "dropped", &replierv1.ReplyResponse{})
 	}
-	return s.hold(line, attempt)
+	return s.hold(line, r, attempt)
 }
 
 // hold leaves WeChat without an answer, so that it sends the message again, unless this was its last attempt.
-func (s *Server) hold(line *service.Line, attempt int) *replierv1.ReplyResponse {
-	if attempt >= maxAttempts {
+func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyResponse {
+	switch {
+	case attempt < maxAttempts:
+	case r.goes(never):
 		return s.respond(line, "given_up", &replierv1.ReplyResponse{GivenUp: true})
+	default: // it follows
+		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true})
 	}
 	return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
 }
@@ -103,6 +107,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	storing := r.stored(func() (*backlog.Work, error) {
 		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
 		defer cancel()
+		defer context.AfterFunc(s.once.ctx, cancel)()
 		return s.ways.backlog.Defer(ctx, msg, r.begun, slow.How == accounts.Later, slow.Text)
 	})
 	if storing == nil {
@@ -110,26 +115,33 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	}
 	select {
 	case <-storing.done:
+	case <-r.done: // the answer was faster
 	case <-ctx.Done(): // it goes on; WeChat's next attempt hears of it
 		line.Fail(errors.New("the message could not be stored in time"))
-		return s.hold(line, attempt)
+		return s.hold(line, r, attempt)
+	}
+	if r.ended() && r.goes(inTime) {
+		return nil
+	}
+	select {
+	case <-storing.done:
+	case <-ctx.Done():
+		return s.hold(line, r, attempt)
 	}
 	err := storing.err
 	switch {
 	case err == nil:
 		line.Add(slog.String("delivery", storing.work.ID()))
-		s.typing.show(ctx, r, msg, slow)
+		r.typing.Do(func() { s.typing.show(ctx, r, msg, slow) })
 		fallthrough
 	case errors.Is(err, backlog.ErrTaken):
 		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(slow.Text)})
-	case r.ended():
-		return nil
 	}
 	line.Fail(err)
 	if errors.Is(err, backlog.ErrFull) {
 		attempt = maxAttempts
 	}
-	return s.hold(line, attempt)
+	return s.hold(line, r, attempt)
 }
 
 // textReply returns a text as a reply; nil for none.

@@ -78,13 +78,13 @@ func (b *Backlog) Listen() error {
 	})
 }
 
-// wasAnswered asks all who Listen.
-func (b *Backlog) wasAnswered(ctx context.Context, key wechatv1.Key) bool {
-	question, err := json.Marshal(key)
-	if err != nil {
+// AnsweredMeanwhile tells whether WeChat has the answer to a message that a gateway stored: it asks all who Listen.
+func (w *Work) AnsweredMeanwhile(ctx context.Context) bool {
+	question, err := json.Marshal(w.record.Key)
+	if err != nil || w.record.Takes > 1 {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	return b.store.Ask(ctx, answeredSubject, question)
+	return w.b.store.Ask(ctx, answeredSubject, question)
 }

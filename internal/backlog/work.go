@@ -272,9 +272,6 @@ func (b *Backlog) take(ctx context.Context, e *entry) *Work {
 	case w.record.State == Sending:
 		_ = w.End(limited, Uncertain, "the process ended, or lost its store, while WeChat was given the answer", "")
 		return nil
-	case w.record.Takes == 0 && b.wasAnswered(limited, w.record.Key):
-		_ = w.End(limited, Sent, "another attempt was answered in time", "")
-		return nil
 	case w.record.over():
 		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)
 		return nil
