@@ -2,7 +2,7 @@
 # Brings docker-compose.yml up for real with its fake WeChat, sends messages and a login through it, takes it down.
 #
 #   test/compose.sh          one of each
-#   test/compose.sh scale    several of each (deploy/scale.yaml), which are killed in turn while messages are sent
+#   test/compose.sh scale    several of each (profile scale), which are killed in turn while messages are sent
 #
 # Needs Docker with compose. Where a machine has neither, .ci/docker.sh makes them (Debian, as root).
 set -euo pipefail
@@ -11,14 +11,15 @@ form=${1:-one}
 project=wxgate-test
 fake=http://127.0.0.1:8010
 export WXGATE_FAKE_PORT=8010
-compose=(docker compose --project-name "$project" --env-file test/compose.env --profile dev -f docker-compose.yml)
+compose=(docker compose --project-name "$project" --env-file test/compose.env --profile dev)
 case $form in
   one)
     export WXGATE_PORT=${WXGATE_PORT:-18000}
     public=gateway gateway=http://127.0.0.1:$WXGATE_PORT ;;
   scale)
     export WXGATE_HTTP_PORT=${WXGATE_HTTP_PORT:-18080} WXGATE_HTTPS_PORT=${WXGATE_HTTPS_PORT:-18443}
-    compose+=(-f deploy/scale.yaml -f test/scale.yaml)
+    export WXGATE_RULES=./test/scale-rules.yaml
+    compose+=(--env-file deploy/scale.env --profile scale -f docker-compose.yml -f test/scale.yaml)
     public=front gateway=https://localhost:$WXGATE_HTTPS_PORT
     export WXGATE_HOST='localhost, front.internal' WXGATE_PUBLIC_URL=$gateway ;; # the browser's name for it, and the fake's
   *) echo 'usage: test/compose.sh [scale]' >&2; exit 2 ;;
@@ -72,11 +73,12 @@ login() {
   curl -sS -c "$jar" -b "$jar" -L "$allow" | grep -q '"openid"' || fail 'the login did not end in the user'
 }
 
-# Only the public port (and the fake's, on loopback) leave the network.
+# Only the public port leaves the machine. On loopback are the fake's, and the public ports of several gateways.
 closed() {
   local ports port
-  ports=$("${compose[@]}" ps --format '{{.Service}} {{.Ports}}')
-  grep -- '->' <<<"$ports" | grep -vE "^($public|fakewechat) " && fail 'an internal port is published'
+  ports=$("${compose[@]}" ps --format '{{.Service}} {{.Ports}}' | sed -E 's/127\.0\.0\.1:[0-9]+->(8000|8010)//g')
+  grep -q "^$public .*->" <<<"$ports" || fail "no port of $public is published: $ports"
+  grep -- '->' <<<"$ports" | grep -v "^$public " && fail 'an internal port is published'
   for port in 4222 6222 8001 9001 9002; do
     if curl -s --max-time 1 "http://127.0.0.1:$port/" >/dev/null; then fail "port $port is reachable"; fi
   done
@@ -87,7 +89,7 @@ discreet() {
   local logs secret
   [ "$(docker inspect --format '{{.Config.User}}' wxgate)" = 65532:65532 ] || fail 'the image runs as root'
   logs=$("${compose[@]}" logs --no-color)
-  for secret in $(cat test/secrets/*) 容器 signature=; do
+  for secret in $(cat test/secrets/*) $(sed -n 's/^NATS_TOKEN=//p' test/compose.env) 容器 signature=; do
     grep -qF "$secret" <<<"$logs" && fail 'a secret or a text is in the logs'
   done
   docker image ls wxgate --format 'image wxgate: {{.Size}}'

@@ -1,6 +1,8 @@
 package test
 
 import (
+	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,13 +13,35 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// kube is where the files for Kubernetes are; composeFiles are those for Docker Compose, with what is on top of them.
+// kube is where the files for Kubernetes are.
 const kube = "../deploy/kubernetes/"
 
-var composeFiles = [][]string{
-	{"../docker-compose.yml"},
-	{"../docker-compose.yml", "../deploy/scale.yaml"},
-	{"../docker-compose.yml", "../deploy/scale.yaml", "scale.yaml"},
+// composeForm is one way to call Docker Compose, and what comes up then.
+type composeForm struct {
+	env, profiles, files []string
+	replicas             map[string]string // one, where it is not here
+	services             []string
+	public               string // the service that is reached from outside
+}
+
+var (
+	roles   = []string{"gateway", "oauthsvc", "replier"}
+	around  = []string{"front", "nats-1", "nats-2", "nats-3"}
+	several = map[string]string{"gateway": "2", "replier": "3", "oauthsvc": "2"}
+)
+
+var composeForms = map[string]composeForm{
+	"one of each": {
+		services: roles, public: "gateway"},
+	"with a fake WeChat": {
+		env: []string{"compose.env"}, profiles: []string{"dev"},
+		services: slices.Concat(roles, []string{"fakewechat"}), public: "gateway"},
+	"several of each": {
+		env: []string{"../deploy/scale.env"}, profiles: []string{"scale"},
+		replicas: several, services: slices.Concat(roles, around), public: "front"},
+	"several of each, with a fake WeChat": {
+		env: []string{"compose.env", "../deploy/scale.env"}, profiles: []string{"dev", "scale"}, files: []string{"scale.yaml"},
+		replicas: several, services: slices.Concat(roles, around, []string{"fakewechat", "bot"}), public: "front"},
 }
 
 // decode reads the documents of a YAML file.
@@ -27,8 +51,13 @@ func decode[T any](t *testing.T, file string) []T {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return decodeText[T](t, file, string(data))
+}
+
+func decodeText[T any](t *testing.T, file, text string) []T {
+	t.Helper()
 	var all []T
-	for part := range strings.SplitSeq(string(data), "\n---\n") {
+	for part := range strings.SplitSeq(text, "\n---\n") {
 		var one T
 		if err := yaml.Unmarshal([]byte(part), &one); err != nil {
 			t.Fatalf("%s: %v", file, err)
@@ -70,14 +99,37 @@ type composeFile struct {
 }
 
 type composeService struct {
+	Profiles    []string
+	Deploy      struct{ Replicas string }
 	Command     []string
 	Environment map[string]string
 	Ports       []string
 	Volumes     []string
 	Secrets     []source
 	Configs     []source
-	ReadOnly    bool     `yaml:"read_only"`
-	CapDrop     []string `yaml:"cap_drop"`
+	DependsOn   dependencies `yaml:"depends_on"`
+	ReadOnly    bool         `yaml:"read_only"`
+	CapDrop     []string     `yaml:"cap_drop"`
+}
+
+// dependencies are the services that another needs.
+type dependencies []string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (d *dependencies) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode((*[]string)(d))
+	}
+	var long map[string]struct{ Required *bool }
+	if err := n.Decode(&long); err != nil {
+		return err
+	}
+	for name, one := range long {
+		if one.Required == nil || *one.Required {
+			*d = append(*d, name)
+		}
+	}
+	return nil
 }
 
 // source is a secret or configuration that a service gets, in its short or its long form.
@@ -93,103 +145,177 @@ func (s *source) UnmarshalYAML(n *yaml.Node) error {
 	return n.Decode((*plain)(s))
 }
 
-// readCompose reads files as Docker Compose does, one on top of the other.
-func readCompose(t *testing.T, files []string) composeFile {
+var substitution = regexp.MustCompile(`\$\{([A-Z_]+)(:?-)?([^}]*)\}`)
+
+// expand puts the values of variables into a text, as Docker Compose does.
+func expand(text string, env map[string]string, used map[string]bool) string {
+	return substitution.ReplaceAllStringFunc(text, func(found string) string {
+		part := substitution.FindStringSubmatch(found)
+		used[part[1]] = true
+		value, set := env[part[1]]
+		if !set || value == "" && part[2] == ":-" {
+			return part[3]
+		}
+		return value
+	})
+}
+
+// readCompose returns what comes up in a form: its files, one on top of the other, with the variables of its env files
+// and without the services of other profiles.
+func readCompose(t *testing.T, form composeForm) composeFile {
 	t.Helper()
-	all := composeFile{Services: map[string]composeService{}, Secrets: map[string]struct{ File string }{},
-		Configs: map[string]struct{ File string }{}, Volumes: map[string]any{}}
-	for _, file := range files {
-		f := decode[composeFile](t, file)[0]
-		for name, over := range f.Services {
-			s := all.Services[name]
-			if over.Command != nil {
-				s.Command = over.Command
-			}
-			if s.Environment == nil {
-				s.Environment = map[string]string{}
-			}
-			for key, value := range over.Environment {
-				s.Environment[key] = value
-			}
-			if over.Ports != nil && len(over.Ports) == 0 { // !reset
-				s.Ports = nil
-			}
-			s.Ports = append(s.Ports, over.Ports...)
-			s.Volumes = append(s.Volumes, over.Volumes...)
-			s.Secrets = append(s.Secrets, over.Secrets...)
-			s.Configs = append(s.Configs, over.Configs...)
-			s.ReadOnly = s.ReadOnly || over.ReadOnly
-			s.CapDrop = append(s.CapDrop, over.CapDrop...)
-			all.Services[name] = s
+	env, used := map[string]string{}, map[string]bool{}
+	for _, file := range form.env {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for name, secret := range f.Secrets {
-			all.Secrets[name] = secret
-		}
-		for name, config := range f.Configs {
-			all.Configs[name] = config
-		}
-		for name := range f.Volumes {
-			all.Volumes[name] = nil
+		for line := range strings.Lines(string(data)) {
+			if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+				env[name] = expand(value, env, used)
+			}
 		}
 	}
+	all := composeFile{Services: map[string]composeService{}}
+	for _, file := range slices.Concat([]string{"../docker-compose.yml"}, form.files) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := decodeText[composeFile](t, file, expand(string(data), env, used))[0]
+		if all.Secrets == nil { // the rest only adds services
+			all.Secrets, all.Configs, all.Volumes = f.Secrets, f.Configs, f.Volumes
+		}
+		for name, over := range f.Services {
+			s, known := all.Services[name]
+			if !known {
+				all.Services[name] = over
+				continue
+			}
+			environment := maps.Clone(s.Environment)
+			maps.Copy(environment, over.Environment)
+			s.Environment = environment // others may have the same: it is not written to
+			s.Volumes = append(s.Volumes, over.Volumes...)
+			s.DependsOn = append(s.DependsOn, over.DependsOn...)
+			all.Services[name] = s
+		}
+	}
+	for name := range env {
+		if !used[name] {
+			t.Errorf("%s of %s is not used", name, form.env)
+		}
+	}
+	maps.DeleteFunc(all.Services, func(_ string, s composeService) bool {
+		return s.Profiles != nil && !slices.ContainsFunc(s.Profiles, func(p string) bool { return slices.Contains(form.profiles, p) })
+	})
 	return all
 }
 
 // TestCompose looks for what Docker Compose, and wxgate, would not complain of.
 func TestCompose(t *testing.T) {
 	known := variables(t)
-	for _, files := range composeFiles {
-		all := readCompose(t, files)
-		published := 0
-		for name, s := range all.Services {
-			in := files[len(files)-1] + ": " + name
-			if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") {
-				t.Errorf("%s: expected read_only and cap_drop: [ALL]", in)
+	for title, form := range composeForms {
+		t.Run(title, func(t *testing.T) {
+			all := readCompose(t, form)
+			want, got := slices.Sorted(slices.Values(form.services)), slices.Sorted(maps.Keys(all.Services))
+			if !slices.Equal(want, got) {
+				t.Errorf("%q come up, want %q", got, want)
 			}
-			if len(s.Ports) > 0 && name != "fakewechat" {
-				published++
-			}
-			checkTargets(t, in, s.Environment, func(host string) bool { _, ok := all.Services[host]; return ok })
-			for key, value := range s.Environment {
-				base, ours := isSetting(key)
-				if ours && len(s.Command) > 0 && !slices.Contains(known[s.Command[0]], base) {
-					t.Errorf("%s: %s is not read by wxgate %s", in, key, s.Command[0])
+			for name, s := range all.Services {
+				checkReplicas(t, name, s, cmp.Or(form.replicas[name], "1"))
+				checkPorts(t, name, s, name == form.public)
+				checkParts(t, name, s, all)
+				for key := range s.Environment {
+					base, ours := isSetting(key)
+					if ours && len(s.Command) > 0 && !slices.Contains(known[s.Command[0]], base) {
+						t.Errorf("%s: %s is not read by wxgate %s", name, key, s.Command[0])
+					}
 				}
-				if secret, ok := strings.CutPrefix(value, "/run/secrets/"); ok && !slices.Contains(s.Secrets, source{Source: secret}) {
-					t.Errorf("%s: %s is a secret that it does not get", in, value)
-				}
-			}
-			for _, secret := range s.Secrets {
-				if all.Secrets[secret.Source].File == "" {
-					t.Errorf("%s: there is no secret %s", in, secret.Source)
-				}
-			}
-			for _, config := range s.Configs {
-				if _, err := os.Stat(filepath.Join("..", all.Configs[config.Source].File)); err != nil || all.Configs[config.Source].File == "" {
-					t.Errorf("%s: configuration %s: %v", in, config.Source, err)
+				exists := func(host string) bool { _, ok := all.Services[host]; return ok }
+				checkTargets(t, name, s.Environment, exists)
+				for _, other := range s.DependsOn {
+					if !exists(other) {
+						t.Errorf("%s depends on %s, which does not come up", name, other)
+					}
 				}
 			}
-			for _, volume := range s.Volumes {
-				from, _, _ := strings.Cut(volume, ":")
-				if _, ok := all.Volumes[from]; !ok && !strings.ContainsAny(from, "./$") {
-					t.Errorf("%s: there is no volume %s", in, from)
-				}
-			}
+		})
+	}
+}
+
+// checkReplicas finds services that come up in another number, or that several of cannot share what they have.
+func checkReplicas(t *testing.T, name string, s composeService, want string) {
+	t.Helper()
+	if got := cmp.Or(s.Deploy.Replicas, "1"); got != want {
+		t.Errorf("%s: %s come up, want %s", name, got, want)
+	}
+	if len(s.Command) == 0 || !slices.Contains(roles, s.Command[0]) {
+		return
+	}
+	dir, nats := s.Environment["WXGATE_DATA_DIR"], s.Environment["WXGATE_NATS"]
+	if want != "1" && (dir != "" || nats == "") {
+		t.Errorf("%s: several have the directory %q and NATS at %q", name, dir, nats)
+	}
+	if want == "1" && nats != "" {
+		t.Errorf("%s: one has NATS at %q", name, nats)
+	}
+}
+
+// checkPorts finds ports that are reached from outside, and several containers that want the same one.
+func checkPorts(t *testing.T, name string, s composeService, public bool) {
+	t.Helper()
+	reached := false
+	for _, port := range s.Ports {
+		local, loopback := strings.CutPrefix(port, "127.0.0.1:")
+		reached = reached || !loopback
+		if host, _, _ := strings.Cut(local, ":"); s.Deploy.Replicas != "" && s.Deploy.Replicas != "1" && host != "" {
+			t.Errorf("%s: several want port %s", name, port)
 		}
-		if published != 1 {
-			t.Errorf("%s: %d services publish ports besides the fake WeChat; want one", files, published)
+	}
+	if reached != public {
+		t.Errorf("%s: reached from outside: %v, want %v: %q", name, reached, public, s.Ports)
+	}
+}
+
+// checkParts finds what a service may do beyond its work, and parts of it that are nowhere.
+func checkParts(t *testing.T, name string, s composeService, all composeFile) {
+	t.Helper()
+	if !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") {
+		t.Errorf("%s: expected read_only and cap_drop: [ALL]", name)
+	}
+	for _, value := range s.Environment {
+		if secret, ok := strings.CutPrefix(value, "/run/secrets/"); ok && !slices.Contains(s.Secrets, source{Source: secret}) {
+			t.Errorf("%s: %s is a secret that it does not get", name, value)
+		}
+	}
+	for _, secret := range s.Secrets {
+		if all.Secrets[secret.Source].File == "" {
+			t.Errorf("%s: there is no secret %s", name, secret.Source)
+		}
+	}
+	for _, config := range s.Configs {
+		if _, err := os.Stat(filepath.Join("..", all.Configs[config.Source].File)); err != nil || all.Configs[config.Source].File == "" {
+			t.Errorf("%s: configuration %s: %v", name, config.Source, err)
+		}
+	}
+	for _, volume := range s.Volumes {
+		from, _, _ := strings.Cut(volume, ":")
+		if _, ok := all.Volumes[from]; !ok && !strings.ContainsAny(from, "./") {
+			t.Errorf("%s: there is no volume %s", name, from)
 		}
 	}
 }
 
-var dnsTarget = regexp.MustCompile(`^dns:///([a-z]+):[0-9]+$`)
+var dnsTarget = regexp.MustCompile(`(?:^dns:///|\bnats://(?:[^@,]*@)?)([a-z0-9-]+):[0-9]+`)
 
-// checkTargets finds gRPC targets that name nobody.
+// checkTargets finds gRPC targets, and NATS servers, that name nobody.
 func checkTargets(t *testing.T, in string, env map[string]string, exists func(host string) bool) {
 	t.Helper()
 	for key, value := range env {
-		if found := dnsTarget.FindStringSubmatch(value); found != nil && !exists(found[1]) {
-			t.Errorf("%s: %s: there is no %s", in, key, found[1])
+		for _, found := range dnsTarget.FindAllStringSubmatch(value, -1) {
+			if !exists(found[1]) {
+				t.Errorf("%s: %s: there is no %s", in, key, found[1])
+			}
 		}
 	}
 }
