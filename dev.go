@@ -60,7 +60,7 @@ func demo(cfg *replier.Config) {
 func answerSlowly(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	var seconds int
 	if _, err := fmt.Sscanf(msg.GetText().GetContent(), "slow %d", &seconds); err != nil {
-		return nil, nil
+		return nil, err
 	}
 	select {
 	case <-ctx.Done():

@@ -42,7 +42,7 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 	cfg := gatewayConfig(env, c.accountFlags, c.accountsFlag, c.publicFlags, c.internalFlags, c.slowFlags, true)
 	cfg.Replier, cfg.OAuth = c.Replier, c.OAuth
 	shared := storeFlags{natsFlags: c.natsFlags}
-	if err := errors.Join(cfg.Validate(), c.backlogFlags.validate(), shared.config(env).Validate()); err != nil {
+	if err := errors.Join(cfg.Validate(), c.validateBacklog(), shared.config(env).Validate()); err != nil {
 		return err
 	}
 	servers := []service.Server{nil}
@@ -107,7 +107,7 @@ func (c *replierCmd) Run(ctx context.Context) error {
 	}
 	cfg := replierConfig(env, c.replierFlags, c.accountsFlag, c.slowFlags)
 	cfg.OAuth = c.OAuth
-	if err := errors.Join(cfg.Validate(), c.backlogFlags.validate(), c.config(env).Validate()); err != nil {
+	if err := errors.Join(cfg.Validate(), c.validateBacklog(), c.config(env).Validate()); err != nil {
 		return err
 	}
 	if c.given() {
@@ -262,7 +262,7 @@ func (s *system) open(env service.Env, a accountFlags, secret service.Secret, ma
 	}
 	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
 	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, s.slowFlags, withOAuth)
-	errs := []error{toGateway.Validate(), toReplier.Validate(), s.backlogFlags.validate(), s.config(env).Validate()}
+	errs := []error{toGateway.Validate(), toReplier.Validate(), s.validateBacklog(), s.config(env).Validate()}
 	if withOAuth {
 		errs = append(errs, toOAuth.Validate())
 	}

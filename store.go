@@ -53,7 +53,7 @@ type backlogFlags struct {
 	BacklogSize int `name:"backlog-size" env:"WXGATE_BACKLOG_SIZE" default:"256" help:"MiB for messages whose answers are owed."`
 }
 
-func (f backlogFlags) validate() error {
+func (f backlogFlags) validateBacklog() error {
 	if f.BacklogSize <= 0 {
 		return errors.New("--backlog-size (WXGATE_BACKLOG_SIZE): expected MiB, more than 0")
 	}

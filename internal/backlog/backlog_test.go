@@ -259,8 +259,8 @@ func TestTurn(t *testing.T) {
 	turned := make(chan error, 1)
 	go func() { turned <- two.Turn(t.Context()) }()
 	select {
-	case <-turned:
-		t.Fatal("the second message's answer did not wait")
+	case err := <-turned:
+		t.Fatalf("the second message's answer did not wait: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	if err := one.End(t.Context(), Refused, "WINDOW_CLOSED", "45015"); err != nil {
