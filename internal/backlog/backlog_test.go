@@ -383,183 +383,6 @@ func TestClusterLate(t *testing.T) {
 	}
 }
 
-// TestOperator: what waits and what failed is listed, found and tried again.
-func TestOperator(t *testing.T) {
-	b, _ := serve(t, store.Config{}, size)
-	var ids []string
-	for _, user := range []string{"oA", "oA", "oB"} {
-		w := must(b.Defer(t.Context(), message(user, "hello"), time.Now(), false, ""))(t)
-		ids = append(ids, w.ID())
-		if user == "oB" {
-			if err := w.End(t.Context(), Refused, "WINDOW_CLOSED", "45015"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		time.Sleep(2 * time.Millisecond) // the order is that of milliseconds
-	}
-	list := func(account, openid string, states []State, most int, token string) (got []string, next string) {
-		page, next := b.List(account, openid, states, most, token)
-		for _, d := range page {
-			got = append(got, d.Id)
-		}
-		return got, next
-	}
-	for name, tt := range map[string]struct {
-		account, openid string
-		states          []State
-		want            []string
-	}{
-		"all": {"", "", nil, ids}, "account": {"shop", "", nil, ids}, "other": {"club", "", nil, nil},
-		"user": {"", "oA", nil, ids[:2]}, "state": {"", "", []State{Refused, Expired}, ids[2:]},
-	} {
-		if got, next := list(tt.account, tt.openid, tt.states, 10, ""); !cmp.Equal(tt.want, got) || next != "" {
-			t.Errorf("%s: %v, %q; want %v", name, got, next, tt.want)
-		}
-	}
-	var pages []string
-	token := ""
-	for range 3 {
-		var page []string
-		page, token = list("", "", nil, 1, token)
-		pages = append(pages, page...)
-	}
-	if !cmp.Equal(ids, pages) || token != "" {
-		t.Errorf("pages %v, %q; want %v", pages, token, ids)
-	}
-	d := must(b.Get(t.Context(), ids[2]))(t)
-	if d.State != Refused || d.Reason != "WINDOW_CLOSED" || d.Errcode != "45015" || d.Openid != "oB" || d.MsgType != "text" {
-		t.Errorf("got %v", d)
-	}
-	if _, err := b.Retry(t.Context(), ids[0]); !errors.Is(err, ErrNotFailed) {
-		t.Errorf("Retry of what waits: %v", err)
-	}
-	for _, err := range []error{second(b.Get(t.Context(), "00")), second(b.Retry(t.Context(), "00"))} {
-		if !errors.Is(err, ErrUnknown) {
-			t.Errorf("unknown: %v", err)
-		}
-	}
-	if d := must(b.Retry(t.Context(), ids[2]))(t); d.State != Pending || d.Reason != "" {
-		t.Errorf("retried: %v", d)
-	}
-	if w := b.next(t, patience); w == nil || w.ID() != ids[2] {
-		t.Errorf("taken: %v; want %s", w, ids[2])
-	}
-}
-
-func second[T any](_ T, err error) error { return err }
-
-// TestAnsweredMeanwhile: a message of which WeChat's other copy was answered, by whomever, is not answered again.
-func TestAnsweredMeanwhile(t *testing.T) {
-	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.Start(t).URL()}} {
-		t.Run(name, func(t *testing.T) {
-			b, _ := serve(t, cfg, size)
-			gateway := b
-			if cfg.URL != "" {
-				gateway, _ = serve(t, cfg, size)
-			}
-			if err := gateway.Listen(); err != nil {
-				t.Fatal(err)
-			}
-			answered, other := message("oA", "answered"), message("oB", "other")
-			gateway.Answered(answered)
-			if !gateway.WasAnswered(answered) || gateway.WasAnswered(other) {
-				t.Error("it remembers another message")
-			}
-			for _, msg := range []*wechatv1.Message{answered, other} {
-				if err := b.Store(t.Context(), msg, time.Now(), ""); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for _, want := range []bool{true, false} {
-				w := b.next(t, patience)
-				if w == nil {
-					t.Fatal("nothing to take")
-				}
-				if got := w.AnsweredMeanwhile(t.Context()); got != want {
-					t.Errorf("%s: answered %t, want %t", w.record.Key.From, got, want)
-				}
-			}
-		})
-	}
-}
-
-// TestRecent: what was answered is remembered for some time, in bounded memory.
-func TestRecent(t *testing.T) {
-	var r recent
-	r.init()
-	key := func(i int) wechatv1.Key { return wechatv1.Key{From: "oA", MsgID: int64(i)} }
-	for i := range answeredMost + 1 {
-		r.add(key(i))
-	}
-	if !r.has(key(0)) || !r.has(key(answeredMost)) || r.has(key(-1)) {
-		t.Error("it forgot, or made up, an answer")
-	}
-	for i := range answeredMost {
-		r.add(key(answeredMost + 1 + i))
-	}
-	if n := len(r.now) + len(r.before); r.has(key(0)) || n > 2*answeredMost {
-		t.Errorf("%d are remembered, the oldest too", n)
-	}
-}
-
-// TestStoodStill: a replica that stood still, or lost its store, does not trust what it knows, but asks the store.
-func TestStoodStill(t *testing.T) {
-	var f freshness
-	f.start = time.Now().Add(-time.Hour)
-	f.looked.Store(int64(time.Hour))
-	if f.old() {
-		t.Error("old at once")
-	}
-	f.start = f.start.Add(-stillAfter - time.Second) // a time passes in which nothing runs
-	if !f.old() {
-		t.Error("what it knew before it stood still is not old")
-	}
-	f.look(true)
-	if !f.old() {
-		t.Error("it had no time to catch up")
-	}
-	f.start = f.start.Add(-catchUp)
-	f.looked.Store(int64(time.Since(f.start)))
-	if f.old() {
-		t.Error("old for ever")
-	}
-	f.look(false)
-	if !f.old() {
-		t.Error("without its store it is not old")
-	}
-
-	url := storetest.Start(t).URL()
-	a, _ := serve(t, store.Config{URL: url}, size)
-	b, _ := serve(t, store.Config{URL: url}, size)
-	msg := message("oA", "hello")
-	must(a.Defer(t.Context(), msg, time.Now(), true, "later"))(t)
-	b.state(t, msg, Pending)
-	b.index.mu.Lock() // it did not hear of it
-	clear(b.index.byKey)
-	b.index.mu.Unlock()
-	if _, known := b.Known(t.Context(), msg); known {
-		t.Error("it asks the store although it did not stand still")
-	}
-	b.fresh.until.Store(int64(time.Since(b.fresh.start) + time.Hour))
-	if text, known := b.Known(t.Context(), msg); !known || text != "later" {
-		t.Errorf("known %t, %q", known, text)
-	}
-	if _, known := b.Known(t.Context(), message("oA", "another")); known {
-		t.Error("it knows a message that is not stored")
-	}
-}
-
-// TestFailedDefer: a message that could not be stored is nobody's work.
-func TestFailedDefer(t *testing.T) {
-	cluster := storetest.Reserve(t)
-	b, _ := serve(t, store.Config{URL: cluster.URL(), Patient: true}, size)
-	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	if w, err := b.Defer(soon, message("oA", "hello"), time.Now(), false, ""); w != nil || err == nil {
-		t.Errorf("got %v, %v", w, err)
-	}
-}
-
 // TestWindow: what WeChat would not take any more ends, and is not sent.
 func TestWindow(t *testing.T) {
 	b, _ := serve(t, store.Config{}, size)
@@ -578,4 +401,15 @@ func TestWindow(t *testing.T) {
 	}
 	b.end(t.Context())
 	b.state(t, kept, Expired)
+}
+
+// TestFailedDefer: a message that could not be stored is nobody's work.
+func TestFailedDefer(t *testing.T) {
+	cluster := storetest.Reserve(t)
+	b, _ := serve(t, store.Config{URL: cluster.URL(), Patient: true}, size)
+	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if w, err := b.Defer(soon, message("oA", "hello"), time.Now(), false, ""); w != nil || err == nil {
+		t.Errorf("got %v, %v", w, err)
+	}
 }

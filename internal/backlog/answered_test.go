@@ -1,0 +1,111 @@
+package backlog
+
+import (
+	"testing"
+	"time"
+
+	"wxgate/internal/store"
+	"wxgate/internal/store/storetest"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// TestAnsweredMeanwhile: a message of which WeChat's other copy was answered, by whomever, is not answered again.
+func TestAnsweredMeanwhile(t *testing.T) {
+	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.Start(t).URL()}} {
+		t.Run(name, func(t *testing.T) {
+			b, _ := serve(t, cfg, size)
+			gateway := b
+			if cfg.URL != "" {
+				gateway, _ = serve(t, cfg, size)
+			}
+			if err := gateway.Listen(); err != nil {
+				t.Fatal(err)
+			}
+			answered, other := message("oA", "answered"), message("oB", "other")
+			gateway.Answered(answered)
+			if !gateway.WasAnswered(answered) || gateway.WasAnswered(other) {
+				t.Error("it remembers another message")
+			}
+			for _, msg := range []*wechatv1.Message{answered, other} {
+				if err := b.Store(t.Context(), msg, time.Now(), ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, want := range []bool{true, false} {
+				w := b.next(t, patience)
+				if w == nil {
+					t.Fatal("nothing to take")
+				}
+				if got := w.AnsweredMeanwhile(t.Context()); got != want {
+					t.Errorf("%s: answered %t, want %t", w.record.Key.From, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestRecent: what was answered is remembered for some time, in bounded memory.
+func TestRecent(t *testing.T) {
+	var r recent
+	r.init()
+	key := func(i int) wechatv1.Key { return wechatv1.Key{From: "oA", MsgID: int64(i)} }
+	for i := range answeredMost + 1 {
+		r.add(key(i))
+	}
+	if !r.has(key(0)) || !r.has(key(answeredMost)) || r.has(key(-1)) {
+		t.Error("it forgot, or made up, an answer")
+	}
+	for i := range answeredMost {
+		r.add(key(answeredMost + 1 + i))
+	}
+	if n := len(r.now) + len(r.before); r.has(key(0)) || n > 2*answeredMost {
+		t.Errorf("%d are remembered, the oldest too", n)
+	}
+}
+
+// TestStoodStill: a replica that stood still, or lost its store, does not trust what it knows, but asks the store.
+func TestStoodStill(t *testing.T) {
+	var f freshness
+	f.start = time.Now().Add(-time.Hour)
+	f.looked.Store(int64(time.Hour))
+	if f.old() {
+		t.Error("old at once")
+	}
+	f.start = f.start.Add(-stillAfter - time.Second) // a time passes in which nothing runs
+	if !f.old() {
+		t.Error("what it knew before it stood still is not old")
+	}
+	f.look(true)
+	if !f.old() {
+		t.Error("it had no time to catch up")
+	}
+	f.start = f.start.Add(-catchUp)
+	f.looked.Store(int64(time.Since(f.start)))
+	if f.old() {
+		t.Error("old for ever")
+	}
+	f.look(false)
+	if !f.old() {
+		t.Error("without its store it is not old")
+	}
+
+	url := storetest.Start(t).URL()
+	a, _ := serve(t, store.Config{URL: url}, size)
+	b, _ := serve(t, store.Config{URL: url}, size)
+	msg := message("oA", "hello")
+	must(a.Defer(t.Context(), msg, time.Now(), true, "later"))(t)
+	b.state(t, msg, Pending)
+	b.index.mu.Lock() // it did not hear of it
+	clear(b.index.byKey)
+	b.index.mu.Unlock()
+	if _, known := b.Known(t.Context(), msg); known {
+		t.Error("it asks the store although it did not stand still")
+	}
+	b.fresh.until.Store(int64(time.Since(b.fresh.start) + time.Hour))
+	if text, known := b.Known(t.Context(), msg); !known || text != "later" {
+		t.Errorf("known %t, %q", known, text)
+	}
+	if _, known := b.Known(t.Context(), message("oA", "another")); known {
+		t.Error("it knows a message that is not stored")
+	}
+}

@@ -1,0 +1,162 @@
+package replier
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"wxgate/internal/service"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// Reply implements replier.v1.ReplierService.
+func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	msg := req.GetMessage()
+	if msg == nil {
+		return nil, service.NewError(codes.InvalidArgument, "", "message: missing, but required", nil, nil)
+	}
+	line := service.LineOf(ctx)
+	line.Add(slog.String("account", msg.GetAccount()), slog.String("user", service.Short(msg.GetFromUserName())),
+		slog.String("msg_type", msg.GetMsgType()))
+	if e := msg.GetEvent(); e != nil {
+		line.Add(slog.String("event", e.GetEvent()))
+	}
+	mayDefer := req.GetMayDefer() && handedOn(ctx) == 0
+	waiting := ctx
+	if mayDefer {
+		if resp := s.known(ctx, line, msg); resp != nil {
+			return resp, nil
+		}
+		if deadline, ok := ctx.Deadline(); ok && s.ways.backlog != nil {
+			var cancel context.CancelFunc
+			waiting, cancel = before(ctx, deadline, storeTime)
+			defer cancel()
+		}
+	}
+	deadline, _ := waiting.Deadline()
+	r, attempt := s.once.join(ctx, msg, s.decider(deadline, msg, mayDefer), func(r *run) { s.ended(msg, r) })
+	if attempt > 1 {
+		line.Add(slog.Int("attempt", attempt))
+	}
+	ready := r.wait(waiting, mayDefer)
+	switch {
+	case !ready && gone(ctx):
+		return nil, status.FromContextError(ctx.Err()).Err()
+	case mayDefer && (!ready || r.deferred() != nil):
+		if resp := s.late(ctx, line, msg, r, attempt); resp != nil {
+			return resp, nil
+		}
+	case !ready:
+		return nil, status.FromContextError(waiting.Err()).Err()
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if attempt == 1 {
+		s.count(line, r.decision)
+	}
+	return s.respond(line, s.outcome(line, r.decision), &replierv1.ReplyResponse{Reply: r.decision.reply}), nil
+}
+
+// gone tells whether a caller whose time is over hears no answer any more: it left, or this process stood still.
+func gone(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return errors.Is(ctx.Err(), context.Canceled) || ok && time.Since(deadline) > time.Second
+}
+
+// known answers an attempt to send a message that another process stored; nil where none did.
+func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Message) *replierv1.ReplyResponse {
+	if s.ways.backlog == nil {
+		return nil
+	}
+	text, known := s.ways.backlog.Known(ctx, msg)
+	if !known {
+		return nil
+	}
+	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(text)})
+}
+
+// decider returns what works on a message for a caller who waits until a time, or where that is zero for ever. A user's
+// message fetches the answer that was kept for the user; else the rules say what is said.
+func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool) decider {
+	return func(ctx context.Context, r *run) decision {
+		if mayDefer && s.ways.backlog != nil && msg.GetEvent() == nil {
+			if d, waits := s.fetch(ctx, until, msg); waits {
+				return d
+			}
+		}
+		book := s.book.Value()
+		return book.edition(msg.GetAccount()).rules.decide(ctx, msg, s.asker(until, r, book.account(msg.GetAccount()), mayDefer))
+	}
+}
+
+// fetch returns the answer to an earlier message that the user waits for; or in time for the caller, what the user was
+// told then. waits is false where the user waits for none.
+func (s *Server) fetch(ctx context.Context, until time.Time, msg *wechatv1.Message) (d decision, waits bool) {
+	ctx, cancel := before(ctx, until, spare)
+	defer cancel()
+	reply, text, waits := s.ways.backlog.Fetch(ctx, msg)
+	if reply == nil {
+		reply = textReply(text)
+	}
+	return decision{reply: reply, fetched: true}, waits
+}
+
+// before returns a context that ends a little before a time, or with ctx where that is zero.
+func before(ctx context.Context, until time.Time, little time.Duration) (context.Context, context.CancelFunc) {
+	if until.IsZero() {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, until.Add(-min(little, time.Until(until)/8)))
+}
+
+// asker returns what asks bots for a caller who waits until a time, or where that is zero for ever. A bot has the time that
+// its rule gives it, or that which the way of a slow answer leaves; else the caller's.
+func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) asker {
+	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+		slow := s.ways.of(a, f.slow)
+		limit := f.timeout
+		if mayDefer {
+			r.plan(slow, f.wait)
+			limit = cmp.Or(limit, wants(slow))
+		}
+		if limit == 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = before(ctx, until, 0)
+			defer cancel()
+		}
+		return s.bots.ask(ctx, f, msg, cmp.Or(limit, maxTimeout))
+	}
+}
+
+// outcome notes in the line which rule answered, and returns how.
+func (s *Server) outcome(line *service.Line, d decision) string {
+	rule := ""
+	if d.rule != nil {
+		rule = d.rule.name
+	}
+	line.Add(slog.String("rule", rule))
+	switch {
+	case d.fetched:
+		return "fetched"
+	case d.rule == nil:
+		return "no_rule"
+	case d.reply == nil:
+		return "silent"
+	}
+	return "reply"
+}
+
+// count notes the rules that failed.
+func (s *Server) count(line *service.Line, d decision) {
+	if err := errors.Join(d.failed...); err != nil {
+		line.Fail(err)
+		s.replies.WithLabelValues("rule_failed").Add(float64(len(d.failed)))
+	}
+}

@@ -1,0 +1,182 @@
+package replier
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"wxgate/internal/backlog"
+	"wxgate/internal/service"
+	"wxgate/internal/store"
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+func sendError(code codes.Code, reason, errcode string, meta ...string) error {
+	m := map[string]string{}
+	if errcode != "" {
+		m["errcode"] = errcode
+	}
+	for _, key := range meta {
+		m[key] = "true"
+	}
+	return service.NewError(code, reason, "refused", m, nil)
+}
+
+// TestPushFails: each answer ends in an outcome that can be seen, and only what surely was not sent is sent again.
+func TestPushFails(t *testing.T) {
+	const file = "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n"
+	for name, tt := range map[string]struct {
+		text string
+		fail []error
+		want *replierv1.Delivery
+		sent []string
+	}{
+		"window":      {"a", []error{sendError(codes.FailedPrecondition, "WINDOW_CLOSED", "45015")}, &replierv1.Delivery{State: backlog.Refused, Reason: "WINDOW_CLOSED", Errcode: "45015", Parts: 1}, nil},
+		"quota":       {"a", []error{sendError(codes.ResourceExhausted, "MESSAGE_LIMIT", "45047")}, &replierv1.Delivery{State: backlog.Refused, Reason: "MESSAGE_LIMIT", Errcode: "45047", Parts: 1}, nil},
+		"gone":        {"a", []error{sendError(codes.NotFound, "UNKNOWN_ACCOUNT", "")}, &replierv1.Delivery{State: backlog.Refused, Reason: "UNKNOWN_ACCOUNT", Parts: 1}, nil},
+		"busy":        {"a", []error{sendError(codes.Unavailable, "UPSTREAM_UNAVAILABLE", "-1")}, &replierv1.Delivery{State: backlog.Sent, Reason: "", Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
+		"not ours":    {"a", []error{sendError(codes.Unauthenticated, "", "")}, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
+		"maybe":       {"a", []error{sendError(codes.DeadlineExceeded, "UPSTREAM_TIMEOUT", "", "maybe_sent")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "UPSTREAM_TIMEOUT", Parts: 1}, nil},
+		"cut off":     {"a", []error{sendError(codes.Unavailable, "", "")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "Unavailable", Parts: 1}, nil},
+		"invalid":     {"a", []error{sendError(codes.InvalidArgument, "", "")}, &replierv1.Delivery{State: backlog.Refused, Reason: "refused", Parts: 1}, nil},
+		"second part": {"long abc", []error{nil, sendError(codes.ResourceExhausted, "MESSAGE_LIMIT", "45047")}, &replierv1.Delivery{State: backlog.Refused, Reason: "MESSAGE_LIMIT", Errcode: "45047", Parts: 2, PartsSent: 1}, []string{strings.Repeat("abc", 1000)[:2048]}},
+		"bot fails":   {"fail", nil, &replierv1.Delivery{State: backlog.GivenUp, Reason: "rule bot: forward to handler:bot: an error of type *fmt.wrapError"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t, file, store.Config{}, nil)
+			s.mailbox.fail = tt.fail
+			msg := text(tt.text)
+			s.expect(t, msg, deferred)
+			close(s.gate(tt.text))
+			got := s.state(t, msg, tt.want.GetState())
+			ignore := protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "create_time", "update_time")
+			if strings.HasPrefix(tt.want.GetReason(), "rule bot") {
+				ignore = protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "create_time", "update_time", "reason")
+				if !strings.HasPrefix(got.GetReason(), "rule bot: forward to handler:bot: ") || strings.Contains(got.GetReason(), "confide") {
+					t.Errorf("reason %q", got.GetReason())
+				}
+			}
+			if tt.want.GetState() == backlog.Sent {
+				tt.want.Reason, tt.want.Errcode = got.GetReason(), got.GetErrcode() // of the attempt in vain
+			}
+			if diff := cmp.Diff(tt.want, got, protocmp.Transform(), ignore); diff != "" {
+				t.Errorf("delivery (-want +got):\n%s", diff)
+			}
+			if sent := s.mailbox.texts(); !cmp.Equal(tt.sent, sent) {
+				t.Errorf("sent %q, want %q", sent, tt.sent)
+			}
+		})
+	}
+}
+
+// TestRetryDelivery: an answer that was refused is sent when an operator says so; the bot is not asked again.
+func TestRetryDelivery(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	s.mailbox.fail = []error{sendError(codes.FailedPrecondition, "WINDOW_CLOSED", "45015")}
+	msg := text("a")
+	s.expect(t, msg, deferred)
+	close(s.gate("a"))
+	d := s.state(t, msg, backlog.Refused)
+	if _, err := s.deliveries.RetryDelivery(t.Context(), &replierv1.RetryDeliveryRequest{Id: d.GetId()}); err != nil {
+		t.Fatal(err)
+	}
+	s.state(t, msg, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) || s.called("a") != 1 {
+		t.Errorf("sent %q, asked %d times", got, s.called("a"))
+	}
+	for name, err := range map[string]error{
+		"FailedPrecondition": second(s.deliveries.RetryDelivery(t.Context(), &replierv1.RetryDeliveryRequest{Id: d.GetId()})),
+		"NotFound":           second(s.deliveries.GetDelivery(t.Context(), &replierv1.GetDeliveryRequest{Id: strings.Repeat("0", 32)})),
+		"InvalidArgument":    second(s.deliveries.GetDelivery(t.Context(), &replierv1.GetDeliveryRequest{Id: "../x"})),
+	} {
+		if got := statusCode(err); got != name {
+			t.Errorf("got %s (%v), want %s", got, err, name)
+		}
+	}
+}
+
+// TestNotAuthorized: an account that may not send customer-service messages at all is not promised any more of them.
+func TestNotAuthorized(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	s.mailbox.fail = []error{sendError(codes.PermissionDenied, "NOT_AUTHORIZED", "48001")}
+	msg := text("a")
+	s.expect(t, msg, deferred)
+	close(s.gate("a"))
+	s.state(t, msg, backlog.Refused)
+	s.expect(t, text("b"), &replierv1.ReplyResponse{Hold: true})
+}
+
+// TestStoredByGateway: what a gateway stored while no replier was there is answered, in order.
+func TestStoredByGateway(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	first, second := text("first"), text("second")
+	second.CreateTime++
+	for _, msg := range []*wechatv1.Message{second, first} {
+		if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(s.gate("second"))
+	s.state(t, second, backlog.Pending)
+	close(s.gate("first"))
+	s.state(t, second, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: first", "re: second"}, got) {
+		t.Errorf("sent %q", got)
+	}
+	s.expect(t, first, deferred) // WeChat's retry, which came late
+}
+
+// TestAnsweredWhileStored: a gateway stored a message whose replier is alive and slow: that one's answer is sent.
+func TestAnsweredWhileStored(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", timeout: 20s}}\n", store.Config{}, nil)
+	msg := text("a")
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_, _ = s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
+	}()
+	for s.called("a") == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	close(s.gate("a"))
+	s.state(t, msg, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) || s.called("a") != 1 {
+		t.Errorf("sent %q, asked %d times", got, s.called("a"))
+	}
+}
+
+// TestPushOrder: a user's answers follow in the order of the messages; another user does not wait for them.
+func TestPushOrder(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	first, second, other := text("first"), text("second"), text("other")
+	other.FromUserName = "oOther"
+	for _, msg := range []*wechatv1.Message{first, second, other} {
+		s.expect(t, msg, deferred)
+	}
+	close(s.gate("second"))
+	close(s.gate("other"))
+	s.state(t, other, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: other"}, got) {
+		t.Errorf("sent %q", got)
+	}
+	close(s.gate("first"))
+	s.state(t, second, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: other", "re: first", "re: second"}, got) {
+		t.Errorf("sent %q", got)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
