@@ -36,12 +36,22 @@ func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 	return s.bucket(ctx, name, life, storage)
 }
 
+// brief returns name and storage of what matters for seconds. Servers of a cluster may all restart and know nothing of
+// what was in their memory, while we go on.
+func (s *Store) brief(name string) (string, jetstream.StorageType) {
+	if s.Shared() {
+		return "shared_" + name, jetstream.FileStorage
+	}
+	return name, jetstream.MemoryStorage
+}
+
 // openLocks opens the locks, once.
 func (s *Store) openLocks() (err error) {
 	if s.locks == nil {
 		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 		defer cancel()
-		s.locks, err = s.bucket(ctx, "locks", s.lockLife, jetstream.MemoryStorage)
+		name, storage := s.brief("locks")
+		s.locks, err = s.bucket(ctx, name, s.lockLife, storage)
 	}
 	return err
 }

@@ -65,6 +65,8 @@ type Store struct {
 	lockLife time.Duration
 	patience time.Duration // openTimeout
 
+	reconnected bell
+
 	mu      sync.Mutex      // between the end of ctx and the beginning of a maker
 	ctx     context.Context // ends with the store
 	stop    context.CancelFunc
@@ -107,6 +109,7 @@ func (s *Store) open(cfg Config) error {
 			return fmt.Errorf("the store in this process: %w", err)
 		}
 	}
+	s.conn.SetReconnectHandler(func(*nats.Conn) { s.reconnected.ring() })
 	if s.js, err = jetstream.New(s.conn); err != nil {
 		return err
 	}

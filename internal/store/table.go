@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,9 +26,10 @@ func (s *Store) Table(ctx context.Context, name string, life time.Duration) (*Ta
 	return s.table(ctx, name, life, storage)
 }
 
-// Signs opens a table in the servers' memory: for what is put again and again.
+// Signs opens a table for what is put again and again, and matters for seconds.
 func (s *Store) Signs(ctx context.Context, name string, life time.Duration) (*Table, error) {
-	return s.table(ctx, name, life, jetstream.MemoryStorage)
+	name, storage := s.brief(name)
+	return s.table(ctx, name, life, storage)
 }
 
 func (s *Store) table(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Table, error) {
@@ -95,22 +97,62 @@ type Record struct {
 // tells of all of them anew; loaded is called each time.
 func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) {
 	for ctx.Err() == nil {
-		watcher, err := t.bucket.kv.WatchAll(ctx)
-		if err == nil {
-			for entry := range watcher.Updates() {
-				switch {
-				case entry == nil:
-					loaded()
-				case entry.Operation() == jetstream.KeyValuePut:
-					changed(Record{entry.Key(), entry.Value(), entry.Revision()})
-				default:
-					changed(Record{entry.Key(), nil, entry.Revision()})
-				}
-			}
-		}
+		t.watch(ctx, changed, loaded)
 		select {
 		case <-ctx.Done():
 		case <-time.After(lookForCluster):
 		}
+	}
+}
+
+// watch is Watch while the connection lasts: what was being told before it broke would come again after long only.
+func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) {
+	reconnected := t.bucket.store.reconnected.next()
+	watcher, err := t.bucket.kv.WatchAll(ctx)
+	if err != nil {
+		return
+	}
+	defer func() { _ = watcher.Stop() }()
+	for {
+		select {
+		case entry, more := <-watcher.Updates():
+			switch {
+			case !more:
+				return
+			case entry == nil:
+				loaded()
+			case entry.Operation() == jetstream.KeyValuePut:
+				changed(Record{entry.Key(), entry.Value(), entry.Revision()})
+			default:
+				changed(Record{entry.Key(), nil, entry.Revision()})
+			}
+		case <-reconnected:
+			return
+		}
+	}
+}
+
+// bell wakes all who wait for its next ring. The zero bell is ready.
+type bell struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// next returns what is closed at the next ring.
+func (b *bell) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch == nil {
+		b.ch = make(chan struct{})
+	}
+	return b.ch
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ch != nil {
+		close(b.ch)
+		b.ch = nil
 	}
 }
