@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -11,8 +12,17 @@ import (
 
 // nameserver is a DNS server of names that have several addresses, which /etc/hosts and 127.0.0.1 can't give.
 type nameserver struct {
-	addr  string                  // of UDP
+	addr string // of UDP
+
+	mu    sync.Mutex
 	names map[string][]netip.Addr // IPv4, by name with a dot behind
+}
+
+// set changes the addresses of a name.
+func (s *nameserver) set(name string, addrs ...netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[name] = addrs
 }
 
 // startNameserver serves names until the test ends.
@@ -55,7 +65,9 @@ func (s *nameserver) answer(packet []byte) []byte {
 	if err != nil {
 		return nil
 	}
+	s.mu.Lock()
 	addrs, known := s.names[strings.ToLower(question.Name.String())]
+	s.mu.Unlock()
 	reply := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: header.ID, Response: true, Authoritative: true, RecursionDesired: header.RecursionDesired},
 		Questions: []dnsmessage.Question{question},

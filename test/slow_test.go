@@ -130,12 +130,13 @@ func TestDevSlow(t *testing.T) {
 }
 
 // scaled starts the roles apart, on a NATS server, without repliers.
-func scaled(t *testing.T, api, nats string) (gateway *process, replier func(bot string, more ...string) *process) {
+func scaled(t *testing.T, api, nats string, more ...string) (gateway *process, replier func(bot string, more ...string) *process) {
 	t.Helper()
 	oauth := start(t, env(append(accountEnv, "WECHAT_API_URL="+api, "WXGATE_NATS="+nats)...), "oauthsvc")
 	addr := freeAddr(t)
-	gateway = start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WXGATE_NATS="+nats, "WXGATE_REPLY_TIMEOUT=700ms",
-		"WXGATE_REPLIER=passthrough:///"+addr, "WXGATE_OAUTH=passthrough:///"+oauth.addr("oauth-listen"))...), "gateway")
+	settings := append(accountEnv, "WECHAT_MODE=safe", "WXGATE_NATS="+nats, "WXGATE_REPLY_TIMEOUT=700ms",
+		"WXGATE_REPLIER=passthrough:///"+addr, "WXGATE_OAUTH=passthrough:///"+oauth.addr("oauth-listen"))
+	gateway = start(t, env(append(settings, more...)...), "gateway")
 	gateway.addr("listen")
 	return gateway, func(bot string, more ...string) *process {
 		return start(t, env(append([]string{"WXGATE_NATS=" + nats, "WXGATE_REPLIER_LISTEN=" + addr, "WXGATE_RULES=" + slowRules(t, bot),
@@ -176,12 +177,14 @@ func TestOutage(t *testing.T) {
 	noText(t, "hello", gateway, r)
 }
 
+func freeze(p *process) { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
+
 // TestTakeover: a replier that is killed leaves its messages to another; so does one that stands still, also when it goes
 // on, and one that stops in good order.
 func TestTakeover(t *testing.T) {
 	for name, end := range map[string]func(*process){
 		"killed":  func(p *process) { _ = p.cmd.Process.Kill() },
-		"frozen":  func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGSTOP) },
+		"frozen":  freeze,
 		"stopped": func(p *process) { _ = p.cmd.Process.Signal(syscall.SIGTERM) },
 	} {
 		t.Run(name, func(t *testing.T) {
