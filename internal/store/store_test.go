@@ -210,7 +210,7 @@ func TestBadURL(t *testing.T) {
 		"no URL":             {Config{URL: "nats://u:hunter2%zz@" + away}, odd},
 		"no host":            {Config{URL: "nats://"}, odd},
 		"one of none":        {Config{URL: "nats://" + away + ",,"}, odd},
-		"no JetStream":       {Config{URL: plain.ClientURL()}, "store: bucket locks: "},
+		"no JetStream":       {Config{URL: plain.ClientURL()}, "store: bucket shared_locks: "},
 		"both":               {Config{URL: "nats://u:hunter2@" + away, Dir: "d"}, "--data-dir and --nats are both given; "},
 	} {
 		t.Run(name, func(t *testing.T) {
