@@ -134,9 +134,9 @@ func scaled(t *testing.T, api, nats string, more ...string) (gateway *process, r
 	t.Helper()
 	oauth := start(t, env(append(accountEnv, "WECHAT_API_URL="+api, "WXGATE_NATS="+nats)...), "oauthsvc")
 	addr := freeAddr(t)
-	settings := append(accountEnv, "WECHAT_MODE=safe", "WXGATE_NATS="+nats, "WXGATE_REPLY_TIMEOUT=700ms",
-		"WXGATE_REPLIER=passthrough:///"+addr, "WXGATE_OAUTH=passthrough:///"+oauth.addr("oauth-listen"))
-	gateway = start(t, env(append(settings, more...)...), "gateway")
+	settings := slices.Concat(accountEnv, []string{"WECHAT_MODE=safe", "WXGATE_NATS=" + nats, "WXGATE_REPLY_TIMEOUT=700ms",
+		"WXGATE_REPLIER=passthrough:///" + addr, "WXGATE_OAUTH=passthrough:///" + oauth.addr("oauth-listen")}, more)
+	gateway = start(t, env(settings...), "gateway")
 	gateway.addr("listen")
 	return gateway, func(bot string, more ...string) *process {
 		return start(t, env(append([]string{"WXGATE_NATS=" + nats, "WXGATE_REPLIER_LISTEN=" + addr, "WXGATE_RULES=" + slowRules(t, bot),
