@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -131,5 +132,20 @@ func TestPanicError(t *testing.T) {
 				t.Errorf("no stack in %s", got)
 			}
 		})
+	}
+}
+
+// TestDetach: what goes on behind a request keeps its id, and neither its end nor its line.
+func TestDetach(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	ctx, line := withLine(ctx, "id-1", "peer")
+	detached := Detach(ctx)
+	cancel()
+	if detached.Err() != nil || RequestID(detached) != "id-1" {
+		t.Errorf("%v, id %q", detached.Err(), RequestID(detached))
+	}
+	LineOf(detached).Add(slog.String("late", "word"))
+	if len(line.attrs) != 0 {
+		t.Error("it writes into the request's line")
 	}
 }

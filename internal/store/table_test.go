@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+func mustTable(t *testing.T, s *Store) *Table {
+	t.Helper()
+	table, err := s.Table(t.Context(), "records", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// TestTable: a record changes only from the state that was seen, lives as long as was said, and all changes are told.
+func TestTable(t *testing.T) {
+	for name, cfg := range map[string]Config{"memory": {}, "directory": {Dir: t.TempDir()}, "cluster": {URL: cluster(t)}} {
+		t.Run(name, func(t *testing.T) {
+			table := mustTable(t, open(t, cfg))
+			ctx := t.Context()
+			first, err := table.Put(ctx, "k", []byte("1"), 0, 0)
+			if err != nil || first == 0 {
+				t.Fatalf("put: %d, %v", first, err)
+			}
+			if again, err := table.Put(ctx, "k", []byte("2"), 0, 0); again != 0 || err != nil {
+				t.Errorf("put what is there: %d, %v; want 0", again, err)
+			}
+			next, err := table.Put(ctx, "k", []byte("2"), first, 0)
+			if err != nil || next <= first {
+				t.Errorf("put: %d, %v", next, err)
+			}
+			if late, err := table.Put(ctx, "k", []byte("3"), first, 0); late != 0 || err != nil {
+				t.Errorf("put from an old state: %d, %v; want 0", late, err)
+			}
+			if value, revision, err := table.Get(ctx, "k"); string(value) != "2" || revision != next || err != nil {
+				t.Errorf("get: %q, %d, %v", value, revision, err)
+			}
+			if size, err := table.Size(ctx); size == 0 || err != nil {
+				t.Errorf("size: %d, %v", size, err)
+			}
+
+			// Who watches hears of all there is, and then of each change.
+			var mu sync.Mutex
+			heard, loads := map[string]string{}, 0
+			watching, stop := context.WithCancel(ctx)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				table.Watch(watching, func(r Record) {
+					mu.Lock()
+					defer mu.Unlock()
+					heard[r.Key] = string(r.Value)
+					if r.Value == nil {
+						heard[r.Key] = "deleted"
+					}
+				}, func() { mu.Lock(); defer mu.Unlock(); loads++ })
+			}()
+			hears := func(key, want string) {
+				t.Helper()
+				until(t, func() bool { mu.Lock(); defer mu.Unlock(); return heard[key] == want && loads > 0 })
+			}
+			hears("k", "2")
+			if err := table.Set(ctx, "k", []byte("4")); err != nil {
+				t.Fatal(err)
+			}
+			hears("k", "4")
+			if err := table.Delete(ctx, "k"); err != nil {
+				t.Fatal(err)
+			}
+			hears("k", "deleted")
+			if _, err := table.Put(ctx, "short", []byte("5"), 0, time.Second); err != nil {
+				t.Fatal(err)
+			}
+			hears("short", "5")
+			until(t, func() bool { _, revision, err := table.Get(ctx, "short"); return revision == 0 && err == nil })
+			stop()
+			<-done
+		})
+	}
+}
+
+// TestAsk: of all who are asked one yes is enough; without one the answer is no, at once where nobody is there.
+func TestAsk(t *testing.T) {
+	url := cluster(t)
+	asker, knows, other := open(t, Config{URL: url}), open(t, Config{URL: url}), open(t, Config{URL: url})
+	if asker.Ask(t.Context(), "known", []byte("a")) {
+		t.Error("nobody said yes")
+	}
+	for s, what := range map[*Store]string{knows: "a", other: "b"} {
+		if err := s.Respond("known", func(question []byte) bool { return string(question) == what }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(t, func() bool { // the servers hear of it
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return asker.Ask(ctx, "known", []byte("a")) && asker.Ask(ctx, "known", []byte("b"))
+	})
+	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if asker.Ask(soon, "known", []byte("c")) {
+		t.Error("nobody knows it")
+	}
+}
+
+// TestPatient: a store opens while its cluster is away, and is there when the cluster is.
+func TestPatient(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = lis.Close()
+	s := open(t, Config{URL: lis.Addr().String(), Patient: true})
+	if s.Connected() {
+		t.Error("connected to nothing")
+	}
+	natsServer(t, lis.Addr().(*net.TCPAddr).Port, t.TempDir())
+	until(t, s.Connected)
+	if !s.Shared() {
+		t.Error("a cluster is not shared")
+	}
+	s.mustBucket(t, time.Hour).mustPut(t, "k", "v")
+}
