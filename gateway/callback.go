@@ -164,6 +164,7 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	}
 	if said.hold && r.Context().Err() == nil && c.owed.lastAttempt(msg, q.signed()) {
 		said = c.owed.sorry(msg, "given_up")
+		c.owed.answered(msg)
 	}
 	if said.hold {
 		return response{outcome: "hold", hold: true}, nil
@@ -199,7 +200,7 @@ type said struct {
 	outcome string          // for log and metric
 	hold    bool            // WeChat is to send the message again
 	follows bool            // the answer is another, and comes by another way
-	missed  bool            // no replier answered in time
+	missed  bool            // no replier answered in time, or stored the message
 }
 
 // ask gets the replier's answer while ctx lasts.
@@ -222,7 +223,7 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message) said {
 		service.LineOf(ctx).Fail(errors.New("the replier's reply is not one that WeChat takes: " + err.Error()))
 		return c.owed.sorry(msg, "reply_refused")
 	case resp.GetHold():
-		return said{hold: true}
+		return said{hold: true, missed: resp.GetUnstored()}
 	case resp.GetGivenUp():
 		return c.owed.sorry(msg, "given_up")
 	case resp.GetDeferred():

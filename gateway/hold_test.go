@@ -15,20 +15,21 @@ import (
 // holder is a replier whose answers are never ready.
 type holder struct {
 	replierv1.UnimplementedReplierServiceServer
+	unstored bool
 }
 
-func (holder) Reply(context.Context, *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
-	return &replierv1.ReplyResponse{Hold: true}, nil
+func (h holder) Reply(context.Context, *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	return &replierv1.ReplyResponse{Hold: true, Unstored: h.unstored}, nil
 }
 
-// TestHold: where the answer is not ready WeChat gets none at all, until it hangs up: anything else would be the last
-// word to the user.
-func TestHold(t *testing.T) {
+// listen serves the holder until the test ends, and returns its address.
+func (h holder) listen(t *testing.T) string {
+	t.Helper()
 	g, err := service.ListenGRPC(service.NewEnv(slog.New(slog.DiscardHandler)), "listen", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	replierv1.RegisterReplierServiceServer(g.Server, holder{})
+	replierv1.RegisterReplierServiceServer(g.Server, h)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(ctx) }()
@@ -38,7 +39,13 @@ func TestHold(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	f := start(t, func(cfg *Config) { cfg.Replier = g.Addr().String() })
+	return g.Addr().String()
+}
+
+// TestHold: where the answer is not ready WeChat gets none at all, until it hangs up: anything else would be the last
+// word to the user.
+func TestHold(t *testing.T) {
+	f := start(t, func(cfg *Config) { cfg.Replier = holder{}.listen(t) })
 	c := own.plain("/", textXML(testText))
 	hangUp, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer stop()

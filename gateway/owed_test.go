@@ -117,6 +117,18 @@ func TestOutageStored(t *testing.T) {
 	}
 }
 
+// TestUnstored: what a replier could not store in time the gateway stores.
+func TestUnstored(t *testing.T) {
+	f := start(t, func(cfg *Config) {
+		withBacklog(t, "")(cfg)
+		cfg.Replier = holder{unstored: true}.listen(t)
+	})
+	f.post(t, own.plain("/", textXML(testText))).expect(t, 200, "success")
+	if got := f.outcomes(t); got["stored"] != 1 || len(got) != 1 {
+		t.Errorf("outcomes %v", got)
+	}
+}
+
 // TestOutageHeld: what cannot be stored WeChat is to send again; where nothing answers its last attempt either, the user
 // is told.
 func TestOutageHeld(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -31,6 +32,7 @@ const (
 // ended has the answer of a run follow, where its message was stored.
 func (s *Server) ended(msg *wechatv1.Message, r *run) {
 	if work := r.finish(); work != nil {
+		defer work.Release()
 		s.deliver(s.once.ctx, work, msg, r)
 	}
 }
@@ -50,34 +52,39 @@ func (s *Server) takeOver(ctx context.Context) {
 	}
 }
 
+const answeredInTime = "another attempt was answered in time"
+
 // slots is how many messages that were taken over may be worked on at a time: bots that come back are not run over.
 const slots = 256
 
 // resume works on a message that was taken over, in a slot.
 func (s *Server) resume(work *backlog.Work) {
 	ctx := s.once.ctx
-	free := func() { s.slots.Release(1) }
+	free := sync.OnceFunc(func() { s.slots.Release(1) })
+	defer free()
 	msg, err := work.Message()
 	if err != nil {
-		free()
 		_ = work.End(ctx, backlog.GivenUp, err.Error(), "")
+		work.Release()
 		return
 	}
 	if reply, sent := work.Reply(); reply != nil {
 		free()
 		s.follow(ctx, work, msg, reply, sent)
+		work.Release()
 		return
 	}
 	if work.AnsweredMeanwhile(ctx) {
-		free()
-		_ = work.End(ctx, backlog.Sent, "another attempt was answered in time", "")
+		_ = work.End(ctx, backlog.Sent, answeredInTime, "")
+		work.Release()
 		return
 	}
 	r, begun := s.once.adopt(ctx, msg, work, s.decider(time.Time{}, msg, true))
 	<-r.done
 	free()
-	if begun {
+	if begun { // else the run's own end looks after the message
 		s.deliver(ctx, work, msg, r)
+		work.Release()
 	}
 }
 
@@ -97,6 +104,8 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 		_ = w.End(ctx, backlog.Dropped, "the user was told that no answer comes", "")
 	case !goes:
 		_ = w.End(ctx, backlog.Sent, "it was ready while WeChat waited", "")
+	case r.doubt.Load() && w.AnsweredMeanwhile(ctx):
+		_ = w.End(ctx, backlog.Sent, answeredInTime, "")
 	case r.err != nil:
 		_ = w.End(ctx, backlog.GivenUp, "the rules failed: see the log", "")
 	case d.rule == nil && len(d.failed) > 0:

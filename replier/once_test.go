@@ -127,7 +127,7 @@ func TestHold(t *testing.T) {
 	r, calls := startCounting(t, gate)
 	msg := text("a")
 	attempt := func() *replierv1.ReplyResponse {
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"wxgate/internal/accounts"
@@ -28,7 +29,8 @@ type run struct {
 	over    bool          // nobody stores it any more
 	way     way           // by which the user hears of it
 
-	typing sync.Once // the user sees that an answer is made
+	typing sync.Once   // the user sees that an answer is made
+	doubt  atomic.Bool // WeChat was left without an answer, and may have had one from others since
 }
 
 func newRun() *run {

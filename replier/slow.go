@@ -77,23 +77,29 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 	}
 	switch slow.How {
 	case accounts.Push, accounts.Later:
-		return s.store(ctx, line, msg, r, attempt, slow)
+		return s.store(ctx, line, msg, r, slow)
 	case accounts.Drop:
 		return s.respond(line, "dropped", &replierv1.ReplyResponse{})
 	}
-	return s.hold(line, r, attempt)
+	if attempt < maxAttempts {
+		return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
+	}
+	return s.giveUp(line, r)
 }
 
-// hold leaves WeChat without an answer, so that it sends the message again, unless this was its last attempt.
-func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyResponse {
-	switch {
-	case attempt < maxAttempts:
-	case r.goes(never):
+// giveUp says that no answer will come, unless one follows already.
+func (s *Server) giveUp(line *service.Line, r *run) *replierv1.ReplyResponse {
+	if r.goes(never) {
 		return s.respond(line, "given_up", &replierv1.ReplyResponse{GivenUp: true})
-	default: // it follows
-		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true})
 	}
-	return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
+	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true})
+}
+
+// unstored answers for a message that could not be stored in time. Storing it may go on, and others may store it.
+func (s *Server) unstored(line *service.Line, r *run, err error) *replierv1.ReplyResponse {
+	line.Fail(err)
+	r.doubt.Store(true)
+	return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true, Unstored: true})
 }
 
 func (s *Server) respond(line *service.Line, outcome string, resp *replierv1.ReplyResponse) *replierv1.ReplyResponse {
@@ -103,7 +109,7 @@ func (s *Server) respond(line *service.Line, outcome string, resp *replierv1.Rep
 }
 
 // store stores the message, so that its answer follows. ctx has a little time left for that.
-func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int, slow accounts.Slow) *replierv1.ReplyResponse {
+func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, slow accounts.Slow) *replierv1.ReplyResponse {
 	storing := r.stored(func() (*backlog.Work, error) {
 		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
 		defer cancel()
@@ -116,9 +122,8 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	select {
 	case <-storing.done:
 	case <-r.done: // the answer was faster
-	case <-ctx.Done(): // it goes on; WeChat's next attempt hears of it
-		line.Fail(errors.New("the message could not be stored in time"))
-		return s.hold(line, r, attempt)
+	case <-ctx.Done():
+		return s.unstored(line, r, errNotInTime)
 	}
 	if r.ended() && r.goes(inTime) {
 		return nil
@@ -126,7 +131,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	select {
 	case <-storing.done:
 	case <-ctx.Done():
-		return s.hold(line, r, attempt)
+		return s.unstored(line, r, errNotInTime)
 	}
 	err := storing.err
 	switch {
@@ -136,13 +141,14 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 		fallthrough
 	case errors.Is(err, backlog.ErrTaken):
 		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(slow.Text)})
+	case errors.Is(err, backlog.ErrFull):
+		line.Fail(err)
+		return s.giveUp(line, r)
 	}
-	line.Fail(err)
-	if errors.Is(err, backlog.ErrFull) {
-		attempt = maxAttempts
-	}
-	return s.hold(line, r, attempt)
+	return s.unstored(line, r, err)
 }
+
+var errNotInTime = errors.New("the message could not be stored in time")
 
 // textReply returns a text as a reply; nil for none.
 func textReply(text string) *wechatv1.Reply {

@@ -172,7 +172,7 @@ func (s *slow) called(text string) int {
 // attempt asks as a gateway does for which WeChat waits a little.
 func (s *slow) attempt(t *testing.T, msg *wechatv1.Message) *replierv1.ReplyResponse {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
 	if err != nil {

@@ -78,10 +78,10 @@ func (b *Backlog) Listen() error {
 	})
 }
 
-// AnsweredMeanwhile tells whether WeChat has the answer to a message that a gateway stored: it asks all who Listen.
+// AnsweredMeanwhile tells whether WeChat has the answer to a message that was taken: it asks all who Listen.
 func (w *Work) AnsweredMeanwhile(ctx context.Context) bool {
 	question, err := json.Marshal(w.record.Key)
-	if err != nil || w.record.Takes > 1 {
+	if err != nil {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)

@@ -63,30 +63,30 @@ func TestRecent(t *testing.T) {
 	}
 }
 
-// TestStoodStill: a replica that stood still, or lost its store, does not trust what it knows, but asks the store.
+// TestStoodStill: a replica that stood still, or was cut off, does not trust what it knows, but asks the store.
 func TestStoodStill(t *testing.T) {
 	var f freshness
 	f.start = time.Now().Add(-time.Hour)
-	f.looked.Store(int64(time.Hour))
-	if f.old() {
-		t.Error("old at once")
-	}
-	f.start = f.start.Add(-stillAfter - time.Second) // a time passes in which nothing runs
 	if !f.old() {
-		t.Error("what it knew before it stood still is not old")
+		t.Error("it trusts what it knows before it heard anything")
 	}
-	f.look(true)
+	f.heard()
+	f.until.Store(0)
+	if f.old() {
+		t.Error("old although it hears its signs")
+	}
+	f.start = f.start.Add(-stillAfter - time.Second) // a time passes in which it hears none
+	if !f.old() {
+		t.Error("what it knew before is not old")
+	}
+	f.heard()
 	if !f.old() {
 		t.Error("it had no time to catch up")
 	}
 	f.start = f.start.Add(-catchUp)
-	f.looked.Store(int64(time.Since(f.start)))
+	f.last.Store(int64(time.Since(f.start)))
 	if f.old() {
 		t.Error("old for ever")
-	}
-	f.look(false)
-	if !f.old() {
-		t.Error("without its store it is not old")
 	}
 
 	url := storetest.Start(t).URL()
@@ -98,6 +98,8 @@ func TestStoodStill(t *testing.T) {
 	b.index.mu.Lock() // it did not hear of it
 	clear(b.index.byKey)
 	b.index.mu.Unlock()
+	b.fresh.heard()
+	b.fresh.until.Store(0)
 	if _, known := b.Known(t.Context(), msg); known {
 		t.Error("it asks the store although it did not stand still")
 	}

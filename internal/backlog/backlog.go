@@ -47,6 +47,7 @@ type Backlog struct {
 
 	index    index
 	replicas replicas
+	works    works
 	answered recent
 	fresh    freshness
 	kick     chan struct{} // something is there to be taken
@@ -122,10 +123,16 @@ func (b *Backlog) Serve(ctx context.Context) {
 		table.Watch(ctx, func(r store.Record) { b.saw(r.Key, r.Value, r.Revision) }, b.wake)
 	})
 	if b.store.Shared() {
-		all.Go(func() { signs.Watch(ctx, func(r store.Record) { b.replicas.saw(r.Key, r.Value != nil) }, func() {}) })
+		all.Go(func() {
+			signs.Watch(ctx, func(r store.Record) {
+				b.replicas.saw(r.Key, r.Value != nil)
+				if r.Key == b.replicas.me {
+					b.fresh.heard()
+				}
+			}, func() {})
+		})
 		all.Go(func() { b.replicas.sign(ctx, signs) })
 	}
-	all.Go(func() { b.fresh.watch(ctx, b.store.Connected) })
 	all.Go(func() { b.sweep(ctx) })
 }
 

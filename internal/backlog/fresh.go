@@ -2,6 +2,7 @@ package backlog
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -9,44 +10,40 @@ import (
 )
 
 const (
-	// lookEvery is how often a replica looks whether it stood still, or lost the store.
-	lookEvery = 200 * time.Millisecond
-	// stillAfter is how long it stood still where it did.
-	stillAfter = 2 * time.Second
+	// stillAfter is how long a replica did not hear its own signs where it stood still, or was cut off from the store.
+	stillAfter = 3 * time.Second
 	// catchUp is how long it then takes to hear of everything that it missed.
 	catchUp = 3 * time.Second
+	// lookTime is how long a look into the store may keep a message waiting, and lookPause how long there is none after
+	// one that failed.
+	lookTime  = 300 * time.Millisecond
+	lookPause = time.Second
 )
 
-// freshness tells whether what a replica knows of the records may be old: after it stood still, or was without the store.
+// freshness tells whether what a replica knows of the records may be old.
 type freshness struct {
 	start  time.Time
-	looked atomic.Int64 // since start
+	last   atomic.Int64 // when its sign came back through the store, since start
 	until  atomic.Int64 // what is known may be old until then, since start
+	paused atomic.Int64 // no look into the store until then, since start
 }
 
-// look notes that this replica runs, and whether it is connected.
-func (f *freshness) look(connected bool) {
+// heard notes that a sign of this replica came back.
+func (f *freshness) heard() {
 	now := time.Since(f.start)
-	if !connected || now-time.Duration(f.looked.Load()) > stillAfter {
+	if now-time.Duration(f.last.Load()) > stillAfter {
 		f.until.Store(int64(now + catchUp))
 	}
-	f.looked.Store(int64(now))
+	f.last.Store(int64(now))
 }
 
 func (f *freshness) old() bool {
 	now := time.Since(f.start)
-	return now < time.Duration(f.until.Load()) || now-time.Duration(f.looked.Load()) > stillAfter
-}
-
-// watch looks until ctx ends.
-func (f *freshness) watch(ctx context.Context, connected func() bool) {
-	for again := true; again; again = sleep(ctx, lookEvery) {
-		f.look(connected())
-	}
+	return now < time.Duration(f.until.Load()) || now-time.Duration(f.last.Load()) > stillAfter
 }
 
 // Known tells whether a message is stored, and what its user was told meanwhile. It costs no look into the store, unless
-// this process stood still a moment ago.
+// this replica stood still or was cut off a moment ago.
 func (b *Backlog) Known(ctx context.Context, msg *wechatv1.Message) (text string, known bool) {
 	old := b.store.Shared() && b.fresh.old()
 	if !old && b.index.empty() {
@@ -59,9 +56,21 @@ func (b *Backlog) Known(ctx context.Context, msg *wechatv1.Message) (text string
 	if r, known := b.index.find(key); known || !old {
 		return r.Text, known
 	}
-	w := &Work{b: b, id: key.ID()}
-	if w.load(ctx) != nil {
+	return b.look(ctx, key)
+}
+
+// look looks for a message in the store, which may be away.
+func (b *Backlog) look(ctx context.Context, key wechatv1.Key) (text string, known bool) {
+	now := time.Since(b.fresh.start)
+	if now < time.Duration(b.fresh.paused.Load()) {
 		return "", false
 	}
-	return w.record.Text, true
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	w := &Work{b: b, id: key.ID()}
+	err := w.load(ctx)
+	if err != nil && !errors.Is(err, ErrTaken) {
+		b.fresh.paused.Store(int64(now + lookPause))
+	}
+	return w.record.Text, err == nil
 }

@@ -142,15 +142,14 @@ func (x *index) later(u user) (e entry, changed <-chan struct{}, ok bool) {
 	return entry{}, nil, false
 }
 
-// orphans returns the messages that somebody should work on, in WeChat's order: those of whose owner is says that it is
-// not there.
-func (x *index) orphans(alive func(owner string) bool) []entry {
+// orphans returns the messages that somebody should work on and nobody attends to, in WeChat's order.
+func (x *index) orphans(attended func(*entry) bool) []entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var all []entry
 	for _, l := range x.users {
 		for _, e := range l.open {
-			if e.State != Kept && !alive(e.Owner) {
+			if e.State != Kept && !attended(e) {
 				all = append(all, *e)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,7 +16,7 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// Work is a message that this replica works on. It is for one goroutine.
+// Work is a message that this replica works on, until Release. It is for one goroutine.
 type Work struct {
 	b        *Backlog
 	id       string
@@ -41,6 +42,7 @@ func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Ti
 	}
 	r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, 1
 	w := &Work{b: b, id: key.ID()}
+	b.works.begin(w.id)
 	if err = w.put(ctx, r); errors.Is(err, ErrTaken) {
 		if err = w.load(ctx); err == nil && (w.record.State != Pending || w.record.Owner != "") {
 			err = ErrTaken
@@ -52,10 +54,43 @@ func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Ti
 		}
 	}
 	if err != nil {
-		return nil, err // not a Work without a record
+		w.Release() // it may be stored nevertheless: then it is an orphan
+		return nil, err
 	}
 	return w, nil
 }
+
+// works are the messages that this replica works on, by id, and on how many of each. The zero works is empty.
+type works struct {
+	mu  sync.Mutex
+	ids map[string]int
+}
+
+func (w *works) begin(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ids == nil {
+		w.ids = map[string]int{}
+	}
+	w.ids[id]++
+}
+
+func (w *works) end(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ids[id]--; w.ids[id] == 0 {
+		delete(w.ids, id)
+	}
+}
+
+func (w *works) has(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ids[id] > 0
+}
+
+// Release says that this replica works on the message no more. One that did not end is taken again, here or elsewhere.
+func (w *Work) Release() { w.b.works.end(w.id) }
 
 // put changes the record. Where the store is away it is tried again while ctx lasts. ErrTaken: it was changed before.
 func (w *Work) put(ctx context.Context, r Record) error {
@@ -231,7 +266,7 @@ const preferTime = 3 * time.Second
 // replica died while WeChat was given the answer end as Uncertain. The error is the context's.
 func (b *Backlog) Next(ctx context.Context) (*Work, error) {
 	for {
-		for _, e := range b.index.orphans(b.alive) {
+		for _, e := range b.index.orphans(b.attended) {
 			u := user{e.Key.Account, e.Key.From}
 			if !b.replicas.preferred(u) && time.Since(e.seen) < preferTime {
 				continue
@@ -252,12 +287,15 @@ func (b *Backlog) Next(ctx context.Context) (*Work, error) {
 	}
 }
 
-// alive tells whether the owner of a message works on it.
-func (b *Backlog) alive(owner string) bool {
-	if owner == "" || !b.store.Shared() {
-		return owner == b.replicas.me
+// attended tells whether somebody works on a message.
+func (b *Backlog) attended(e *entry) bool {
+	switch {
+	case e.Owner == b.replicas.me:
+		return b.works.has(e.id) // not where it was stored although storing it failed
+	case e.Owner == "" || !b.store.Shared():
+		return false
 	}
-	return b.replicas.alive(owner)
+	return b.replicas.alive(e.Owner)
 }
 
 // take takes a message; nil where another did, or where it ended.
@@ -265,26 +303,33 @@ func (b *Backlog) take(ctx context.Context, e *entry) *Work {
 	limited, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
+	b.works.begin(w.id)
+	if w.tryTake(limited) {
+		return w
+	}
+	w.Release()
+	return nil
+}
+
+// tryTake ends the message, or makes it this replica's; false where it ended, or is another's.
+func (w *Work) tryTake(limited context.Context) bool {
 	if w.load(limited) != nil {
-		return nil
+		return false
 	}
 	switch {
 	case w.record.State == Sending:
 		_ = w.End(limited, Uncertain, "the process ended, or lost its store, while WeChat was given the answer", "")
-		return nil
+		return false
 	case w.record.over():
 		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)
-		return nil
+		return false
 	case w.record.Takes >= maxTakes:
 		_ = w.End(limited, GivenUp, fmt.Sprintf("%d processes ended while they worked on it", maxTakes), "")
-		return nil
+		return false
 	}
 	r := w.record
-	r.Owner, r.Takes = b.replicas.me, r.Takes+1
-	if w.put(limited, r) != nil {
-		return nil
-	}
-	return w
+	r.Owner, r.Takes = w.b.replicas.me, r.Takes+1
+	return w.put(limited, r) == nil
 }
 
 // outcome is a state as logs and metrics have it.
