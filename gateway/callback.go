@@ -159,6 +159,8 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	switch {
 	case said.missed:
 		said = c.owed.settle(r.Context(), now, now.Add(c.timeout), a, msg)
+	case !said.hold && !said.follows && c.owed.stored(msg): // another attempt did, and its answer follows
+		said = saidBefore
 	case !said.hold && !said.follows:
 		c.owed.answered(msg)
 	}

@@ -50,7 +50,7 @@ func newOwed(cfg Config) *owed {
 // callback's context.
 func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, msg *wechatv1.Message) said {
 	if o.backlog != nil && o.backlog.WasAnswered(msg) {
-		return said{outcome: "repeated"}
+		return saidBefore
 	}
 	slow := o.way(a)
 	switch slow.How {
@@ -73,6 +73,14 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 		}
 	}
 	return said{hold: true}
+}
+
+// saidBefore is for an attempt whose message has its answer, or gets it, by another one.
+var saidBefore = said{outcome: "repeated"}
+
+// stored tells whether a message was stored here a moment ago.
+func (o *owed) stored(msg *wechatv1.Message) bool {
+	return o.backlog != nil && o.backlog.StoredHere(msg)
 }
 
 // answered remembers that WeChat gets the answer to a message now.

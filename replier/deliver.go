@@ -57,6 +57,10 @@ const answeredInTime = "another attempt was answered in time"
 // slots is how many messages that were taken over may be worked on at a time: bots that come back are not run over.
 const slots = 256
 
+// sends is how many messages WeChat is given at a time: of those, a process that dies leaves it uncertain whether they
+// arrived.
+const sends = 16
+
 // resume works on a message that was taken over, in a slot.
 func (s *Server) resume(work *backlog.Work) {
 	ctx := s.once.ctx
@@ -140,10 +144,19 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 			_ = w.End(noting, backlog.Expired, "", "")
 			return
 		}
-		if w.Begin(ctx, reply, len(parts), sent) != nil {
+		if s.sends.Acquire(ctx, 1) != nil {
 			return
 		}
-		switch p := s.push(ctx, msg, parts[sent]); p.state {
+		p := pushed{}
+		err := w.Begin(ctx, reply, len(parts), sent)
+		if err == nil {
+			p = s.push(ctx, msg, parts[sent])
+		}
+		s.sends.Release(1)
+		if err != nil {
+			return
+		}
+		switch p.state {
 		case backlog.Sent:
 			if sent++; sent == len(parts) {
 				_ = w.End(noting, backlog.Sent, "", "")

@@ -86,6 +86,7 @@ type Server struct {
 	account oauthv1.AccountServiceClient
 	typing  typing
 	slots   *semaphore.Weighted // for messages that were taken over
+	sends   *semaphore.Weighted // for messages that WeChat is given
 	replies *prometheus.CounterVec
 }
 
@@ -98,6 +99,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		bots:  &bots{env: cfg.Env, handlers: cfg.Handlers},
 		slots: semaphore.NewWeighted(slots),
+		sends: semaphore.NewWeighted(sends),
 		ways:  ways{usual: cfg.Slow, backlog: cfg.Backlog, pushes: cfg.OAuth != ""},
 		replies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_replies_total",

@@ -48,7 +48,8 @@ type Backlog struct {
 	index    index
 	replicas replicas
 	works    works
-	answered recent
+	answered recent // by this process
+	stored   recent // likewise
 	fresh    freshness
 	kick     chan struct{} // something is there to be taken
 	ended    *prometheus.CounterVec
@@ -60,7 +61,8 @@ func New(cfg Config) *Backlog {
 	b.index.init()
 	b.replicas.init()
 	b.answered.init()
-	b.fresh.start = time.Now()
+	b.stored.init()
+	b.fresh.init()
 	return b
 }
 
@@ -100,12 +102,21 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 		return err
 	}
 	r.Text = text
-	_, err = table.Put(ctx, key.ID(), r.encode(), 0, r.life())
+	if _, err = table.Put(ctx, key.ID(), r.encode(), 0, r.life()); err == nil {
+		b.stored.add(key)
+	}
 	return err
+}
+
+// StoredHere tells whether this process stored a message a moment ago.
+func (b *Backlog) StoredHere(msg *wechatv1.Message) bool {
+	key, ok := msg.Key()
+	return ok && b.stored.has(key)
 }
 
 // Serve watches the messages, and tells others that this replica is alive, until ctx ends. Without it nothing is taken.
 func (b *Backlog) Serve(ctx context.Context) {
+	b.fresh.live(ctx)
 	var table, signs *store.Table
 	for err := errors.New("not yet"); err != nil; {
 		limited, cancel := context.WithTimeout(ctx, openTime)
@@ -126,8 +137,11 @@ func (b *Backlog) Serve(ctx context.Context) {
 		all.Go(func() {
 			signs.Watch(ctx, func(r store.Record) {
 				b.replicas.saw(r.Key, r.Value != nil)
-				if r.Key == b.replicas.me {
-					b.fresh.heard()
+				if r.Key != b.replicas.me {
+					return
+				}
+				if b.fresh.heard(); b.fresh.isOld() {
+					go b.catchUp(ctx) // before a message needs it
 				}
 			}, func() {})
 		})
@@ -171,6 +185,9 @@ func (b *Backlog) wake() {
 
 // saw takes note of a record's change.
 func (b *Backlog) saw(id string, value []byte, revision uint64) {
+	if b.heardMark(id, value) {
+		return
+	}
 	r, ok := decodeRecord(value)
 	if !ok {
 		if value != nil {

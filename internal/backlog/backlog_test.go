@@ -128,6 +128,9 @@ func TestStoredThenTaken(t *testing.T) {
 			if text, known := b.Known(t.Context(), msg); !known || text != "wait" {
 				t.Errorf("known %t, %q", known, text)
 			}
+			if !b.StoredHere(msg) || b.StoredHere(message("oA", "other")) {
+				t.Error("it remembers another message")
+			}
 			if w := b.next(t, 300*time.Millisecond); w != nil {
 				t.Error("it was taken twice")
 			}

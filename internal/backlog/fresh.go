@@ -2,9 +2,12 @@ package backlog
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
+	"crypto/rand"
+	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -12,65 +15,144 @@ import (
 const (
 	// stillAfter is how long a replica did not hear its own signs where it stood still, or was cut off from the store.
 	stillAfter = 3 * time.Second
-	// catchUp is how long it then takes to hear of everything that it missed.
-	catchUp = 3 * time.Second
-	// lookTime is how long a look into the store may keep a message waiting, and lookPause how long there is none after
-	// one that failed.
-	lookTime  = 300 * time.Millisecond
-	lookPause = time.Second
+	// catchUpTime is how long a message may wait until the replica heard of everything that it missed then, and
+	// catchUpPause how long none waits after that took too long.
+	catchUpTime  = 2 * time.Second
+	catchUpPause = 5 * time.Second
 )
 
-// freshness tells whether what a replica knows of the records may be old.
+// marks begins the keys of marks among the records: a replica sets one, and has heard of all before when it hears of it.
+const marks = "mark-"
+
+// freshness tells whether what a replica knows of the records may be old. It is safe for concurrent use.
 type freshness struct {
-	start  time.Time
-	last   atomic.Int64 // when its sign came back through the store, since start
-	until  atomic.Int64 // what is known may be old until then, since start
-	paused atomic.Int64 // no look into the store until then, since start
+	flight singleflight.Group
+
+	mu      sync.Mutex
+	old     bool          // until a mark was heard
+	last    time.Time     // when its sign came back through the store
+	paused  time.Time     // no mark is set before
+	mark    string        // the one that was set last
+	arrived chan struct{} // closed when that is heard
+	life    context.Context
+}
+
+func (f *freshness) init() { f.old, f.last, f.life = true, time.Now(), context.Background() }
+
+// live sets when the replica ends.
+func (f *freshness) live(ctx context.Context) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.life = ctx
 }
 
 // heard notes that a sign of this replica came back.
 func (f *freshness) heard() {
-	now := time.Since(f.start)
-	if now-time.Duration(f.last.Load()) > stillAfter {
-		f.until.Store(int64(now + catchUp))
-	}
-	f.last.Store(int64(now))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.old = f.old || time.Since(f.last) > stillAfter
+	f.last = time.Now()
 }
 
-func (f *freshness) old() bool {
-	now := time.Since(f.start)
-	return now < time.Duration(f.until.Load()) || now-time.Duration(f.last.Load()) > stillAfter
+func (f *freshness) isOld() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.old || time.Since(f.last) > stillAfter
+}
+
+// next returns a mark to set, and what is closed when it is heard; "" where the last one took too long.
+func (f *freshness) next() (life context.Context, mark string, arrived <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Now().Before(f.paused) {
+		return nil, "", nil
+	}
+	f.mark, f.arrived = rand.Text(), make(chan struct{})
+	return f.life, f.mark, f.arrived
+}
+
+// hears notes a mark that came back.
+func (f *freshness) hears(mark string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mark != "" && mark == f.mark {
+		close(f.arrived)
+		f.mark, f.old, f.last = "", false, time.Now()
+	}
+}
+
+func (f *freshness) pause() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.paused = time.Now().Add(catchUpPause)
 }
 
 // Known tells whether a message is stored, and what its user was told meanwhile. It costs no look into the store, unless
-// this replica stood still or was cut off a moment ago.
+// this replica stood still or was cut off a moment ago: then it catches up first.
 func (b *Backlog) Known(ctx context.Context, msg *wechatv1.Message) (text string, known bool) {
-	old := b.store.Shared() && b.fresh.old()
-	if !old && b.index.empty() {
+	if b.store.Shared() && b.fresh.isOld() {
+		b.catchUp(ctx)
+	}
+	if b.index.empty() {
 		return "", false
 	}
 	key, ok := msg.Key()
 	if !ok {
 		return "", false
 	}
-	if r, known := b.index.find(key); known || !old {
-		return r.Text, known
-	}
-	return b.look(ctx, key)
+	r, known := b.index.find(key)
+	return r.Text, known
 }
 
-// look looks for a message in the store, which may be away.
-func (b *Backlog) look(ctx context.Context, key wechatv1.Key) (text string, known bool) {
-	now := time.Since(b.fresh.start)
-	if now < time.Duration(b.fresh.paused.Load()) {
-		return "", false
+// catchUp waits until this replica heard of all that is stored by now, for no more than half of what ctx leaves.
+func (b *Backlog) catchUp(ctx context.Context) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	done := b.fresh.flight.DoChan("", func() (any, error) {
+		b.setMark()
+		return nil, nil
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// setMark sets a mark and waits until it is heard.
+func (b *Backlog) setMark() {
+	if !b.store.Connected() {
+		return
+	}
+	ctx, mark, arrived := b.fresh.next()
+	if mark == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUpTime)
 	defer cancel()
-	w := &Work{b: b, id: key.ID()}
-	err := w.load(ctx)
-	if err != nil && !errors.Is(err, ErrTaken) {
-		b.fresh.paused.Store(int64(now + lookPause))
+	table, err := b.table(ctx)
+	if err == nil {
+		err = table.Set(ctx, marks+b.replicas.me, []byte(mark))
 	}
-	return w.record.Text, err == nil
+	if err == nil {
+		select {
+		case <-arrived:
+			return
+		case <-ctx.Done():
+		}
+	}
+	b.fresh.pause()
+}
+
+// heardMark takes note of a record that is a mark; false where it is none.
+func (b *Backlog) heardMark(id string, value []byte) bool {
+	if !strings.HasPrefix(id, marks) {
+		return false
+	}
+	if id == marks+b.replicas.me {
+		b.fresh.hears(string(value))
+	}
+	return true
 }
