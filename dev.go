@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -114,7 +115,8 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	return service.Run(ctx, env.Ready, fake)
 }
 
-// fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up.
+// fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up, in
+// compat mode where the flags have none.
 func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
 	if f.Token == "" {
 		return fakewechat.Account{
@@ -123,7 +125,7 @@ func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
 			Token:      "wxgatedev",
 			AESKey:     "wxgateDevelopmentKeyOfTheFakeWeChat01234567",
 			OriginalID: originalID,
-			Mode:       fakewechat.Mode(gateway.Compat),
+			Mode:       fakewechat.Mode(cmp.Or(f.Mode, string(gateway.Compat))),
 		}
 	}
 	return fakewechat.Account{

@@ -42,6 +42,12 @@ type Account struct {
 	Mode             Mode
 }
 
+// Validate tells what is wrong with the account's mode, or with the key and the AppID that it needs.
+func (a *Account) Validate() error {
+	_, _, err := a.cipher()
+	return err
+}
+
 // cipher returns the account's mode, never the empty one, and its cipher, nil in plain mode.
 func (a *Account) cipher() (Mode, *wechat.Cipher, error) {
 	mode := a.Mode
