@@ -110,7 +110,7 @@ func textReply(c got, content string) string {
 		"<MsgType>text</MsgType><Content><![CDATA[" + content + "]]></Content></xml>"
 }
 
-func TestGood(t *testing.T) {
+func TestLoad(t *testing.T) {
 	for _, mode := range []fakewechat.Mode{fakewechat.Plain, fakewechat.Compat, fakewechat.Safe} {
 		t.Run(string(mode), func(t *testing.T) {
 			var mu sync.Mutex
@@ -169,7 +169,7 @@ func TestGood(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestLoadFailures(t *testing.T) {
 	serve := func(h http.HandlerFunc) func(*testing.T) string {
 		return func(t *testing.T) string {
 			srv := httptest.NewServer(h)
@@ -264,7 +264,7 @@ func wait(ctx context.Context, d time.Duration) error {
 }
 
 // A gateway that stands still from 1 s to 2 s costs the messages that are due then, however few requests may be in flight.
-func TestStall(t *testing.T) {
+func TestLoadStall(t *testing.T) {
 	for _, inFlight := range []int{5, 1000} {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
@@ -308,7 +308,7 @@ func TestStall(t *testing.T) {
 }
 
 // The same over a real connection, where a busy machine makes latencies longer but not shorter.
-func TestStallOnTheNetwork(t *testing.T) {
+func TestLoadStallOnTheNetwork(t *testing.T) {
 	release := make(chan struct{})
 	time.AfterFunc(time.Second, func() { close(release) })
 	srv := gateway(t, testAccount(fakewechat.Plain), func(c got) string {
@@ -324,7 +324,7 @@ func TestStallOnTheNetwork(t *testing.T) {
 	}
 }
 
-func TestNeverAnswered(t *testing.T) {
+func TestLoadNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("http://gateway.test/")
 		cfg.Rate, cfg.Duration, cfg.InFlight = 10, 2*time.Second, 15
@@ -347,7 +347,7 @@ func TestNeverAnswered(t *testing.T) {
 	})
 }
 
-func TestNotSent(t *testing.T) {
+func TestLoadNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("http://gateway.test/")
 		cfg.Rate, cfg.Duration, cfg.InFlight = 10, time.Second, 2
@@ -367,7 +367,7 @@ func TestNotSent(t *testing.T) {
 	})
 }
 
-func TestInterrupted(t *testing.T) {
+func TestLoadInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("http://gateway.test/")
 		cfg.Duration = time.Hour

@@ -96,7 +96,10 @@ func newPlot(title, xLabel string, s scale) *plot {
 // x returns where a share of the axis from left to right is.
 func (p *plot) x(share float64) float64 { return p.Left + share*(p.Right-p.Left) }
 
-// draw adds a line through points, two numbers each.
+// labelHeight keeps the names of lines from covering each other.
+const labelHeight = 14
+
+// draw adds a line through points, two numbers each, that ends below the lines before.
 func (p *plot) draw(class, name string, points [][2]float64) {
 	if len(points) == 0 {
 		return
@@ -106,6 +109,9 @@ func (p *plot) draw(class, name string, points [][2]float64) {
 		fmt.Fprintf(&b, "%.1f,%.1f ", at[0], at[1])
 	}
 	end := points[len(points)-1]
+	if n := len(p.Lines); n > 0 {
+		end[1] = max(end[1], p.Lines[n-1].EndY+labelHeight)
+	}
 	p.Lines = append(p.Lines, line{class, name, strings.TrimSpace(b.String()), end[0], end[1]})
 }
 
