@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // loadReport is what these tests read of the JSON of "wxgate load".
@@ -111,10 +110,7 @@ func TestLoadInterrupted(t *testing.T) {
 	gateway := start(t, env(accountEnv...), "serve")
 	asJSON := filepath.Join(t.TempDir(), "a.json")
 	p := start(t, accountEnv, "load", "--rate", "50", "--duration", "1h", "--json", asJSON, "http://"+gateway.addr("listen")+"/")
-	deadline := time.Now().Add(patience)
-	for !strings.Contains(p.logged(), "1/3600 s: ") && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
+	waitFor(t, "a line of progress", func() bool { return strings.Contains(p.logged(), "1/3600 s: ") })
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d\n%s%s", code, p.stdout.String(), p.logged())
 	}
