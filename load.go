@@ -21,7 +21,7 @@ type loadCmd struct {
 	Mix        string        `name:"mix" default:"text=80,event=20" help:"Kinds of message and their shares."`
 	Duplicates float64       `name:"duplicates" default:"0" placeholder:"PERCENT" help:"Percent of the messages that are sent twice at once, as WeChat does at times."`
 	Echo       bool          `name:"echo" help:"A text that answers a text must be the same, as by the built-in rules."`
-	InFlight   int           `name:"in-flight" default:"10000" help:"The most requests at a time; what has to wait 5s for others has failed."`
+	InFlight   int           `name:"in-flight" default:"4000" help:"The most requests at a time; what has to wait 5s for others has failed."`
 	To         string        `name:"to" placeholder:"GH_ID" help:"The account's original id."`
 	TestHosts  []string      `name:"test-hosts" placeholder:"HOST,…" help:"Hosts that are yours to load, besides this machine and names that end with .test."`
 	Anywhere   bool          `name:"anywhere" help:"Load any host. It is an attack where nobody asked for it."`

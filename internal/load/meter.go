@@ -3,8 +3,10 @@ package load
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -120,7 +122,7 @@ func (m *meter) fail(o outcome) {
 		m.failures[o.failure] = f
 	}
 	f.Count++
-	if detail := clip(o.detail); len(f.Details) < maxDetails && detail != "" && !slices.Contains(f.Details, detail) {
+	if detail := clip(oneLine(o.detail)); len(f.Details) < maxDetails && detail != "" && !slices.Contains(f.Details, detail) {
 		f.Details = append(f.Details, detail)
 	}
 }
@@ -135,6 +137,16 @@ func clip(s string) string {
 		end--
 	}
 	return s[:end] + "…"
+}
+
+// oneLine keeps what others wrote from steering a terminal, columns or a page.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // Progress is how far a run is.

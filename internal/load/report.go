@@ -12,7 +12,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -211,20 +210,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, f := range r.Failures {
 		fmt.Fprintf(t, "  %s\t%d\n", f.Kind, f.Count)
 		for _, detail := range f.Details {
-			fmt.Fprintf(t, "\t%s\n", oneLine(detail))
+			fmt.Fprintf(t, "\t%s\n", detail)
 		}
 	}
 	return t.Flush()
-}
-
-// oneLine keeps what others wrote from steering the terminal or the columns.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s)
 }
 
 // WriteJSON writes the report for programs.

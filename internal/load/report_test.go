@@ -166,7 +166,6 @@ func TestHTML(t *testing.T) {
 		return b.Bytes()
 	}
 	r := filled(t)
-	r.Failures[0].Details[0] = strings.ReplaceAll(hostile, "\x1b", "") // which XML cannot hold
 	r.URL = `http://127.0.0.1/"><img onerror="x">`
 	b := page(r)
 	elements, attributes, text := wellFormed(t, b)
