@@ -74,8 +74,8 @@ func progressLine(w *os.File) (write func(load.Progress), end func()) {
 		if width, _, err := term.GetSize(int(w.Fd())); err == nil && width > 0 {
 			line = line[:min(len(line), width-1)] // a second line would stay
 		}
-		fmt.Fprint(w, clear, line)
-	}, func() { fmt.Fprint(w, clear) }
+		fmt.Fprintf(w, "%s%s", clear, line)
+	}, func() { fmt.Fprintf(w, "%s", clear) }
 }
 
 // reportFile is a file that is written at the end of a run, and must not fail only then. A nil one is none.

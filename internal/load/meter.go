@@ -36,7 +36,8 @@ type meter struct {
 	windows  []window      // by the time at which messages were due
 	last     time.Duration // when the last answer came, from the beginning
 
-	recent *hdrhistogram.Histogram // since the last second
+	recent        *hdrhistogram.Histogram // since the last second
+	recentAnswers int64
 }
 
 // window is a stretch of the run.
@@ -111,6 +112,7 @@ func (m *meter) record(due, latency time.Duration, o outcome) {
 	}
 	if o.failure != timeout && o.failure != notSent {
 		m.last = max(m.last, due+latency)
+		m.recentAnswers++
 	}
 }
 
@@ -155,7 +157,7 @@ type Progress struct {
 	Messages, Failed  int64 // of which is known what came, duplicates too
 	InFlight          int
 	Answers           int64         // in the last second
-	P50, P99, Max     time.Duration // latencies in the last second; 0 where no answer came
+	P50, P99, Max     time.Duration // latencies in the last second, 0 where there are none
 }
 
 // String is a line for a person; the latencies are the last second's.
@@ -172,8 +174,9 @@ func (m *meter) progress() Progress {
 	at := func(percent float64) time.Duration {
 		return time.Duration(m.recent.ValueAtQuantile(percent)) * time.Microsecond
 	}
-	p := Progress{Messages: m.messages, Failed: m.failed, Answers: m.recent.TotalCount(), P50: at(50), P99: at(99), Max: at(100)}
+	p := Progress{Messages: m.messages, Failed: m.failed, Answers: m.recentAnswers, P50: at(50), P99: at(99), Max: at(100)}
 	m.recent.Reset()
+	m.recentAnswers = 0
 	return p
 }
 
