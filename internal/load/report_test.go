@@ -221,3 +221,17 @@ func TestProgressString(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// Each line of progress has its own second.
+func TestProgress(t *testing.T) {
+	m := newMeter(time.Second, 100)
+	m.record(0, 20*time.Millisecond, outcome{answer: "text"})
+	m.record(0, 5*time.Second, outcome{failure: timeout})
+	p := m.progress()
+	if p.Messages != 2 || p.Failed != 1 || p.Answers != 1 || p.P50.Round(time.Millisecond) != 20*time.Millisecond || p.Max < 4900*time.Millisecond {
+		t.Errorf("got %+v", p)
+	}
+	if diff := cmp.Diff(Progress{Messages: 2, Failed: 1}, m.progress()); diff != "" {
+		t.Errorf("the next second (-want +got):\n%s", diff)
+	}
+}
