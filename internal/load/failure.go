@@ -34,7 +34,7 @@ type outcome struct {
 // judge tells what came of a message that was sent.
 func (m *message) judge(r *fakewechat.Result, err error, latency time.Duration) outcome {
 	if err != nil {
-		return outcome{failure: failureOf(err), detail: err.Error()}
+		return failed(err)
 	}
 	answer, content := "success", ""
 	for _, f := range r.Fields {
@@ -49,7 +49,7 @@ func (m *message) judge(r *fakewechat.Result, err error, latency time.Duration) 
 	case r.Status != http.StatusOK:
 		return outcome{failure: fmt.Sprintf("status %d", r.Status), detail: http.StatusText(r.Status)}
 	case r.Took > patience:
-		return outcome{failure: timeout, detail: strings.Join(r.Refused, "; ")}
+		return outcome{failure: timeout, detail: noAnswer}
 	case len(r.Refused) > 0:
 		return outcome{failure: badAnswer, detail: strings.Join(r.Refused, "; ")}
 	case m.echo && answer == "text" && content != m.mark:
@@ -57,28 +57,35 @@ func (m *message) judge(r *fakewechat.Result, err error, latency time.Duration) 
 	case m.foreign(content):
 		return outcome{failure: wrongAnswer, detail: fmt.Sprintf("the answer to %q is another's: %q", m.mark, content)}
 	case latency > patience:
-		return outcome{failure: late, detail: fmt.Sprintf("the answer came %.1f s after the message was due", latency.Seconds()), answer: answer}
+		return outcome{failure: late, detail: "the answer came over 5 s after the message was due", answer: answer}
 	}
 	return outcome{answer: answer}
 }
 
-// failureOf returns the kind of an error of fakewechat's.
-func failureOf(err error) string {
-	dial, _ := errors.AsType[*net.OpError](err)
+// noAnswer is all that is to be said of a timeout.
+const noAnswer = "no answer within 5 s after the message was sent"
+
+// failed returns what an error of fakewechat's means. Its words have no port and no time, which every message has its own of.
+func failed(err error) outcome {
+	network, _ := errors.AsType[*net.OpError](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
 	slow, _ := errors.AsType[interface {
 		error
 		Timeout() bool
 	}](err)
+	detail := err.Error()
+	if network != nil {
+		detail = network.Err.Error()
+	}
 	switch {
 	case slow != nil && slow.Timeout():
-		return timeout
+		return outcome{failure: timeout, detail: noAnswer}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return refused
-	case unknown, dial != nil && dial.Op == "dial":
-		return noConnection
+		return outcome{failure: refused, detail: detail}
+	case unknown, network != nil && network.Op == "dial":
+		return outcome{failure: noConnection, detail: detail}
 	}
-	return broken
+	return outcome{failure: broken, detail: detail}
 }
 
 // timed tells whether a failure, or none, is that of an answer or of one that was waited for in vain: its time counts

@@ -357,7 +357,7 @@ func TestLoadNotSent(t *testing.T) {
 		r := runLoad(t, cfg)
 		// Two at a time: at 0 s, and at 4 s those that were due at 0.2 s and 0.3 s, which get their answers late. The other
 		// six are given up 5 s after they were due.
-		want := []Failure{{notSent, 6, []string{"2 requests were in flight for 5 s"}}, {late, 2, []string{"the answer came 7.8 s after the message was due"}}}
+		want := []Failure{{notSent, 6, []string{"2 requests were in flight for 5 s"}}, {late, 2, []string{"the answer came over 5 s after the message was due"}}}
 		if diff := cmp.Diff(want, r.Failures); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
@@ -502,23 +502,23 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-func TestFailureOf(t *testing.T) {
+func TestFailed(t *testing.T) {
 	dial := func(err error) error { return fmt.Errorf("send: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err}) }
 	for _, c := range []struct {
 		err  error
-		want string
+		want outcome
 	}{
-		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), refused},
-		{dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), noConnection},
-		{dial(&net.DNSError{Err: "no such host", Name: "gateway.test", IsNotFound: true}), noConnection},
-		{dial(os.NewSyscallError("socket", syscall.EMFILE)), noConnection},
-		{dial(os.ErrDeadlineExceeded), timeout},
-		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, broken},
-		{context.DeadlineExceeded, timeout},
-		{errors.New("malformed HTTP response"), broken},
+		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), outcome{failure: refused, detail: "connect: connection refused"}},
+		{dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), outcome{failure: noConnection, detail: "connect: no route to host"}},
+		{dial(&net.DNSError{Err: "no such host", Name: "gateway.test", IsNotFound: true}), outcome{failure: noConnection, detail: "lookup gateway.test: no such host"}},
+		{dial(os.NewSyscallError("socket", syscall.EMFILE)), outcome{failure: noConnection, detail: "socket: too many open files"}},
+		{dial(os.ErrDeadlineExceeded), outcome{failure: timeout, detail: noAnswer}},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, outcome{failure: broken, detail: "read: connection reset by peer"}},
+		{context.DeadlineExceeded, outcome{failure: timeout, detail: noAnswer}},
+		{errors.New("malformed HTTP response"), outcome{failure: broken, detail: "malformed HTTP response"}},
 	} {
-		if got := failureOf(c.err); got != c.want {
-			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		if got := failed(c.err); got != c.want {
+			t.Errorf("%v: %+v, want %+v", c.err, got, c.want)
 		}
 	}
 }
