@@ -42,10 +42,10 @@ type Account struct {
 	Mode             Mode
 }
 
-// Validate tells what is wrong with the account's mode, or with the key and the AppID that it needs.
-func (a *Account) Validate() error {
-	_, _, err := a.cipher()
-	return err
+// Validate returns the account's mode, never the empty one, or what is wrong with it or with the key and AppID it needs.
+func (a *Account) Validate() (Mode, error) {
+	mode, _, err := a.cipher()
+	return mode, err
 }
 
 // cipher returns the account's mode, never the empty one, and its cipher, nil in plain mode.

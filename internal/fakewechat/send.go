@@ -52,13 +52,51 @@ type request struct{ to, from, msgType, event, menuItem string }
 
 // Send signs a callback's plain XML, seals it as the account's mode wants, posts it once, and judges the answer.
 // The error tells that there is no answer to judge: the gateway was not reached or took more than 5 s, the callback is
-// no XML, the account's key is none. Who sends many callbacks makes a Line for them.
+// no XML, the account's key is none.
 func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
-	l, err := s.Line()
+	req, err := readRequest(callback)
 	if err != nil {
 		return nil, err
 	}
-	return l.Send(ctx, callback)
+	mode, cipher, err := s.Account.cipher()
+	if err != nil {
+		return nil, err
+	}
+	query, timestamp, nonce := s.sign()
+	if req.from != "" {
+		query += "&openid=" + url.QueryEscape(req.from)
+	}
+	body := callback
+	if cipher != nil {
+		sealed := cipher.Seal(callback)
+		query += "&encrypt_type=aes&msg_signature=" + wechat.Signature(s.Account.Token, timestamp, nonce, sealed)
+		body = envelope(mode, callback, req.to, sealed)
+	}
+	if s.Platform != nil {
+		s.Platform.told(req, callback) // before the gateway hears of it, as it may answer at once
+	}
+	if s.PlatformURL != "" {
+		s.tell(ctx, callback)
+	}
+	status, answer, took, err := s.do(ctx, http.MethodPost, query, body)
+	if err != nil {
+		return nil, fmt.Errorf("send: %w", err)
+	}
+	j := &judge{account: &s.Account, mode: mode, cipher: cipher, request: req}
+	if took > patience {
+		j.refuse("the answer took %.1f s; WeChat hangs up after 5 s", took.Seconds())
+	}
+	r := &Result{Status: status, Took: took, Body: answer[:min(len(answer), maxAnswer)]}
+	switch {
+	case status != http.StatusOK:
+		j.refuse("the status is %d, not 200", status)
+	case len(answer) > maxAnswer:
+		j.refuse("the answer is longer than 1 MiB")
+	default:
+		r.XML = j.body(answer)
+	}
+	r.Fields, r.Refused = j.fields, j.refused
+	return r, nil
 }
 
 // toldPath is where a Platform is told of callbacks that others send.
@@ -124,24 +162,10 @@ func (s *Sender) sign() (query, timestamp, nonce string) {
 
 // do makes one HTTP call; answer has a byte more than maxAnswer where it was cut. The error never shows the query.
 func (s *Sender) do(ctx context.Context, method, query string, body []byte) (status int, answer []byte, took time.Duration, err error) {
-	u, err := s.target()
-	if err != nil {
-		return 0, nil, 0, err
-	}
-	return call(ctx, s.client(), *u, method, query, body)
-}
-
-// target returns the URL.
-func (s *Sender) target() (*url.URL, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
+		return 0, nil, 0, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
 	}
-	return u, nil
-}
-
-// call makes the call of Sender.do.
-func call(ctx context.Context, client *http.Client, u url.URL, method, query string, body []byte) (status int, answer []byte, took time.Duration, err error) {
 	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query, "&")
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -154,7 +178,7 @@ func call(ctx context.Context, client *http.Client, u url.URL, method, query str
 		r.Header.Set("Content-Type", "text/xml")
 	}
 	began := time.Now()
-	resp, err := client.Do(r)
+	resp, err := s.client().Do(r)
 	if err == nil {
 		defer func() { _ = resp.Body.Close() }()
 		status = resp.StatusCode

@@ -22,7 +22,7 @@ func BenchmarkMessage(b *testing.B) {
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
 				m := g.writer.next(n, g.began)
-				r, err := g.line.Send(b.Context(), m.callback)
+				r, err := g.sender.Send(b.Context(), m.callback)
 				g.meter.record(0, time.Since(g.began), m.judge(r, err, 0))
 			}
 			b.StopTimer()

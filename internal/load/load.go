@@ -65,7 +65,7 @@ func (c Config) Validate() error {
 	if c.Duration <= 0 || c.Duration > maxDuration {
 		errs = append(errs, fmt.Errorf("--duration: %s; expected more than 0s and at most %s", c.Duration, maxDuration))
 	}
-	if err := c.Account.Validate(); err != nil {
+	if _, err := c.Account.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("--mode, --aes-key, --app-id: %w", err))
 	}
 	return errors.Join(errs...)
@@ -75,7 +75,8 @@ func (c Config) Validate() error {
 type Generator struct {
 	cfg     Config
 	writer  *writer
-	line    *fakewechat.Line
+	sender  fakewechat.Sender
+	mode    fakewechat.Mode
 	client  *http.Client
 	meter   *meter
 	slots   chan struct{} // one for each request in flight
@@ -95,14 +96,15 @@ func New(cfg Config) (*Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := newClient(cfg)
-	line, err := (&fakewechat.Sender{URL: cfg.URL, Account: cfg.Account, Client: client}).Line()
+	mode, err := cfg.Account.Validate()
 	if err != nil {
 		return nil, err
 	}
+	client := newClient(cfg)
 	return &Generator{
-		cfg: cfg, writer: newWriter(cfg, mix), line: line, client: client,
-		meter: newMeter(cfg.Duration, cfg.Rate), slots: make(chan struct{}, cfg.InFlight),
+		cfg: cfg, writer: newWriter(cfg, mix), client: client, mode: mode,
+		sender: fakewechat.Sender{URL: cfg.URL, Account: cfg.Account, Client: client},
+		meter:  newMeter(cfg.Duration, cfg.Rate), slots: make(chan struct{}, cfg.InFlight),
 	}, nil
 }
 
@@ -197,7 +199,7 @@ func (g *Generator) launch(ctx, sending context.Context, m *message) bool {
 	}
 	g.flying.Go(func() {
 		defer func() { <-g.slots }()
-		r, err := g.line.Send(sending, m.callback)
+		r, err := g.sender.Send(sending, m.callback)
 		latency := time.Since(m.due)
 		g.meter.record(m.due.Sub(g.began), latency, m.judge(r, err, latency))
 	})

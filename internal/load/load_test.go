@@ -2,6 +2,7 @@ package load
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -158,5 +159,26 @@ func TestLoad(t *testing.T) {
 				t.Errorf("latency %+v, throughput %v", l, r.Throughput)
 			}
 		})
+	}
+}
+
+// Connections are used again: one is enough for one request at a time.
+func TestLoadKeepsConnections(t *testing.T) {
+	var connections atomic.Int64
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "success") }))
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	cfg := config(srv.URL)
+	cfg.InFlight, cfg.Duration = 1, 200*time.Millisecond
+	if r := runLoad(t, cfg); r.Accepted != 40 {
+		t.Errorf("report %+v", r)
+	}
+	if connections.Load() != 1 {
+		t.Errorf("%d connections, want 1", connections.Load())
 	}
 }

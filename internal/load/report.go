@@ -86,7 +86,7 @@ func (g *Generator) report(period time.Duration, interrupted bool) *Report {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := &Report{
-		URL: withoutQuery(g.cfg.URL), Mode: string(g.line.Mode()), Rate: g.cfg.Rate, Seconds: period.Seconds(), Users: g.cfg.Users,
+		URL: withoutQuery(g.cfg.URL), Mode: string(g.mode), Rate: g.cfg.Rate, Seconds: period.Seconds(), Users: g.cfg.Users,
 		Mix: g.writer.mix.String(), Began: g.began, Interrupted: interrupted,
 		Messages: m.messages, Duplicates: g.duplicates, Accepted: m.messages - m.failed, Failed: m.failed, Late: m.late,
 		Answers: m.answers, Failures: []Failure{}, Latency: latencyOf(m.latency), Behind: latencyOf(m.behind),
