@@ -117,13 +117,17 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 // fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up.
 func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
 	if f.Token == "" {
+		mode := gateway.Compat
+		if f.Mode != "" {
+			mode = gateway.Mode(f.Mode)
+		}
 		return fakewechat.Account{
 			AppID:      "wx0123456789abcdef",
 			AppSecret:  "0123456789abcdef0123456789abcdef",
 			Token:      "wxgatedev",
 			AESKey:     "wxgateDevelopmentKeyOfTheFakeWeChat01234567",
 			OriginalID: originalID,
-			Mode:       fakewechat.Mode(gateway.Compat),
+			Mode:       fakewechat.Mode(mode),
 		}
 	}
 	return fakewechat.Account{

@@ -30,6 +30,7 @@ type commands struct {
 	Oauthsvc   oauthsvcCmd   `cmd:"" help:"Run the oauth service alone."`
 	Fakewechat fakewechatCmd `cmd:"" help:"Run the fake WeChat platform alone. Not for production."`
 	Send       sendCmd       `cmd:"" help:"Send one signed callback to a gateway, as WeChat would, and show the reply."`
+	Load       loadCmd       `cmd:"" help:"Send signed callbacks of many users to a gateway at a steady rate, and report latencies and failures."`
 	Decode     decodeCmd     `cmd:"" help:"Read one callback body on stdin, print the message as JSON."`
 	Rules      struct {
 		Check  checkCmd  `cmd:"" help:"Check rules files, and run the expectations in them."`

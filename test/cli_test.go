@@ -61,6 +61,10 @@ func TestWrongStart(t *testing.T) {
 		{"unknown kind", nil, "send telegram", []string{`unknown kind "telegram"; kinds: text, image`}},
 		{"negative number", nil, "send location -33.86 151.21", []string{"behind --"}},
 		{"no gateway", nil, "send --url http://" + closedPort(t) + "/ text hello", []string{"refused"}},
+		{"load: all errors at once", nil, "load --rate 0 --duration -1s --mix telegram=1 --in-flight 0 --json /nonexistent/a.json --html " + dir + " http://wx.example.com/",
+			[]string{"--rate: 0", "--duration: -1s", `unknown kind "telegram"`, "--in-flight: 0", "--json: open /nonexistent/a.json", "--html: open " + dir, "name it with --test-hosts wx.example.com"}},
+		{"load: a key", []string{"WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"}, "load http://127.0.0.1:1/", []string{"--aes-key", "43 characters, this one has 5"}},
+		{"load: no URL", nil, "load", []string{"expected \"<url>\""}},
 		{"unhealthy", nil, "health " + closedPort(t), []string{"refused"}},
 		{"rules check", nil, "rules check " + badRules, []string{"rules.yaml:3:13", "rules.yaml:6:30"}},
 	} {

@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"internal/service":         {},
 	"internal/service/testca":  {},
 	"internal/fakewechat":      {"internal/wechat"},
+	"internal/load":            {"internal/fakewechat"},
 	"internal/configfile":      {"internal/service"},
 	"internal/store":           {"internal/service"},
 	"internal/store/storetest": {},

@@ -42,6 +42,12 @@ type Account struct {
 	Mode             Mode
 }
 
+// Validate returns the account's mode, never the empty one, or what is wrong with it or with the key and AppID it needs.
+func (a *Account) Validate() (Mode, error) {
+	mode, _, err := a.cipher()
+	return mode, err
+}
+
 // cipher returns the account's mode, never the empty one, and its cipher, nil in plain mode.
 func (a *Account) cipher() (Mode, *wechat.Cipher, error) {
 	mode := a.Mode

@@ -183,6 +183,9 @@ func TestDefaultMode(t *testing.T) {
 		if mode != test.want || (cipher != nil) != (test.want == Safe) || err != nil {
 			t.Errorf("with a key of %d characters: %q, %v", len(test.key), mode, err)
 		}
+		if mode, err := acc.Validate(); mode != test.want || err != nil {
+			t.Errorf("with a key of %d characters, Validate: %q, %v", len(test.key), mode, err)
+		}
 	}
 }
 
