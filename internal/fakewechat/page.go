@@ -3,10 +3,12 @@ package fakewechat
 import (
 	"bytes"
 	"cmp"
+	"context"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,28 +76,44 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	// Three slow attempts take longer than a server usually lets a handler write; not every writer has a deadline.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add((attempts + 1) * patience))
-	for n := 1; n <= attempts && r.Context().Err() == nil; n++ {
-		s := seen{What: fmt.Sprintf("send %s %s (attempt %d of %d)", kind, r.PostForm.Get("arg"), n, attempts)}
-		res, err := p.sender.Send(r.Context(), callback)
-		if err != nil {
-			p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n, "err", err)
-			s.Outcome = err.Error()
-			if n == attempts {
-				s.Refused = []string{"no answer in three attempts"}
-			}
-			p.saw(s)
-			continue
-		}
-		p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n,
-			"status", res.Status, "took", res.Took, "refused", len(res.Refused))
-		s.Outcome = fmt.Sprintf("status %d in %d ms", res.Status, res.Took.Milliseconds())
-		s.Fields, s.Refused = res.Fields, res.Refused
-		p.saw(s)
-		break
+	longAnswer(w)
+	if _, err := p.deliver(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), callback); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// deliver sends a callback to the gateway, and puts each attempt on the page. The log shows its kind, the page what.
+func (p *Platform) deliver(ctx context.Context, kind, what string, callback []byte) (*Delivery, error) {
+	return p.sender.Deliver(ctx, callback, func(a Attempt) {
+		s := seen{What: fmt.Sprintf("send %s (attempt %d of %d)", what, a.Number, attempts)}
+		log := p.log.With("kind", kind, "attempt", a.Number)
+		if len(a.Faults) > 0 {
+			log = log.With("faults", a.Faults)
+			s.What += ", faults: " + strings.Join(a.Faults, ", ")
+		}
+		if a.Err != nil {
+			log.Info("fake WeChat sent a callback", "err", a.Err)
+			s.Outcome = a.Err.Error()
+			if a.Number == attempts && !a.Copy {
+				s.Refused = []string{"no answer in three attempts"}
+			}
+		} else {
+			log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))
+			s.Outcome = fmt.Sprintf("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
+			s.Fields, s.Refused = slices.Clone(a.Result.Fields), a.Result.Refused
+		}
+		p.saw(s)
+	})
+}
+
+// longAnswer gives a handler the time of three slow attempts, which is more than a server usually lets it have. Not
+// every writer has a deadline.
+func longAnswer(w http.ResponseWriter) {
+	c, ends := http.NewResponseController(w), time.Now().Add((attempts+2)*patience)
+	_ = c.SetWriteDeadline(ends)
+	_ = c.SetReadDeadline(ends) // it would end the request's context
 }
 
 // words splits the form's one field into the arguments of a kind; the last takes the rest, blanks and all.
