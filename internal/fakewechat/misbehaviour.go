@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -40,7 +41,7 @@ func (p *Platform) SetFaults(f Faults) Faults {
 	p.odd.mu.Lock()
 	p.odd.faults, p.odd.callbacks, p.odd.calls = f, 0, map[string]uint64{}
 	p.odd.mu.Unlock()
-	p.log.Info("fake WeChat's faults", "faults", f.String())
+	p.log.Info("fake WeChat's faults", "faults", strings.ReplaceAll(f.String(), "=", " ")) // no "signature=" in a log
 	return p.Faults()
 }
 
