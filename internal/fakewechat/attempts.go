@@ -59,11 +59,11 @@ func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt
 	}
 	sent := func() {}
 	if s.Platform != nil {
-		hold := t.lot.strikes("out_of_order", f.OutOfOrder, 0)
-		if hold {
+		var held bool
+		sent, held = s.Platform.odd.queue(ctx, t.out.request.from, t.lot.strikes("out_of_order", f.OutOfOrder, 0))
+		if held {
 			t.always = append(t.always, "out_of_order")
 		}
-		sent = s.Platform.odd.queue(ctx, t.out.request.from, hold)
 	}
 	defer sent()
 	for n := 1; n <= attempts && t.delivery.Answer == nil && ctx.Err() == nil; n++ {
@@ -136,49 +136,44 @@ func (t *trip) attempt(ctx context.Context, n int) {
 	defer cancel()
 	began := time.Now()
 	post := t.sign(n, strikes)
-	switch {
-	case strikes("lose", f.Lose):
+	lost := strikes("lose", f.Lose)
+	if f.Delay > 0 {
+		strikes("delay", 1)
+	}
+	if lost || f.Delay > 0 && !sleep(ctx, f.Delay) {
 		<-ctx.Done()
-		a.Err = noAnswer(ctx, began)
-	case f.Delay > 0 && !sleep(ctx, f.Delay):
-		a.Faults = append(a.Faults, "delay")
-		a.Err = noAnswer(ctx, began)
-	default:
-		if f.Delay > 0 {
-			a.Faults = append(a.Faults, "delay")
-		}
-		s := t.Sender
-		if strikes("cut", f.Cut) {
-			s = s.cutting()
-		}
-		var twin Attempt
-		var sending sync.WaitGroup
-		if strikes("twice", f.Twice) {
-			twin = a
-			twin.Copy, twin.Faults = true, slices.Clone(a.Faults)
-			sending.Go(func() {
-				twin.Result, twin.Err = s.post(ctx, t.out, post)
-				twin.Took = time.Since(began)
-			})
-		}
-		a.Result, a.Err = s.post(ctx, t.out, post)
-		a.Took = time.Since(began)
-		sending.Wait()
-		if strikes("lose_answer", f.LoseAnswer) {
+		a.Took, a.Err = time.Since(began), noAnswer(ctx, began)
+		t.end(a)
+		return
+	}
+	s, copies := t.Sender, 1
+	if strikes("cut", f.Cut) {
+		s = s.cutting()
+	}
+	if strikes("twice", f.Twice) {
+		copies = 2
+	}
+	losesAnswer := strikes("lose_answer", f.LoseAnswer)
+	all := slices.Repeat([]Attempt{a}, copies)
+	var sending sync.WaitGroup
+	for i := range all {
+		sending.Go(func() {
+			all[i].Copy = i > 0
+			all[i].Result, all[i].Err = s.post(ctx, t.out, post)
+			all[i].Took = time.Since(began)
+		})
+	}
+	sending.Wait()
+	for _, a := range all {
+		if losesAnswer && a.Result != nil {
 			<-ctx.Done()
-			a.Result, a.Err = nil, noAnswer(ctx, began)
-			twin.Result, twin.Err = nil, a.Err
+			a.Took, a.Result, a.Err = time.Since(began), nil, noAnswer(ctx, began)
 		}
-		if twin.Copy {
-			t.delivery.Answer = twin.Result
-			defer t.end(twin)
+		if t.delivery.Answer == nil {
+			t.delivery.Answer = a.Result
 		}
+		t.end(a)
 	}
-	a.Took = cmp.Or(a.Took, time.Since(began))
-	if a.Result != nil {
-		t.delivery.Answer = a.Result
-	}
-	t.end(a)
 }
 
 // sign signs an attempt, well or not.

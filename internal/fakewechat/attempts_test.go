@@ -118,6 +118,9 @@ func TestDeliver(t *testing.T) {
 		{name: "lose_answer", faults: Faults{LoseAnswer: 1}, refused: none,
 			want:   []brief{{1, false, 5 * s, false, "lose_answer"}, {2, false, 5 * s, false, "lose_answer"}, {3, false, 5 * s, false, "lose_answer"}},
 			arrive: []time.Duration{0, 5 * s, 10 * s}},
+		{name: "lose_answer of a slow gateway", gateway: &silentGateway{takes: s, fails: 2}, faults: Faults{LoseAnswer: 1}, refused: none,
+			want:   []brief{{1, false, 0, false, "lose_answer"}, {2, false, 0, false, "lose_answer"}, {3, false, 5 * s, false, "lose_answer"}},
+			arrive: []time.Duration{0, 0, 0}},
 		{name: "delay", faults: Faults{Delay: 2 * s}, want: []brief{{1, false, 2 * s, true, "delay"}}, arrive: []time.Duration{2 * s}},
 		{name: "the 5 s run in a delay", gateway: &silentGateway{takes: 4 * s}, faults: Faults{Delay: 2 * s}, refused: none,
 			want:   []brief{{1, false, 5 * s, false, "delay"}, {2, false, 5 * s, false, "delay"}, {3, false, 5 * s, false, "delay"}},
@@ -325,17 +328,18 @@ func TestOutOfOrder(t *testing.T) {
 		g := &silentGateway{takes: 100 * time.Millisecond}
 		s := g.sender(Faults{OutOfOrder: 1})
 		var sending sync.WaitGroup
-		send := func(from, text string) {
+		send := func(from, text string, held bool) {
 			sending.Go(func() {
-				if _, err := s.Deliver(t.Context(), message(from, text), nil); err != nil {
-					t.Error(err)
+				d, err := s.Deliver(t.Context(), message(from, text), nil)
+				if err != nil || slices.Contains(d.Attempts[0].Faults, "out_of_order") != held {
+					t.Errorf("%s: %+v, %v", text, d, err)
 				}
 			})
 			time.Sleep(time.Second)
 		}
-		send("oA", "first")
-		send("oB", "another's")
-		send("oA", "second")
+		send("oA", "first", true)
+		send("oB", "another's", true)
+		send("oA", "second", false)
 		sending.Wait()
 		var got []string
 		for _, a := range g.arrivals {

@@ -25,12 +25,12 @@ const fullText = "seed=7,lose=0.1,lose_answer=0.2,delay=2s,cut=0.3,retry_early=0
 
 func TestFaultsText(t *testing.T) {
 	for text, want := range map[string]Faults{
-		"":                    {},
-		"none":                {},
-		fullText:              full,
-		"lose=0":              {},
-		" lose=1 , delay=1s ": {Lose: 1, Delay: time.Second},
-		"api_errors.-1=0":     {},
+		"":                  {},
+		"none":              {},
+		fullText:            full,
+		"lose=0":            {},
+		"lose=1 , delay=1s": {Lose: 1, Delay: time.Second},
+		"api_errors.-1=0":   {},
 	} {
 		got, err := ParseFaults(text)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {

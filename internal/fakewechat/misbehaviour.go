@@ -90,18 +90,18 @@ func (l lot) errcode() int {
 }
 
 // queue lets a user's callback through. One that is held waits until the next was sent, at most 5 s. Whoever gets
-// through calls sent when its first attempt is over.
-func (m *misbehaviour) queue(ctx context.Context, openid string, hold bool) (sent func()) {
+// through calls sent when its first attempt is over. Whoever lets another go is not held.
+func (m *misbehaviour) queue(ctx context.Context, openid string, hold bool) (sent func(), held bool) {
 	m.mu.Lock()
 	before := m.held[openid]
 	if before != nil {
 		delete(m.held, openid)
 		m.mu.Unlock()
-		return sync.OnceFunc(func() { close(before) })
+		return sync.OnceFunc(func() { close(before) }), false
 	}
 	if !hold {
 		m.mu.Unlock()
-		return func() {}
+		return func() {}, false
 	}
 	mine := make(chan struct{})
 	m.held[openid] = mine
@@ -118,5 +118,5 @@ func (m *misbehaviour) queue(ctx context.Context, openid string, hold bool) (sen
 	if m.held[openid] == mine {
 		delete(m.held, openid)
 	}
-	return func() {}
+	return func() {}, true
 }
