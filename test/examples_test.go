@@ -31,7 +31,11 @@ func TestPython(t *testing.T) {
 		target := "dns:///" + startExample(t, bot()).addr("listen")
 		safe := env(append(accountEnv, "WECHAT_MODE=safe")...)
 		gateway := start(t, append(safe, "WXGATE_REPLIER="+target), "gateway")
-		fake := start(t, append(safe, "WXGATE_GATEWAY=http://"+gateway.addr("listen")+"/"), "fakewechat")
+		fake := start(t, append(safe, "WXGATE_GATEWAY=http://"+gateway.addr("listen")+"/", "WXGATE_FAULTS=delay=5ms,seed=3"), "fakewechat")
+		var faults struct{ Delay string }
+		if steer(t, fake.addr("fake-listen"), "GET", "faults", "", &faults); faults.Delay != "5ms" {
+			t.Errorf("the fake's faults are %+v", faults)
+		}
 		cmd := exec.Command(python, "test_bot.py", "-v")
 		cmd.Dir = "../examples/python"
 		cmd.Env = append(os.Environ(), "WXGATE_FAKE=http://"+fake.addr("fake-listen"), "PYTHONDONTWRITEBYTECODE=1")
