@@ -14,11 +14,15 @@ import (
 
 // Attempt is one time that a callback was sent, or was lost.
 type Attempt struct {
+	Index  int           // in Delivery.Attempts
+	Done   bool          // what is below Body is known
 	Number int           // from 1 to 3
 	Copy   bool          // besides Number: sent at the same time, or again after the answer
 	At     time.Time     // when it began, by the Sender's clock
+	Faults []string      // what goes wrong on purpose, by its name in Faults
+	URL    string        // signed
+	Body   []byte        // as posted
 	Took   time.Duration // until WeChat had the answer, or gave up
-	Faults []string      // what went wrong on purpose, by its name in Faults
 	Result *Result       // nil without an answer
 	Err    error         // why there is none
 }
@@ -32,7 +36,7 @@ type Delivery struct {
 
 // Deliver sends a callback as WeChat does: up to 3 attempts, one after the other, of 5 s each, until one has an answer,
 // be it a bad one (platform.md A.6). The faults of the Sender's Platform strike. tell, where not nil, is called with
-// each attempt when it is over. The error tells that nothing can be sent: the callback is no XML, the account's key is
+// each attempt when it begins, and when it is done. The error tells that nothing can be sent: the callback is no XML, the account's key is
 // none, the URL is none. Where ctx ends, so do the attempts.
 func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt)) (*Delivery, error) {
 	t := &trip{Sender: s, delivery: &Delivery{}, tell: tell}
@@ -47,7 +51,7 @@ func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt
 	if t.out, err = s.prepare(callback); err != nil {
 		return nil, err
 	}
-	if _, err := s.target(); err != nil {
+	if _, err := s.target(""); err != nil {
 		return nil, err
 	}
 	s.announce(ctx, t.out)
@@ -76,12 +80,14 @@ func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt
 	}
 	t.delivery.Refused = t.delivery.Answer.Refused
 	if t.lot.strikes("duplicate", f.Duplicate, 0) {
-		a := t.begin(t.delivery.Attempts[len(t.delivery.Attempts)-1].Number, "duplicate")
+		a := t.attemptOf(t.delivery.Attempts[len(t.delivery.Attempts)-1].Number, "duplicate")
 		a.Copy = true
+		post := s.wrap(t.out, s.Account.Token, s.now().Add(f.Clock))
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		began := time.Now()
-		a.Result, a.Err = s.post(ctx, t.out, s.wrap(t.out, s.Account.Token, s.now().Add(f.Clock)))
+		a = t.begin(a, post)
+		a.Result, a.Err = s.post(ctx, t.out, post)
 		a.Took = time.Since(began)
 		t.end(a)
 	}
@@ -107,12 +113,26 @@ func (t *trip) spoil(fault string, how func([]byte) ([]byte, bool), callback []b
 	return spoiled
 }
 
-func (t *trip) begin(n int, faults ...string) Attempt {
+func (t *trip) attemptOf(n int, faults ...string) Attempt {
 	return Attempt{Number: n, At: t.now(), Faults: append(slices.Clone(t.always), faults...)}
 }
 
-func (t *trip) end(a Attempt) {
+// begin notes an attempt that is about to be sent.
+func (t *trip) begin(a Attempt, post signed) Attempt {
+	a.Index, a.Body = len(t.delivery.Attempts), post.body
+	if u, err := t.target(post.query); err == nil {
+		a.URL = u.String()
+	}
 	t.delivery.Attempts = append(t.delivery.Attempts, a)
+	if t.tell != nil {
+		t.tell(a)
+	}
+	return a
+}
+
+func (t *trip) end(a Attempt) {
+	a.Done = true
+	t.delivery.Attempts[a.Index] = a
 	if t.tell != nil {
 		t.tell(a)
 	}
@@ -120,7 +140,7 @@ func (t *trip) end(a Attempt) {
 
 // attempt is one of WeChat's three.
 func (t *trip) attempt(ctx context.Context, n int) {
-	f, a := t.lot.faults, t.begin(n)
+	f, a := t.lot.faults, t.attemptOf(n)
 	strikes := func(fault string, rate float64) bool {
 		struck := t.lot.strikes(fault, rate, n)
 		if struck {
@@ -140,26 +160,29 @@ func (t *trip) attempt(ctx context.Context, n int) {
 	if f.Delay > 0 {
 		strikes("delay", 1)
 	}
-	if lost || f.Delay > 0 && !sleep(ctx, f.Delay) {
-		<-ctx.Done()
-		a.Took, a.Err = time.Since(began), noAnswer(ctx, began)
-		t.end(a)
-		return
-	}
 	s, copies := t.Sender, 1
-	if strikes("cut", f.Cut) {
+	if !lost && strikes("cut", f.Cut) {
 		s = s.cutting()
 	}
-	if strikes("twice", f.Twice) {
+	if !lost && strikes("twice", f.Twice) {
 		copies = 2
 	}
-	losesAnswer := strikes("lose_answer", f.LoseAnswer)
-	all := slices.Repeat([]Attempt{a}, copies)
+	losesAnswer := !lost && strikes("lose_answer", f.LoseAnswer)
+	all := make([]Attempt, copies)
+	for i := range all {
+		a.Copy = i > 0
+		all[i] = t.begin(a, post)
+	}
+	lost = lost || f.Delay > 0 && !sleep(ctx, f.Delay)
 	var sending sync.WaitGroup
 	for i := range all {
 		sending.Go(func() {
-			all[i].Copy = i > 0
-			all[i].Result, all[i].Err = s.post(ctx, t.out, post)
+			if lost {
+				<-ctx.Done()
+				all[i].Err = noAnswer(ctx, began)
+			} else {
+				all[i].Result, all[i].Err = s.post(ctx, t.out, post)
+			}
 			all[i].Took = time.Since(began)
 		})
 	}

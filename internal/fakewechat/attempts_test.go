@@ -3,6 +3,7 @@ package fakewechat
 import (
 	stdcmp "cmp"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -67,13 +68,19 @@ func (g *silentGateway) deliver(t *testing.T, f Faults) (d *Delivery) {
 	t.Helper()
 	callback := compose(t, "text", "hello")
 	synctest.Test(t, func(t *testing.T) {
-		var told []Attempt
+		var told []string
 		var err error
-		if d, err = g.sender(f).Deliver(t.Context(), callback, func(a Attempt) { told = append(told, a) }); err != nil {
+		if d, err = g.sender(f).Deliver(t.Context(), callback, func(a Attempt) { told = append(told, fmt.Sprint(a.Index, a.Done)) }); err != nil {
 			t.Fatal(err)
 		}
-		if len(told) != len(d.Attempts) {
-			t.Errorf("told of %d attempts out of %d", len(told), len(d.Attempts))
+		for i, a := range d.Attempts {
+			begun, done := slices.Index(told, fmt.Sprint(i, false)), slices.Index(told, fmt.Sprint(i, true))
+			if a.Index != i || !a.Done || begun < 0 || done < begun || len(told) != 2*len(d.Attempts) {
+				t.Errorf("told of attempt %d in %q", i, told)
+			}
+			if u, err := url.Parse(a.URL); err != nil || u.Query().Get("signature") == "" || !strings.Contains(string(a.Body), "</xml>") {
+				t.Errorf("attempt %d posts %q to %q", i, a.Body, a.URL)
+			}
 		}
 	})
 	return d

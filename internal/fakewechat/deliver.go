@@ -9,9 +9,12 @@ import (
 	"time"
 )
 
-// deliver sends a callback to the gateway, and puts each attempt on the page. The log shows its kind, the page what.
-func (p *Platform) deliver(ctx context.Context, kind, what string, callback []byte) (*Delivery, error) {
+// sendShown sends a callback to the gateway, and puts each attempt on the page. The log shows its kind, the page what.
+func (p *Platform) sendShown(ctx context.Context, kind, what string, callback []byte) (*Delivery, error) {
 	return p.sender.Deliver(ctx, callback, func(a Attempt) {
+		if !a.Done {
+			return
+		}
 		s := seen{What: fmt.Sprintf("send %s (attempt %d of %d)", what, a.Number, attempts)}
 		log := p.log.With("kind", kind, "attempt", a.Number)
 		if len(a.Faults) > 0 {

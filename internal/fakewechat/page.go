@@ -73,7 +73,7 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	longAnswer(w)
-	if _, err := p.deliver(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), callback); err != nil {
+	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), callback); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

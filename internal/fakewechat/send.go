@@ -198,22 +198,22 @@ func (s *Sender) now() time.Time {
 	return time.Now()
 }
 
-// target returns the callback URL.
-func (s *Sender) target() (*url.URL, error) {
+// target returns the callback URL with a query behind its own.
+func (s *Sender) target(query string) (*url.URL, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
 	}
+	u.RawQuery = strings.Trim(u.RawQuery+"&"+query, "&")
 	return u, nil
 }
 
 // do makes one HTTP call; answer has a byte more than maxAnswer where it was cut. The error never shows the query.
 func (s *Sender) do(ctx context.Context, method, query string, body []byte) (status int, answer []byte, took time.Duration, err error) {
-	u, err := s.target()
+	u, err := s.target(query)
 	if err != nil {
 		return 0, nil, 0, err
 	}
-	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query, "&")
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, 0, fmt.Errorf("%s: bad request", u.Host)

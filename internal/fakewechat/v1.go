@@ -59,13 +59,13 @@ func (p *Platform) v1() http.Handler {
 			case err != nil:
 				status, answer = http.StatusBadRequest, map[string]string{"error": err.Error()}
 			}
-			writeJSON(w, status, answer)
+			answerV1(w, status, answer)
 		})
 	}
 	return mux
 }
 
-func writeJSON(w http.ResponseWriter, status int, answer any) {
+func answerV1(w http.ResponseWriter, status int, answer any) {
 	var body bytes.Buffer
 	e := json.NewEncoder(&body)
 	e.SetEscapeHTML(false)
@@ -161,7 +161,7 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 		}
 	}
 	longAnswer(w)
-	d, err := p.deliver(r.Context(), kind, strings.Join(append([]string{kind}, body.Args...), " "), callback)
+	d, err := p.sendShown(r.Context(), kind, strings.Join(append([]string{kind}, body.Args...), " "), callback)
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
