@@ -20,6 +20,7 @@ const v1Path = "/fake/v1/"
 const (
 	maxV1   = 4 << 20   // bytes of a body: the XML of the largest callback, escaped
 	maxFail = 1_000_000 // calls that shall fail
+	maxSend = 256       // messages on their way
 )
 
 // v1Error is an answer that is none: its status, and a text for whoever called.
@@ -34,11 +35,14 @@ func badRequest(format string, args ...any) error {
 	return &v1Error{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
+// v1Call does a call and returns its answer. An error that is no v1Error is a bad request's.
+type v1Call func(w http.ResponseWriter, r *http.Request) (any, error)
+
 // v1 serves what tests steer a Platform with.
 func (p *Platform) v1() http.Handler {
 	mux := http.NewServeMux()
-	for route, do := range map[string]func(w http.ResponseWriter, r *http.Request) (any, error){
-		"POST messages":               p.v1Messages,
+	for route, do := range map[string]v1Call{
+		"POST messages":               limited(maxSend, p.v1Messages),
 		"GET sent":                    p.v1Sent,
 		"POST users/{openid}/actions": p.v1Actions,
 		"POST fail":                   p.v1Fail,
@@ -80,10 +84,24 @@ func answerV1(w http.ResponseWriter, status int, answer any) {
 // done is the answer of what has nothing to say.
 var done = struct{}{}
 
-func command(do func()) func(http.ResponseWriter, *http.Request) (any, error) {
+func command(do func()) v1Call {
 	return func(http.ResponseWriter, *http.Request) (any, error) {
 		do()
 		return done, nil
+	}
+}
+
+// limited refuses what is more than most calls at a time.
+func limited(most int, do v1Call) v1Call {
+	slots := make(chan struct{}, most)
+	return func(w http.ResponseWriter, r *http.Request) (any, error) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+			return do(w, r)
+		default:
+			return nil, &v1Error{http.StatusServiceUnavailable, fmt.Sprintf("%d messages are on their way; wait for one of them", most)}
+		}
 	}
 }
 

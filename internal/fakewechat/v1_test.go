@@ -257,6 +257,23 @@ func TestV1Errors(t *testing.T) {
 	}
 }
 
+func TestV1Limit(t *testing.T) {
+	var again error
+	var call v1Call
+	call = limited(1, func(w http.ResponseWriter, r *http.Request) (any, error) {
+		_, again = call(w, r)
+		return done, nil
+	})
+	for range 2 {
+		if _, err := call(nil, nil); err != nil {
+			t.Errorf("the first: %v", err)
+		}
+		if again == nil || again.Error() != "1 messages are on their way; wait for one of them" {
+			t.Errorf("the second: %v", again)
+		}
+	}
+}
+
 // TestV1Origin: a page of another origin steers nothing.
 func TestV1Origin(t *testing.T) {
 	s := newSite(t, Config{})
