@@ -137,7 +137,7 @@ func TestAPIDelay(t *testing.T) {
 	}
 	first := s.plainToken()
 	s.platform.SetFaults(Faults{APIDelay: time.Minute})
-	s.Client().Timeout = 50 * time.Millisecond
+	s.Client().Timeout = 500 * time.Millisecond
 	if _, _, _, err := s.ask(t, plainPath+plainQuery); err == nil {
 		t.Error("an answer came before its time")
 	}
