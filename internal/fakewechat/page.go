@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
-	"time"
 )
 
 //go:embed page.html
@@ -74,26 +72,10 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	// Three slow attempts take longer than a server usually lets a handler write; not every writer has a deadline.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add((attempts + 1) * patience))
-	for n := 1; n <= attempts && r.Context().Err() == nil; n++ {
-		s := seen{What: fmt.Sprintf("send %s %s (attempt %d of %d)", kind, r.PostForm.Get("arg"), n, attempts)}
-		res, err := p.sender.Send(r.Context(), callback)
-		if err != nil {
-			p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n, "err", err)
-			s.Outcome = err.Error()
-			if n == attempts {
-				s.Refused = []string{"no answer in three attempts"}
-			}
-			p.saw(s)
-			continue
-		}
-		p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n,
-			"status", res.Status, "took", res.Took, "refused", len(res.Refused))
-		s.Outcome = fmt.Sprintf("status %d in %d ms", res.Status, res.Took.Milliseconds())
-		s.Fields, s.Refused = res.Fields, res.Refused
-		p.saw(s)
-		break
+	longAnswer(w)
+	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), callback); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
