@@ -46,6 +46,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 	gatewayURL := browserURL(running.gateway.Addr())
 	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log})
 	fake := service.NewHTTP(env, "fake-listen", lis, platform)
+	fake.OnShutdown(platform.Close)
 	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
 	return service.Run(ctx, env.Ready, append(running.servers(), fake)...)
 }
@@ -105,11 +106,13 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	env := service.NewEnv(c.Logger(os.Stderr))
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	mux := service.InternalMux(env)
-	mux.Handle("/", fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log}))
+	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log})
+	mux.Handle("/", platform)
 	fake, err := service.ListenHTTP(env, "fake-listen", c.FakeListen, mux)
 	if err != nil {
 		return err
 	}
+	fake.OnShutdown(platform.Close)
 	fmt.Printf("wxgate fakewechat: %s/ (not for production)\n", browserURL(fake.Addr()))
 	return service.Run(ctx, env.Ready, fake)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
-	"fmt"
 	"html/template"
 	"net/http"
 	"strings"
@@ -18,6 +17,9 @@ var pageHTML string
 var styleCSS []byte
 
 var pages = template.Must(template.New("").Parse(pageHTML))
+
+// logPath is where all that the platform saw is listed, for reading and for scripts.
+const logPath = "/fake/log"
 
 const (
 	attempts = 3        // how often WeChat sends a callback that gets no answer
@@ -56,7 +58,7 @@ func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
 	render(w, http.StatusOK, "page", data)
 }
 
-// serveSend sends what the page's form says, up to three times as WeChat does, and goes back to the page.
+// serveSend sends what a form says, up to three times as WeChat does, and goes on to the chat page, or back to the log.
 func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	if p.sender == nil {
 		http.Error(w, "no gateway to send to: give the fake platform its callback URL", http.StatusNotFound)
@@ -68,34 +70,25 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind := r.PostForm.Get("kind")
-	from := cmp.Or(r.PostForm.Get("from"), User) // the page has no such field: scripts send as several users
-	callback, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
+	from := cmp.Or(r.PostForm.Get("from"), User) // the form of the log has no such field: scripts send as several users
+	xml, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	// Three slow attempts take longer than a server usually lets a handler write; not every writer has a deadline.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add((attempts + 1) * patience))
-	for n := 1; n <= attempts && r.Context().Err() == nil; n++ {
-		s := seen{What: fmt.Sprintf("send %s %s (attempt %d of %d)", kind, r.PostForm.Get("arg"), n, attempts)}
-		res, err := p.sender.Send(r.Context(), callback)
-		if err != nil {
-			p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n, "err", err)
-			s.Outcome = err.Error()
-			if n == attempts {
-				s.Refused = []string{"no answer in three attempts"}
-			}
-			p.saw(s)
-			continue
-		}
-		p.log.Info("fake WeChat sent a callback", "kind", kind, "attempt", n,
-			"status", res.Status, "took", res.Took, "refused", len(res.Refused))
-		s.Outcome = fmt.Sprintf("status %d in %d ms", res.Status, res.Took.Milliseconds())
-		s.Fields, s.Refused = res.Fields, res.Refused
-		p.saw(s)
-		break
+	c := &callback{kind: kind, what: kind + " " + r.PostForm.Get("arg"), xml: xml}
+	if c.req, err = readRequest(xml); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	p.deliver(r.Context(), c.line(p, fromUser), c)
+	back := "/"
+	if r.PostForm.Get("back") == logPath {
+		back = logPath
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
 // words splits the form's one field into the arguments of a kind; the last takes the rest, blanks and all.

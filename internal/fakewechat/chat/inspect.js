@@ -1,0 +1,99 @@
+// The inspector: what happened for the line that is chosen.
+import { h } from './dom.js';
+import { t, language } from './words.js';
+import { valuesOf } from './lines.js';
+
+// detail makes the inspector's content. what is {line, calls, hello, copy, again, edit}.
+export function detail({ line, calls, hello, copy, again, edit }) {
+  const whole = [];
+  if (line.from === 'user') {
+    whole.push(
+      h('div.buttons', {},
+        h('button', { type: 'button', id: 'again', onclick: again }, t('again')),
+        h('button', { type: 'button', id: 'edit', onclick: edit }, t('edit')),
+        h('button', { type: 'button', onclick: () => copy(sendLine(line, hello)) }, t('copySend')),
+        h('button', { type: 'button', onclick: () => copy(curlLine(line)) }, t('copyCurl'))),
+      timeline(line, hello));
+    line.attempts?.forEach((a, i) => whole.push(attempt(a, i, line, hello)));
+  } else {
+    whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
+  }
+  if (line.xml) whole.push(code(t('callback'), line.xml, t('plain')));
+  whole.push(h('h3', {}, t('calls')), calls.length ? h('ul.calls', {}, ...calls.map(call)) : h('p.hint', {}, t('noCalls')));
+  return whole;
+}
+
+export const clock = at => new Date(at).toLocaleTimeString(language === 'zh' ? 'zh-CN' : 'en-GB', { hour12: false });
+
+const took = ms => ms < 1000 ? t('ms')(ms) : t('seconds')((ms / 1000).toFixed(1));
+
+function outcome(a) {
+  if (a.running) return 'running';
+  return a.refused?.length || a.error ? 'bad' : 'good';
+}
+
+// timeline draws each attempt on a line of as many seconds as WeChat waits.
+function timeline(line, hello) {
+  const limit = hello.patience;
+  const rows = (line.attempts ?? []).map((a, i) => {
+    const bar = h(`div.bar.${outcome(a)}`);
+    bar.style.width = a.running ? '100%' : `${Math.max(1, Math.min(100, a.ms / limit * 100))}%`;
+    return h('div.row', {}, h('span', {}, `${i + 1}`), h('div.track', {}, bar), h('span', {}, a.running ? '…' : took(a.ms)));
+  });
+  const scale = h('div.scale', { 'aria-hidden': 'true' });
+  for (let s = 0; s <= limit / 1000; s++) scale.append(h('span', {}, t('seconds')(s)));
+  return h('section.timeline', {}, h('h3', {}, t('attempts')), ...rows, scale);
+}
+
+function attempt(a, i, line, hello) {
+  const x = a.exchange;
+  const state = outcome(a);
+  const verdict = state === 'running' ? t('running') : state === 'good' ? t('accepted') : a.error ? t('noAnswer') : t('refusedBy');
+  const status = a.status ? `HTTP ${a.status} · ${took(a.ms)}` : '';
+  const checks = [...(a.error ? [a.error] : []), ...(a.refused ?? [])];
+  return h('section.attempt', {},
+    h('h3', {}, t('attempt')(i + 1), h(`span.verdict.${state}`, {}, verdict)),
+    h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),
+    checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
+    a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),
+    x && code(t('signedURL'), x.url.replace(/[?&]/g, m => '\n  ' + m), ''),
+    x && x.request !== line.xml && code(t('sentBody'), x.request, hello.mode === 'plain' ? t('plain') : t('sealed')),
+    x?.answer ? code(t('received'), x.answer, x.opened && x.opened !== x.answer ? t('sealed') : t('plain')) : undefined,
+    x?.opened && x.opened !== x.answer ? code(t('opened'), x.opened, t('plain')) : undefined);
+}
+
+function table(fields) {
+  return h('dl', {}, ...(fields ?? []).flatMap(f => [h('dt', {}, f.name), h('dd', {}, f.value)]));
+}
+
+function code(title, text, kind) {
+  return h('details', { open: kind !== t('sealed') }, h('summary', {}, title, kind && h('span.tag', {}, kind)), h('pre', { tabindex: '0' }, text));
+}
+
+function call(c) {
+  const good = c.outcome === 'ok';
+  return h('li', {}, h('span', {}, clock(c.at)), h('code', {}, c.path), h(`span.verdict.${good ? 'good' : 'bad'}`, {}, c.outcome));
+}
+
+const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
+
+// sendLine returns the command that sends the like of a callback.
+function sendLine(line, hello) {
+  const v = valuesOf(line.fields);
+  const args = {
+    text: [v.content ?? ''], image: [v.picurl], voice: [v.recognition], location: [v.locationx, v.locationy, v.label],
+    link: [v.url, v.title, v.description],
+  }[v.msgtype] ?? [];
+  if (v.msgtype === 'event') {
+    const key = (v.eventkey ?? '').replace(/^qrscene_/, '');
+    args.push(v.event, ...(v.event === 'LOCATION' ? [v.latitude, v.longitude] : key ? [key] : []));
+  }
+  return ['wxgate', 'send', '--url', quote(hello.gateway), '--from', quote(line.user), v.msgtype,
+    ...args.filter(a => a !== undefined).map(quote)].join(' ');
+}
+
+// curlLine returns the command that repeats the last attempt byte for byte, for as long as its time is accepted.
+function curlLine(line) {
+  const x = line.attempts?.at(-1)?.exchange;
+  return x ? `curl -sS -H 'Content-Type: text/xml' --data-binary ${quote(x.request)} ${quote(x.url)}` : '';
+}
