@@ -53,6 +53,7 @@ function listen() {
   on('call', call => {
     hello.calls.push(call);
     hello.calls.splice(0, hello.calls.length - atMost.calls);
+    drawInspector();
   });
   on('typing', one => {
     typing.set(one.user, Date.now() + one.ms);
@@ -121,7 +122,7 @@ function chooseUser(openid) {
   if (hello.lines.find(l => l.id === chosen)?.user !== openid) chosen = 0;
   draw();
   drawInspector();
-  $('lines').scrollTop = $('lines').scrollHeight;
+  toEnd(true);
 }
 
 let toastEnds;
@@ -169,10 +170,14 @@ function draw() {
   $('peer-id').textContent = hello.originalID ?? '';
   for (const e of $('say').elements) e.disabled = !hello.gateway;
 
-  const list = $('lines');
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-  arrange(list, items(mine), drawItem);
-  if (atEnd) list.scrollTop = list.scrollHeight;
+  arrange($('lines'), items(mine), drawItem);
+  toEnd();
+}
+
+let atEnd = true; // whether the chat is read to its end, and follows what is new
+function toEnd(anyway) {
+  atEnd ||= anyway;
+  if (atEnd) $('lines').scrollTop = $('lines').scrollHeight;
 }
 
 // items returns what the chat shows, in the order of time: what was said, what came back, and the time between.
@@ -233,16 +238,29 @@ function drawInspector() {
     if (!chosen) into.replaceChildren(h('p.nothing', {}, t('nothing')));
     return;
   }
-  const closed = new Set([...into.querySelectorAll('details:not([open]) > summary')].map(s => s.textContent));
+  const open = into.dataset.line === String(chosen) ? [...into.querySelectorAll('details')].map(d => d.open) : [];
   const focused = document.activeElement?.id;
   const since = hello.calls.filter(c => (!c.user || c.user === known.user) && Date.parse(c.at) >= Date.parse(known.at)).slice(0, 20);
   into.replaceChildren(...detail({
     line: known, calls: since, hello, copy,
     again: () => send({ xml: known.xml }),
-    edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => send({ xml })),
+    edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => broken(xml) ? t('broken') : send({ xml })),
   }));
-  for (const s of into.querySelectorAll('summary')) if (closed.has(s.textContent)) s.parentElement.open = false;
+  into.dataset.line = chosen;
+  const sections = [...into.querySelectorAll('details')];
+  if (open.length === sections.length) sections.forEach((d, i) => { d.open = open[i]; });
   if (focused && into.querySelector(`#${CSS.escape(focused)}`)) $(focused).focus({ preventScroll: true });
+}
+
+// broken says whether tags do not fit, which the platform would refuse to send. (A DOMParser's own error breaks the policy.)
+function broken(xml) {
+  const open = [];
+  for (const [tag] of xml.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '').matchAll(/<[^<>]*>?/g)) {
+    const [, end, name, alone] = /^<(\/?)([^\s<>/]+)[^<>]*?(\/?)>$/.exec(tag) ?? [];
+    if (!name || end && open.pop() !== name) return true;
+    if (!end && !alone) open.push(name);
+  }
+  return open.length > 0 || !xml.trim().endsWith('</xml>');
 }
 
 function toggleMenu(open) {
@@ -261,7 +279,9 @@ function translate(wanted) {
 }
 
 function begin() {
-  const text = $('text');
+  const text = $('text'), lines = $('lines');
+  lines.addEventListener('scroll', () => { atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 80; });
+  new ResizeObserver(() => toEnd()).observe(lines);
   $('say').addEventListener('submit', async e => {
     e.preventDefault();
     const said = text.value;
@@ -269,10 +289,12 @@ function begin() {
     text.value = '';
     text.focus();
     if (await send({ user: current, kind: 'text', args: [said] })) text.value ||= said;
-    $('lines').scrollTop = $('lines').scrollHeight;
+    toEnd(true);
   });
-  text.addEventListener('keydown', e => {
-    if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
+  let shift = false;
+  text.addEventListener('keydown', e => { shift = e.shiftKey; });
+  text.addEventListener('beforeinput', e => { // Enter; while a word is composed it is none
+    if (e.inputType !== 'insertLineBreak' || shift) return;
     e.preventDefault();
     $('say').requestSubmit();
   });
