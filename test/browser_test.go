@@ -2,7 +2,10 @@ package test
 
 import (
 	"context"
+	"encoding/json"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,6 +191,7 @@ func (b *tab) acts(name string, values ...string) {
 		b.fill(i, value)
 	}
 	b.click("#form .primary")
+	b.do("wait for the form to close", chromedp.WaitNotVisible("#form"))
 }
 
 // fill puts a text into a field of the form.
@@ -303,9 +306,9 @@ func TestBrowser(t *testing.T) {
 	b.fill(0, "<xml><broken")
 	b.click("#form .primary")
 	b.sees("#form-problem", "not XML")
-	xml := `<xml><ToUserName>gh_0123456789ab</ToUserName><FromUserName>oSomebody</FromUserName><CreateTime>1</CreateTime>` +
+	edited := `<xml><ToUserName>gh_0123456789ab</ToUserName><FromUserName>oSomebody</FromUserName><CreateTime>1</CreateTime>` +
 		`<MsgType>text</MsgType><Content>edited</Content><MsgId>77</MsgId></xml>`
-	b.fill(0, xml)
+	b.fill(0, edited)
 	b.click("#form .primary")
 	b.sees("#users button", "User 2")
 	b.click("#users button:last-child")
@@ -353,20 +356,23 @@ func TestBrowserChinese(t *testing.T) {
 	other.quiet()
 }
 
-// TestBrowserFailure: a gateway that is gone, and one whose answers WeChat refuses.
-func TestBrowserFailure(t *testing.T) {
-	var platform atomic.Pointer[fakewechat.Platform]
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { platform.Load().ServeHTTP(w, r) }))
-	defer site.Close()
-	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusBadGateway)
-	}))
-	defer gateway.Close()
-	account := fakewechat.Account{AppID: appID, Token: token, OriginalID: gh}
-	platform.Store(fakewechat.New(fakewechat.Config{Account: account, Gateway: gateway.URL}))
-	defer func() { platform.Load().Close() }()
+// startSite serves a platform for a gateway that plays wxgate's part.
+func startSite(t *testing.T, gateway http.HandlerFunc) (p *fakewechat.Platform, url string, gw *httptest.Server) {
+	t.Helper()
+	gw = httptest.NewServer(gateway)
+	t.Cleanup(gw.Close)
+	account := fakewechat.Account{AppID: appID, AppSecret: appSecret, Token: token, OriginalID: gh}
+	p = fakewechat.New(fakewechat.Config{Account: account, Gateway: gw.URL})
+	site := httptest.NewServer(p)
+	t.Cleanup(site.Close)
+	t.Cleanup(p.Close)
+	return p, site.URL, gw
+}
 
-	b := openTab(t, site.URL, "en-US")
+// TestBrowserFailure: a gateway whose answers WeChat refuses, and one that is gone.
+func TestBrowserFailure(t *testing.T) {
+	_, url, gateway := startSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	b := openTab(t, url, "en-US")
 	b.says("is anybody there?")
 	b.sees("#lines .failed", fakewechat.ServiceFailed)
 	b.sees("#detail .checks", "the status is 502, not 200")
@@ -382,4 +388,76 @@ func TestBrowserFailure(t *testing.T) {
 	if strings.Contains(b.reads(), token) {
 		t.Error("the token is on the page")
 	}
+}
+
+// TestBrowserReplies: all that an account can say, passive and pushed, with hostile addresses in it, and its typing.
+func TestBrowserReplies(t *testing.T) {
+	const evil, good = "javascript:alert(1)", "https://example.com/a"
+	article := func(url string) string {
+		return "<item><Title>An &lt;i&gt;article&lt;/i&gt;</Title><Description>What it is about</Description><PicUrl>" + evil + "</PicUrl><Url>" + url + "</Url></item>"
+	}
+	replies := map[string]string{ // by what the user writes
+		"image": "<Image><MediaId>picture-1</MediaId></Image>",
+		"voice": "<Voice><MediaId>voice-1</MediaId></Voice>",
+		"video": "<Video><MediaId>video-1</MediaId><Title>A film</Title><Description>Silent</Description></Video>",
+		"music": "<Music><Title>A song</Title><Description>Loud</Description><MusicUrl>" + evil + "</MusicUrl><ThumbMediaId>thumb-1</ThumbMediaId></Music>",
+		"news":  "<ArticleCount>1</ArticleCount><Articles>" + article(evil) + "</Articles>",
+	}
+	p, url, _ := startSite(t, func(w http.ResponseWriter, r *http.Request) {
+		var said struct{ Content, MsgType string }
+		if err := xml.NewDecoder(r.Body).Decode(&said); err != nil {
+			t.Error(err)
+		}
+		kind, content := said.Content, replies[said.Content]
+		if said.MsgType == "event" {
+			kind, content = "news", "<ArticleCount>2</ArticleCount><Articles>"+article(good)+article(good)+"</Articles>"
+		}
+		fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>1</CreateTime><MsgType>%s</MsgType>%s</xml>",
+			fakewechat.User, gh, kind, content)
+	})
+	b := openTab(t, url, "en-US")
+	for _, test := range []struct{ kind, want string }{
+		{"image", "picture-1"}, {"voice", "voice-1"}, {"video", "A film"}, {"music", "A song"}, {"news", "An <i>article</i>"},
+	} {
+		b.says(test.kind)
+		b.sees("#lines .reply .bubble", test.want)
+	}
+	if n := value[int](b, "document.querySelectorAll('#lines a, #lines img').length"); n != 0 {
+		t.Errorf("%d links or pictures of hostile addresses", n)
+	}
+	b.acts("click", "news")
+	b.sees("#lines .reply:last-child .article.more", "An <i>article</i>")
+	if links := value[[]string](b, "[...document.querySelectorAll('#lines a')].map(a => a.href)"); len(links) != 2 || links[0] != good {
+		t.Errorf("links %q", links)
+	}
+
+	var access struct {
+		Token string `json:"access_token"`
+	}
+	call := func(path, body string) []byte {
+		t.Helper()
+		resp, err := http.Post(url+path+access.Token, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil || strings.Contains(string(answer), "errmsg") && !strings.Contains(string(answer), `"errcode":0`) {
+			t.Fatalf("%s: %s, %v", path, answer, err)
+		}
+		return answer
+	}
+	answer := call("/cgi-bin/stable_token", fmt.Sprintf(`{"grant_type":"client_credential","appid":%q,"secret":%q}`, appID, appSecret))
+	if err := json.Unmarshal(answer, &access); err != nil {
+		t.Fatal(err)
+	}
+	p.Did(fakewechat.User, fakewechat.Wrote)
+	call("/cgi-bin/message/custom/typing?access_token=", fmt.Sprintf(`{"touser":%q,"command":"Typing"}`, fakewechat.User))
+	b.sees("#peer", "typing")
+	call("/cgi-bin/message/custom/send?access_token=", fmt.Sprintf(
+		`{"touser":%q,"msgtype":"msgmenu","msgmenu":{"head_content":"Happy?","list":[{"id":"1","content":"<b>Yes</b>"},{"id":"2","content":"No"}]}}`, fakewechat.User))
+	b.sees("#lines .theirs:last-child .bubble", "<b>Yes</b>")
+	b.sees("#peer", "Official account")
+	b.pictures("replies", phone, desktop)
+	b.quiet()
 }

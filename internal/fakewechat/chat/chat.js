@@ -3,7 +3,7 @@ import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
 import { saidBy, bubble, notice, valuesOf, lastAttempt, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
-import { detail, clock } from './inspect.js';
+import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
 let hello = { users: [], lines: [], calls: [], typing: [], gateway: '', failed: '', patience: 5000 };
 let current = sessionStorage.getItem('user') ?? ''; // openid
@@ -91,7 +91,8 @@ async function know() {
   const id = chosen;
   const answer = await fetch(`/fake/lines/${id}`).catch(() => undefined);
   if (id !== chosen || !answer) return;
-  known = answer.ok ? await answer.json() : undefined;
+  if (answer.ok) known = await answer.json();
+  else toast(t('forgotten'));
   drawInspector();
 }
 
@@ -99,7 +100,6 @@ async function know() {
 
 function choice(id, show) {
   chosen = id;
-  known = undefined;
   document.body.classList.toggle('inspecting', show);
   draw();
   know();
@@ -233,23 +233,27 @@ function drawItem({ line, part, at }) {
 }
 
 function drawInspector() {
-  const into = $('detail');
   if (!known || known.id !== chosen) {
-    if (!chosen) into.replaceChildren(h('p.nothing', {}, t('nothing')));
+    if (!chosen) $('detail').replaceChildren(h('p.nothing', {}, t('nothing')));
     return;
   }
+  // The buttons stay while there are some: who presses one must not lose it to an event.
+  const kind = `${language} ${known.from === 'user'}`;
+  if ($('detail').firstChild?.dataset?.kind !== kind) {
+    $('detail').replaceChildren(h('div.actions', { 'data-kind': kind }, known.from === 'user' && buttons({
+      again: () => send({ xml: known.xml }),
+      edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => broken(xml) ? t('broken') : send({ xml })),
+      copySend: () => copy(sendLine(known, hello)),
+      copyCurl: () => copy(curlLine(known)),
+    })), h('div.story'));
+  }
+  const into = $('detail').lastChild;
   const open = into.dataset.line === String(chosen) ? [...into.querySelectorAll('details')].map(d => d.open) : [];
-  const focused = document.activeElement?.id;
   const since = hello.calls.filter(c => (!c.user || c.user === known.user) && Date.parse(c.at) >= Date.parse(known.at)).slice(0, 20);
-  into.replaceChildren(...detail({
-    line: known, calls: since, hello, copy,
-    again: () => send({ xml: known.xml }),
-    edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => broken(xml) ? t('broken') : send({ xml })),
-  }));
+  into.replaceChildren(...detail(known, since, hello));
   into.dataset.line = chosen;
   const sections = [...into.querySelectorAll('details')];
   if (open.length === sections.length) sections.forEach((d, i) => { d.open = open[i]; });
-  if (focused && into.querySelector(`#${CSS.escape(focused)}`)) $(focused).focus({ preventScroll: true });
 }
 
 // broken says whether tags do not fit, which the platform would refuse to send. (A DOMParser's own error breaks the policy.)

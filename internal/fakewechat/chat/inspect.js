@@ -3,17 +3,17 @@ import { h } from './dom.js';
 import { t, language } from './words.js';
 import { valuesOf } from './lines.js';
 
-// detail makes the inspector's content. what is {line, calls, hello, copy, again, edit}.
-export function detail({ line, calls, hello, copy, again, edit }) {
+// buttons makes what can be done with a callback.
+export function buttons({ again, edit, copySend, copyCurl }) {
+  const button = (name, onclick) => h('button', { type: 'button', id: name, onclick }, t(name));
+  return h('div.buttons', {}, button('again', again), button('edit', edit), button('copySend', copySend), button('copyCurl', copyCurl));
+}
+
+// detail makes the inspector's content for a line and the API calls since then.
+export function detail(line, calls, hello) {
   const whole = [];
   if (line.from === 'user') {
-    whole.push(
-      h('div.buttons', {},
-        h('button', { type: 'button', id: 'again', onclick: again }, t('again')),
-        h('button', { type: 'button', id: 'edit', onclick: edit }, t('edit')),
-        h('button', { type: 'button', onclick: () => copy(sendLine(line, hello)) }, t('copySend')),
-        h('button', { type: 'button', onclick: () => copy(curlLine(line)) }, t('copyCurl'))),
-      timeline(line, hello));
+    whole.push(timeline(line, hello));
     line.attempts?.forEach((a, i) => whole.push(attempt(a, i, line, hello)));
   } else {
     whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
@@ -67,7 +67,7 @@ function table(fields) {
 }
 
 function code(title, text, kind) {
-  return h('details', { open: kind !== t('sealed') }, h('summary', {}, title, kind && h('span.tag', {}, kind)), h('pre', { tabindex: '0' }, text));
+  return h('details', { open: kind !== t('sealed') }, h('summary', {}, title, kind && h('span.tag', {}, kind)), h(kind ? 'pre' : 'pre.url', { tabindex: '0' }, text));
 }
 
 function call(c) {
@@ -78,7 +78,7 @@ function call(c) {
 const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
 
 // sendLine returns the command that sends the like of a callback.
-function sendLine(line, hello) {
+export function sendLine(line, hello) {
   const v = valuesOf(line.fields);
   const args = {
     text: [v.content ?? ''], image: [v.picurl], voice: [v.recognition], location: [v.locationx, v.locationy, v.label],
@@ -93,7 +93,7 @@ function sendLine(line, hello) {
 }
 
 // curlLine returns the command that repeats the last attempt byte for byte, for as long as its time is accepted.
-function curlLine(line) {
+export function curlLine(line) {
   const x = line.attempts?.at(-1)?.exchange;
   return x ? `curl -sS -H 'Content-Type: text/xml' --data-binary ${quote(x.request)} ${quote(x.url)}` : '';
 }
