@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"wxgate/gateway"
@@ -28,6 +30,10 @@ func (c *devCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	faults, err := c.faults()
+	if err != nil {
+		return err
+	}
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	flags := accountFlags{appFlags{account.AppID}, service.Secret(account.Token), service.Secret(account.AESKey), string(account.Mode)}
 	if c.SessionKey == "" {
@@ -44,7 +50,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 		return err
 	}
 	gatewayURL := browserURL(running.gateway.Addr())
-	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log})
+	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log, Faults: faults})
 	fake := service.NewHTTP(env, "fake-listen", lis, platform)
 	fake.OnShutdown(platform.Close)
 	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
@@ -104,9 +110,13 @@ type fakewechatCmd struct {
 // Run runs the fake platform.
 func (c *fakewechatCmd) Run(ctx context.Context) error {
 	env := service.NewEnv(c.Logger(os.Stderr))
+	faults, err := c.faults()
+	if err != nil {
+		return err
+	}
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	mux := service.InternalMux(env)
-	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log})
+	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log, Faults: faults})
 	mux.Handle("/", platform)
 	fake, err := service.ListenHTTP(env, "fake-listen", c.FakeListen, mux)
 	if err != nil {
@@ -115,6 +125,19 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	fake.OnShutdown(platform.Close)
 	fmt.Printf("wxgate fakewechat: %s/ (not for production)\n", browserURL(fake.Addr()))
 	return service.Run(ctx, env.Ready, fake)
+}
+
+// faults returns how the fake platform misbehaves.
+func (f fakeFlags) faults() (fakewechat.Faults, error) {
+	faults, err := fakewechat.ParseFaults(f.Faults)
+	if err == nil {
+		return faults, nil
+	}
+	var errs []error
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		errs = append(errs, errors.New("--faults: "+line))
+	}
+	return faults, errors.Join(errs...)
 }
 
 // fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up.

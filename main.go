@@ -103,6 +103,7 @@ type upstreamFlags struct {
 
 type fakeFlags struct {
 	FakeListen string `name:"fake-listen" env:"WXGATE_FAKE_LISTEN" default:"127.0.0.1:8010" help:"The fake platform's address."`
+	Faults     string `name:"faults" env:"WXGATE_FAULTS" placeholder:"NAME=VALUE,…" help:"How the fake platform misbehaves, such as lose=0.1,delay=2s,seed=7; docs/FAKE.md has all."`
 }
 
 func main() {

@@ -54,6 +54,8 @@ func TestWrongStart(t *testing.T) {
 		{"taken port", []string{"WECHAT_TOKEN=t"}, "gateway --internal-listen 127.0.0.1:0 --listen " + taken, []string{"--listen: " + taken + " is taken by another process"}},
 		{"taken gRPC port", nil, "replier --replier-listen " + taken, []string{"--replier-listen: " + taken + " is taken"}},
 		{"taken port in dev", env(), "dev --fake-listen " + taken, []string{"--fake-listen: " + taken + " is taken"}},
+		{"faults", env(), "fakewechat --faults loose=1,delay=2", []string{`--faults: "delay": it must be a duration`, `--faults: unknown: "loose"; there are seed, lose`}},
+		{"faults in dev", env("WXGATE_FAULTS=lose=2"), "dev", []string{`--faults: "lose": it must be a rate from 0 to 1`}},
 		{"unknown flag", nil, "dev --foo", []string{"unknown flag --foo"}},
 		{"unknown command", nil, "run", []string{"unexpected argument run"}},
 		{"log level", nil, "replier --log-level loud", []string{"--log-level", "loud"}},

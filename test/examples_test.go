@@ -20,11 +20,29 @@ func TestPython(t *testing.T) {
 	if out, err := generate.CombinedOutput(); err != nil {
 		missing(t, "Python code of the .proto files cannot be made: apt-get install protobuf-compiler protobuf-compiler-grpc, or pip install grpcio-tools: %v\n%s", err, out)
 	}
-	tryBot(t, func() *exec.Cmd {
+	bot := func() *exec.Cmd {
 		cmd := exec.Command(python, "bot.py", "--listen", "127.0.0.1:0")
 		cmd.Dir = "../examples/python"
 		cmd.Env = append(os.Environ(), "PYTHONPATH="+gen, "PYTHONDONTWRITEBYTECODE=1")
 		return cmd
+	}
+	tryBot(t, bot)
+	t.Run("its own test", func(t *testing.T) {
+		target := "dns:///" + startExample(t, bot()).addr("listen")
+		safe := env(append(accountEnv, "WECHAT_MODE=safe")...)
+		gateway := start(t, append(safe, "WXGATE_REPLIER="+target), "gateway")
+		fake := start(t, append(safe, "WXGATE_GATEWAY=http://"+gateway.addr("listen")+"/", "WXGATE_FAULTS=delay=5ms,seed=3"), "fakewechat")
+		var faults struct{ Delay string }
+		if steer(t, fake.addr("fake-listen"), "GET", "faults", "", &faults); faults.Delay != "5ms" {
+			t.Errorf("the fake's faults are %+v", faults)
+		}
+		cmd := exec.Command(python, "test_bot.py", "-v")
+		cmd.Dir = "../examples/python"
+		cmd.Env = append(os.Environ(), "WXGATE_FAKE=http://"+fake.addr("fake-listen"), "PYTHONDONTWRITEBYTECODE=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "test_lost") {
+			t.Errorf("%v\n%s\n%s", err, out, fake.logged())
+		}
 	})
 }
 

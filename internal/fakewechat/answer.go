@@ -93,7 +93,13 @@ var okResult = result{answer: errorAnswer{0, "ok"}}
 func (p *Platform) handle(path, method string, s style, do func(r *http.Request) result) {
 	p.calls[path] = &callCount{}
 	p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		res := refused(p.came(path))
+		errcode, struck := p.came(path), p.odd.call(path)
+		if fault := struck.instead(w); fault != "" {
+			p.saw(seen{What: path, Outcome: "fault: " + fault})
+			p.log.Info("fake WeChat API call", "path", path, "fault", fault)
+			return
+		}
+		res := refused(cmp.Or(errcode, struck.errcode()))
 		switch {
 		case res.errcode != 0:
 		case r.Method == method:
@@ -116,10 +122,10 @@ func (p *Platform) handle(path, method string, s style, do func(r *http.Request)
 			panic(err) // the answers are our own structs
 		}
 		w.Header().Set("Content-Type", s.contentType)
-		_, _ = w.Write(bytes.TrimSpace(body.Bytes()))
 		p.saw(seen{What: path, Outcome: outcome, Fields: res.fields})
 		p.chat.called(chatCall{At: p.now(), Path: path, Outcome: outcome, User: res.user})
 		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
+		struck.answer(w, r, bytes.TrimSpace(body.Bytes()))
 	})
 }
 

@@ -10,7 +10,11 @@ const (
 // apiStore is what the account's API calls know. All of it is guarded by mu.
 type apiStore struct {
 	mu sync.Mutex
+	apiState
+}
 
+// apiState is what is forgotten on Reset.
+type apiState struct {
 	tokens        capped[*credential] // access_tokens, by value
 	stable, plain *credential         // the latest of each family
 	ticket        *credential         // of the JS-SDK
@@ -22,11 +26,13 @@ type apiStore struct {
 	sent  []CustomMessage // oldest first
 }
 
-func newAPIStore() *apiStore {
-	s := &apiStore{
+func newAPIStore() *apiStore { return &apiStore{apiState: newAPIState(map[string]int{})} }
+
+func newAPIState(daily map[string]int) apiState {
+	s := apiState{
 		tokens: newCapped[*credential](maxKept),
 		users:  newCapped[*user](maxUsers),
-		quota:  quota{daily: map[string]int{}, used: map[string]int{}},
+		quota:  quota{daily: daily, used: map[string]int{}},
 	}
 	s.users.put(User, &user{})
 	return s

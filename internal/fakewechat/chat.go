@@ -55,13 +55,17 @@ type chatLine struct {
 	At       time.Time      `json:"at"`
 	From     string         `json:"from"`
 	Fields   []Field        `json:"fields"`
-	Done     bool           `json:"done"` // no more attempts follow
+	Done     bool           `json:"done"`              // no more attempts follow
+	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
 	XML      string         `json:"xml,omitempty"` // the callback, plain; not in events
 }
 
 // chatAttempt is one attempt to deliver a callback.
 type chatAttempt struct {
+	Number   int           `json:"number"`
+	Copy     bool          `json:"copy,omitempty"`   // sent besides Number
+	Faults   []string      `json:"faults,omitempty"` // what went wrong on purpose
 	At       time.Time     `json:"at"`
 	Running  bool          `json:"running,omitempty"`
 	Millis   int64         `json:"ms"`

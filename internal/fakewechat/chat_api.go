@@ -162,7 +162,7 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 		id := c.line(p, fromUser)
 		go func() {
 			defer p.chat.end()
-			p.deliver(p.ctx, id, c)
+			_, _ = p.deliver(p.ctx, id, c) // its line tells of an error
 		}()
 		writeJSON(w, http.StatusAccepted, map[string]int64{"id": id})
 	}
@@ -182,7 +182,7 @@ func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
 
 // toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
 func (p *Platform) toldElsewhere(req request, xml []byte) {
-	if req.from != "" && p.chat.heard(xml) {
+	if p.chat.heard(xml) {
 		(&callback{xml: xml, req: req}).line(p, fromElsewhere)
 	}
 }

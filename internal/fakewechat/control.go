@@ -66,3 +66,21 @@ func (p *Platform) RefuseIP(refuse bool) {
 	defer p.api.mu.Unlock()
 	p.api.refuseIP = refuse
 }
+
+// Reset makes the Platform as it was at first: users, tokens, messages, counts and what should fail are forgotten, and
+// the faults are those of its Config.
+func (p *Platform) Reset() {
+	p.api.mu.Lock()
+	p.api.apiState = newAPIState(p.api.quota.daily)
+	p.api.mu.Unlock()
+	p.oauth.mu.Lock()
+	p.oauth.oauthState = newOAuthState()
+	p.oauth.mu.Unlock()
+	p.mu.Lock()
+	for _, c := range p.calls {
+		*c = callCount{}
+	}
+	p.seen = nil
+	p.mu.Unlock()
+	p.SetFaults(p.initial)
+}

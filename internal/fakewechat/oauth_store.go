@@ -43,14 +43,21 @@ type accessToken struct {
 
 // oauthStore remembers codes and tokens. Its maps are guarded by mu.
 type oauthStore struct {
-	mu      sync.Mutex
+	mu sync.Mutex
+	oauthState
+}
+
+// oauthState is what is forgotten on Reset.
+type oauthState struct {
 	codes   capped[*code]
 	access  capped[*accessToken]
 	refresh capped[*grant]
 }
 
-func newOAuthStore() *oauthStore {
-	return &oauthStore{
+func newOAuthStore() *oauthStore { return &oauthStore{oauthState: newOAuthState()} }
+
+func newOAuthState() oauthState {
+	return oauthState{
 		codes:   newCapped[*code](maxKept),
 		access:  newCapped[*accessToken](maxKept),
 		refresh: newCapped[*grant](maxKept),

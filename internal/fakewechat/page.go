@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
-	"time"
 )
 
 //go:embed page.html
@@ -76,14 +75,11 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	// Three slow attempts take longer than a server usually lets a handler write; not every writer has a deadline.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add((attempts + 1) * patience))
-	c := &callback{kind: kind, what: kind + " " + r.PostForm.Get("arg"), xml: xml}
-	if c.req, err = readRequest(xml); err != nil {
+	longAnswer(w)
+	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), xml); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	p.deliver(r.Context(), c.line(p, fromUser), c)
 	back := "/"
 	if r.PostForm.Get("back") == logPath {
 		back = logPath

@@ -15,6 +15,7 @@ type Config struct {
 	Gateway string           // the callback URL that the page's form sends to; "": no form
 	Now     func() time.Time // nil: time.Now. All expiry goes by it; it may jump
 	Log     *slog.Logger     // nil: no log
+	Faults  Faults           // how it misbehaves at first
 
 	// OnSent, where not nil, gets each customer-service message that reaches its user, in their order, before the
 	// account learns that it did. The Platform waits for it, and must not be asked by it.
@@ -33,6 +34,8 @@ type Platform struct {
 	oauth   *oauthStore
 	api     *apiStore
 	chat    *chat
+	odd     *misbehaviour
+	initial Faults // Reset goes back to them
 
 	ctx  context.Context // of what the chat page sends
 	stop func()
@@ -58,6 +61,7 @@ func New(cfg Config) *Platform {
 		account: cfg.Account, now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(),
 		oauth: newOAuthStore(), api: newAPIStore(), calls: map[string]*callCount{},
 		chat: newChat(),
+		odd:  &misbehaviour{calls: map[string]uint64{}, held: map[string]chan struct{}{}},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	if p.now == nil {
@@ -65,6 +69,10 @@ func New(cfg Config) *Platform {
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.initial = cfg.Faults
+	if cfg.Faults.String() != noFaults {
+		p.initial = p.SetFaults(cfg.Faults)
 	}
 	if cfg.Gateway != "" {
 		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now, Platform: p}
@@ -75,6 +83,7 @@ func New(cfg Config) *Platform {
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
 	p.mux.Handle("POST "+toldPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
+	p.mux.Handle(v1Path, http.NewCrossOriginProtection().Handler(p.v1()))
 	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
 	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
 	p.handle("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.sns(p.exchange))

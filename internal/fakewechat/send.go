@@ -50,10 +50,33 @@ type Result struct {
 // request is what an answer is judged against, and what its user did: elements of the callback.
 type request struct{ to, from, msgType, event, menuItem string }
 
+// outgoing is a callback that can be sent.
+type outgoing struct {
+	callback []byte // its plain XML
+	request  request
+	mode     Mode
+	cipher   *wechat.Cipher // nil in plain mode
+}
+
+// signed is what is posted: signed, and sealed as the account's mode wants.
+type signed struct {
+	query string
+	body  []byte
+}
+
 // Send signs a callback's plain XML, seals it as the account's mode wants, posts it once, and judges the answer.
 // The error tells that there is no answer to judge: the gateway was not reached or took more than 5 s, the callback is
-// no XML, the account's key is none.
+// no XML, the account's key is none. Deliver sends it as often as WeChat does.
 func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
+	o, err := s.prepare(callback)
+	if err != nil {
+		return nil, err
+	}
+	s.announce(ctx, o)
+	return s.post(ctx, o, s.wrap(o, s.Account.Token, s.now()))
+}
+
+func (s *Sender) prepare(callback []byte) (*outgoing, error) {
 	req, err := readRequest(callback)
 	if err != nil {
 		return nil, err
@@ -62,27 +85,39 @@ func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	query, timestamp, nonce := s.sign()
-	if req.from != "" {
-		query += "&openid=" + url.QueryEscape(req.from)
-	}
-	body := callback
-	if cipher != nil {
-		sealed := cipher.Seal(callback)
-		query += "&encrypt_type=aes&msg_signature=" + wechat.Signature(s.Account.Token, timestamp, nonce, sealed)
-		body = envelope(mode, callback, req.to, sealed)
-	}
+	return &outgoing{callback, req, mode, cipher}, nil
+}
+
+// announce tells the Platform, before the gateway hears of it, as it may answer at once.
+func (s *Sender) announce(ctx context.Context, o *outgoing) {
 	if s.Platform != nil {
-		s.Platform.told(req, callback) // before the gateway hears of it, as it may answer at once
+		s.Platform.told(o.request, o.callback)
 	}
 	if s.PlatformURL != "" {
-		s.tell(ctx, callback)
+		s.tell(ctx, o.callback)
 	}
-	status, answer, took, err := s.do(ctx, http.MethodPost, query, body)
+}
+
+func (s *Sender) wrap(o *outgoing, token string, at time.Time) signed {
+	query, timestamp, nonce := sign(token, at)
+	if o.request.from != "" {
+		query += "&openid=" + url.QueryEscape(o.request.from)
+	}
+	if o.cipher == nil {
+		return signed{query, o.callback}
+	}
+	sealed := o.cipher.Seal(o.callback)
+	query += "&encrypt_type=aes&msg_signature=" + wechat.Signature(token, timestamp, nonce, sealed)
+	return signed{query, envelope(o.mode, o.callback, o.request.to, sealed)}
+}
+
+// post posts once, and judges the answer.
+func (s *Sender) post(ctx context.Context, o *outgoing, w signed) (*Result, error) {
+	status, answer, took, err := s.do(ctx, http.MethodPost, w.query, w.body)
 	if err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}
-	j := &judge{account: &s.Account, mode: mode, cipher: cipher, request: req}
+	j := &judge{account: &s.Account, mode: o.mode, cipher: o.cipher, request: o.request}
 	if took > patience {
 		j.refuse("the answer took %.1f s; WeChat hangs up after 5 s", took.Seconds())
 	}
@@ -133,7 +168,7 @@ func (p *Platform) serveTold(w http.ResponseWriter, r *http.Request) {
 
 // Verify makes the GET with which WeChat's console checks a callback URL; the answer must be echostr byte for byte.
 func (s *Sender) Verify(ctx context.Context) error {
-	query, _, _ := s.sign()
+	query, _, _ := sign(s.Account.Token, s.now())
 	echostr := strconv.FormatInt(rand.Int64(), 10)
 	status, answer, took, err := s.do(ctx, http.MethodGet, query+"&echostr="+echostr, nil)
 	switch {
@@ -150,24 +185,36 @@ func (s *Sender) Verify(ctx context.Context) error {
 }
 
 // sign returns the query's signature, timestamp and nonce, and the last two besides.
-func (s *Sender) sign() (query, timestamp, nonce string) {
-	now := time.Now
-	if s.Now != nil {
-		now = s.Now
-	}
-	timestamp = strconv.FormatInt(now().Unix(), 10)
+func sign(token string, at time.Time) (query, timestamp, nonce string) {
+	timestamp = strconv.FormatInt(at.Unix(), 10)
 	nonce = strconv.FormatUint(uint64(rand.Uint32()), 10)
-	signature := wechat.Signature(s.Account.Token, timestamp, nonce)
+	signature := wechat.Signature(token, timestamp, nonce)
 	return "signature=" + signature + "&timestamp=" + timestamp + "&nonce=" + nonce, timestamp, nonce
+}
+
+func (s *Sender) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// target returns the callback URL with a query behind its own.
+func (s *Sender) target(query string) (*url.URL, error) {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
+	}
+	u.RawQuery = strings.Trim(u.RawQuery+"&"+query, "&")
+	return u, nil
 }
 
 // do makes one HTTP call; answer has a byte more than maxAnswer where it was cut. The error never shows the query.
 func (s *Sender) do(ctx context.Context, method, query string, body []byte) (status int, answer []byte, took time.Duration, err error) {
-	u, err := url.Parse(s.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return 0, nil, 0, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
+	u, err := s.target(query)
+	if err != nil {
+		return 0, nil, 0, err
 	}
-	u.RawQuery = strings.TrimPrefix(u.RawQuery+"&"+query, "&")
 	r, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, 0, fmt.Errorf("%s: bad request", u.Host)

@@ -1,7 +1,7 @@
 // The chat page: what it knows, what it hears of the platform, and what its user does.
 import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
-import { saidBy, bubble, notice, valuesOf, lastAttempt, failedLine, repliedLine } from './lines.js';
+import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
@@ -187,7 +187,7 @@ function items(lines) {
     const state = mark => [language, chosen === line.id, mark].join();
     const at = Date.parse(line.at);
     all.push({ at, key: `${line.id}:said`, state: state(line.done), line, part: 'said' });
-    const last = lastAttempt(line);
+    const last = answered(line);
     const ended = last ? Date.parse(last.at) + last.ms : at;
     if (repliedLine(line)) all.push({ at: ended, key: `${line.id}:reply`, state: state(''), line, part: 'reply' });
     if (failedLine(line)) all.push({ at: ended, key: `${line.id}:failed`, state: state(''), line, part: 'failed' });
@@ -213,7 +213,7 @@ function drawItem({ line, part, at }) {
   const mine = part === 'said' && !pushed;
   let content, note;
   if (part === 'failed') content = notice(hello.failed, t('failed') && h('small', {}, t('failed')));
-  else if (part === 'reply') content = bubble(valuesOf(lastAttempt(line).fields), true);
+  else if (part === 'reply') content = bubble(valuesOf(answered(line).fields), true);
   else if (pushed) [content, note] = [bubble(valuesOf(line.fields), true), t('pushed')];
   else [content, note] = [saidBy(line), line.from === 'elsewhere' ? t('elsewhere') : undefined];
   const centred = content.classList.contains('notice');

@@ -14,7 +14,8 @@ export function detail(line, calls, hello) {
   const whole = [];
   if (line.from === 'user') {
     whole.push(timeline(line, hello));
-    line.attempts?.forEach((a, i) => whole.push(attempt(a, i, line, hello)));
+    line.attempts?.forEach(a => whole.push(attempt(a, line, hello)));
+    if (line.refused?.length) whole.push(h('ul.checks', { id: 'refused' }, ...line.refused.map(r => h('li', {}, r))));
   } else {
     whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
   }
@@ -35,24 +36,24 @@ function outcome(a) {
 // timeline draws each attempt on a line of as many seconds as WeChat waits.
 function timeline(line, hello) {
   const limit = hello.patience;
-  const rows = (line.attempts ?? []).map((a, i) => {
+  const rows = (line.attempts ?? []).map(a => {
     const bar = h(`div.bar.${outcome(a)}`);
     bar.style.width = a.running ? '100%' : `${Math.max(1, Math.min(100, a.ms / limit * 100))}%`;
-    return h('div.row', {}, h('span', {}, `${i + 1}`), h('div.track', {}, bar), h('span', {}, a.running ? '…' : took(a.ms)));
+    return h('div.row', {}, h('span', {}, `${a.number}`), h('div.track', {}, bar), h('span', {}, a.running ? '…' : took(a.ms)));
   });
   const scale = h('div.scale', { 'aria-hidden': 'true' });
   for (let s = 0; s <= limit / 1000; s++) scale.append(h('span', {}, t('seconds')(s)));
   return h('section.timeline', {}, h('h3', {}, t('attempts')), ...rows, scale);
 }
 
-function attempt(a, i, line, hello) {
+function attempt(a, line, hello) {
   const x = a.exchange;
   const state = outcome(a);
   const verdict = state === 'running' ? t('running') : state === 'good' ? t('accepted') : a.error ? t('noAnswer') : t('refusedBy');
   const status = a.status ? `HTTP ${a.status} · ${took(a.ms)}` : '';
   const checks = [...(a.error ? [a.error] : []), ...(a.refused ?? [])];
   return h('section.attempt', {},
-    h('h3', {}, t('attempt')(i + 1), h(`span.verdict.${state}`, {}, verdict)),
+    h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', {}, f)), h(`span.verdict.${state}`, {}, verdict)),
     h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),
     checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
     a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),

@@ -13,16 +13,16 @@ export function valuesOf(fields) {
   return values;
 }
 
-// lastAttempt is the one whose answer counts.
-export const lastAttempt = line => line.attempts?.at(-1);
+// answered is the attempt whose answer counts: the first that has one, else the last.
+export const answered = line => line.attempts?.find(a => !a.running && a.status) ?? line.attempts?.at(-1);
 
 // failedLine says whether the user reads that the service failed.
-export const failedLine = line => line.done && (lastAttempt(line)?.refused?.length ?? 0) > 0;
+export const failedLine = line => line.done && (line.refused?.length ?? 0) > 0;
 
 // repliedLine says whether the user reads a passive reply.
 export function repliedLine(line) {
-  const last = lastAttempt(line);
-  return !!last && !last.running && !last.refused?.length && !!last.fields?.length;
+  const a = answered(line);
+  return !!a && !a.running && !a.refused?.length && !!a.fields?.length;
 }
 
 // saidBy makes what a user's callback shows.

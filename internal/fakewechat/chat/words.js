@@ -25,7 +25,7 @@ const en = {
   sealed: 'sealed', plain: 'plain', received: 'Answer as received', opened: 'Reply, opened', reply: 'Reply', calls: 'API calls since then',
   noCalls: 'None', again: 'Send again', edit: 'Edit XML', copySend: 'Copy as wxgate send', copyCurl: 'Copy as curl', noAnswer: 'no answer',
   elsewhereHint: 'Another process sent this callback, and it alone saw the answer. What the account pushes shows here.',
-  pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, broken: 'This is not XML that ends with </xml>.',
+  pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, copy: 'copy', broken: 'This is not XML that ends with </xml>.',
 };
 
 const zh = {
@@ -53,7 +53,7 @@ const zh = {
   sealed: '密文', plain: '明文', received: '收到的应答', opened: '解密后的回复', reply: '回复', calls: '此后的接口调用',
   noCalls: '无', again: '再次发送', edit: '编辑 XML', copySend: '复制为 wxgate send', copyCurl: '复制为 curl', noAnswer: '没有应答',
   elsewhereHint: '这条回调由其他进程发送，只有它看到了应答。公众号之后推送的消息会显示在这里。',
-  pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, broken: '这不是以 </xml> 结尾的 XML。',
+  pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, copy: '副本', broken: '这不是以 </xml> 结尾的 XML。',
 };
 
 const languages = { en, zh };

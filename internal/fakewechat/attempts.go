@@ -1,0 +1,266 @@
+package fakewechat
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Attempt is one time that a callback was sent, or was lost.
+type Attempt struct {
+	Index  int           // in Delivery.Attempts
+	Done   bool          // what is below Body is known
+	Number int           // from 1 to 3
+	Copy   bool          // besides Number: sent at the same time, or again after the answer
+	At     time.Time     // when it began, by the Sender's clock
+	Faults []string      // what goes wrong on purpose, by its name in Faults
+	URL    string        // signed
+	Body   []byte        // as posted
+	Took   time.Duration // until WeChat had the answer, or gave up
+	Result *Result       // nil without an answer
+	Err    error         // why there is none
+}
+
+// Delivery is what became of a callback.
+type Delivery struct {
+	Attempts []Attempt
+	Answer   *Result  // what WeChat took for the answer; nil: none
+	Refused  []string // why WeChat would show ServiceFailed to the user; empty: accepted
+}
+
+// Deliver sends a callback as WeChat does: up to 3 attempts, one after the other, of 5 s each, until one has an answer,
+// be it a bad one (platform.md A.6). The faults of the Sender's Platform strike. tell, where not nil, is called with
+// each attempt when it begins, and when it is done. The error tells that nothing can be sent: the callback is no XML, the account's key is
+// none, the URL is none. Where ctx ends, so do the attempts.
+func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt)) (*Delivery, error) {
+	t := &trip{Sender: s, delivery: &Delivery{}, tell: tell}
+	if s.Platform != nil {
+		t.lot = s.Platform.odd.callback()
+	}
+	f := t.lot.faults
+	if t.lot.strikes("unknown_type", f.UnknownType, 0) {
+		callback = t.spoil("unknown_type", t.lot.retype, callback)
+	}
+	var err error
+	if t.out, err = s.prepare(callback); err != nil {
+		return nil, err
+	}
+	if _, err := s.target(""); err != nil {
+		return nil, err
+	}
+	s.announce(ctx, t.out)
+	if t.lot.strikes("control_characters", f.ControlCharacters, 0) {
+		t.out.callback = t.spoil("control_characters", t.lot.addControl, t.out.callback)
+	}
+	if t.lot.strikes("broken_cdata", f.BrokenCDATA, 0) {
+		t.out.callback = t.spoil("broken_cdata", t.lot.breakCDATA, t.out.callback)
+	}
+	sent := func() {}
+	if s.Platform != nil {
+		var held bool
+		sent, held = s.Platform.odd.queue(ctx, t.out.request.from, t.lot.strikes("out_of_order", f.OutOfOrder, 0))
+		if held {
+			t.always = append(t.always, "out_of_order")
+		}
+	}
+	defer sent()
+	for n := 1; n <= attempts && t.delivery.Answer == nil && ctx.Err() == nil; n++ {
+		t.attempt(ctx, n)
+		sent()
+	}
+	if t.delivery.Answer == nil {
+		t.delivery.Refused = []string{"no answer in three attempts"}
+		return t.delivery, nil
+	}
+	t.delivery.Refused = t.delivery.Answer.Refused
+	if t.lot.strikes("duplicate", f.Duplicate, 0) {
+		a := t.attemptOf(t.delivery.Attempts[len(t.delivery.Attempts)-1].Number, "duplicate")
+		a.Copy = true
+		post := s.wrap(t.out, s.Account.Token, s.now().Add(f.Clock))
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		began := time.Now()
+		a = t.begin(a, post)
+		a.Result, a.Err = s.post(ctx, t.out, post)
+		a.Took = time.Since(began)
+		t.end(a)
+	}
+	return t.delivery, nil
+}
+
+// trip is a callback on its way.
+type trip struct {
+	*Sender
+	lot      lot
+	out      *outgoing
+	always   []string // faults of all its attempts
+	first    signed   // what the first attempt posted
+	delivery *Delivery
+	tell     func(Attempt)
+}
+
+func (t *trip) spoil(fault string, how func([]byte) ([]byte, bool), callback []byte) []byte {
+	spoiled, done := how(callback)
+	if done {
+		t.always = append(t.always, fault)
+	}
+	return spoiled
+}
+
+func (t *trip) attemptOf(n int, faults ...string) Attempt {
+	return Attempt{Number: n, At: t.now(), Faults: append(slices.Clone(t.always), faults...)}
+}
+
+// begin notes an attempt that is about to be sent.
+func (t *trip) begin(a Attempt, post signed) Attempt {
+	a.Index, a.Body = len(t.delivery.Attempts), post.body
+	if u, err := t.target(post.query); err == nil {
+		a.URL = u.String()
+	}
+	t.delivery.Attempts = append(t.delivery.Attempts, a)
+	if t.tell != nil {
+		t.tell(a)
+	}
+	return a
+}
+
+func (t *trip) end(a Attempt) {
+	a.Done = true
+	t.delivery.Attempts[a.Index] = a
+	if t.tell != nil {
+		t.tell(a)
+	}
+}
+
+// attempt is one of WeChat's three.
+func (t *trip) attempt(ctx context.Context, n int) {
+	f, a := t.lot.faults, t.attemptOf(n)
+	strikes := func(fault string, rate float64) bool {
+		struck := t.lot.strikes(fault, rate, n)
+		if struck {
+			a.Faults = append(a.Faults, fault)
+		}
+		return struck
+	}
+	waits := patience
+	if n < attempts && strikes("retry_early", f.RetryEarly) {
+		waits = cmp.Or(f.RetryAfter, time.Second)
+	}
+	ctx, cancel := context.WithTimeout(ctx, waits)
+	defer cancel()
+	began := time.Now()
+	post := t.sign(n, strikes)
+	lost := strikes("lose", f.Lose)
+	if f.Delay > 0 {
+		strikes("delay", 1)
+	}
+	s, copies := t.Sender, 1
+	if !lost && strikes("cut", f.Cut) {
+		s = s.cutting()
+	}
+	if !lost && strikes("twice", f.Twice) {
+		copies = 2
+	}
+	losesAnswer := !lost && strikes("lose_answer", f.LoseAnswer)
+	all := make([]Attempt, copies)
+	for i := range all {
+		a.Copy = i > 0
+		all[i] = t.begin(a, post)
+	}
+	lost = lost || f.Delay > 0 && !sleep(ctx, f.Delay)
+	var sending sync.WaitGroup
+	for i := range all {
+		sending.Go(func() {
+			if lost {
+				<-ctx.Done()
+				all[i].Err = noAnswer(ctx, began)
+			} else {
+				all[i].Result, all[i].Err = s.post(ctx, t.out, post)
+			}
+			all[i].Took = time.Since(began)
+		})
+	}
+	sending.Wait()
+	for _, a := range all {
+		if losesAnswer && a.Result != nil {
+			<-ctx.Done()
+			a.Took, a.Result, a.Err = time.Since(began), nil, noAnswer(ctx, began)
+		}
+		if t.delivery.Answer == nil {
+			t.delivery.Answer = a.Result
+		}
+		t.end(a)
+	}
+}
+
+// sign signs an attempt, well or not.
+func (t *trip) sign(n int, strikes func(fault string, rate float64) bool) signed {
+	f, token := t.lot.faults, t.Account.Token
+	if n > 1 && strikes("same_signature", f.SameSignature) {
+		return t.first
+	}
+	if strikes("wrong_signature", f.WrongSignature) {
+		token = "not " + token
+	}
+	if f.Clock != 0 {
+		strikes("clock", 1)
+	}
+	w := t.wrap(t.out, token, t.now().Add(f.Clock))
+	if n == 1 {
+		t.first = w
+	}
+	return w
+}
+
+func noAnswer(ctx context.Context, began time.Time) error {
+	return fmt.Errorf("send: no answer within %.1f s: %w", time.Since(began).Seconds(), ctx.Err())
+}
+
+// sleep is false where ctx ends before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// cutting returns a Sender whose connections are cut in the middle of the answer.
+func (s *Sender) cutting() *Sender {
+	cut, client := *s, s.client()
+	client.Transport = cutTransport{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
+	cut.Client = client
+	return &cut
+}
+
+type cutTransport struct{ http.RoundTripper }
+
+var errCut = errors.New("the connection was cut in the middle of the answer")
+
+// RoundTrip implements http.RoundTripper.
+func (c cutTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := c.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	half := io.LimitReader(resp.Body, max(resp.ContentLength/2, 0))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(half, cutOff{}), resp.Body}
+	return resp, nil
+}
+
+type cutOff struct{}
+
+// Read implements io.Reader.
+func (cutOff) Read([]byte) (int, error) { return 0, errCut }

@@ -1,0 +1,66 @@
+package fakewechat
+
+import "bytes"
+
+// textElements hold what a user wrote or reads.
+var textElements = []string{"Content", "Label", "Recognition", "Title", "Description", "EventKey"}
+
+const (
+	openCDATA  = "<![CDATA["
+	closeCDATA = "]]>"
+)
+
+// retype gives a callback a MsgType that nobody knows, an event an Event; it is false where it has none.
+func (l lot) retype(callback []byte) ([]byte, bool) {
+	if from, to, found := cdataOf(callback, "Event"); found {
+		return splice(callback, from, to, "unknown_event"), true
+	}
+	if from, to, found := cdataOf(callback, "MsgType"); found {
+		return splice(callback, from, to, "unknown_type"), true
+	}
+	return callback, false
+}
+
+// addControl puts a control character into a callback's first text; it is false where it has none.
+func (l lot) addControl(callback []byte) ([]byte, bool) {
+	const some = "\x00\x01\x08\x0B\x0C\x1B\x1F\x7F"
+	for _, name := range textElements {
+		if from, _, found := cdataOf(callback, name); found {
+			i := int(l.draw("which control character", 0) * float64(len(some)))
+			return splice(callback, from, from, some[i:i+1]), true
+		}
+	}
+	return callback, false
+}
+
+// breakCDATA has the CDATA of a callback's first text end at once, or leaves its end out; it is false where it has none.
+func (l lot) breakCDATA(callback []byte) ([]byte, bool) {
+	for _, name := range textElements {
+		from, to, found := cdataOf(callback, name)
+		switch {
+		case !found:
+		case l.draw("how CDATA is broken", 0) < 0.5:
+			return splice(callback, from, from, closeCDATA), true
+		default:
+			return splice(callback, to, to+len(closeCDATA), ""), true
+		}
+	}
+	return callback, false
+}
+
+// cdataOf returns where the CDATA of the first element of that name begins and ends.
+func cdataOf(callback []byte, name string) (from, to int, found bool) {
+	begin := []byte("<" + name + ">" + openCDATA)
+	i := bytes.Index(callback, begin)
+	if i < 0 {
+		return 0, 0, false
+	}
+	from = i + len(begin)
+	n := bytes.Index(callback[from:], []byte(closeCDATA))
+	return from, from + n, n >= 0
+}
+
+// splice returns a copy with other bytes at from to to.
+func splice(b []byte, from, to int, with string) []byte {
+	return append(append(append(make([]byte, 0, len(b)+len(with)), b[:from]...), with...), b[to:]...)
+}

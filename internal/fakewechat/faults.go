@@ -1,0 +1,329 @@
+package fakewechat
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Faults say how a Platform misbehaves on purpose; the zero value: not at all. A rate is from 0, never, to 1, always.
+// What strikes is drawn from Seed and the callback's number, or the call's number among those of its path, so that two
+// runs with one seed and one order of messages are alike.
+type Faults struct {
+	Seed uint64 // 0: one is made up
+
+	// Of callbacks. The first eight are drawn for each attempt.
+	Lose           float64       // the callback never reaches the gateway
+	LoseAnswer     float64       // the gateway's answer never reaches WeChat
+	Delay          time.Duration // the callback is that long on its way, and WeChat's 5 s run
+	Cut            float64       // the connection is cut in the middle of the answer
+	RetryEarly     float64       // WeChat gives an attempt up after RetryAfter, not after 5 s
+	RetryAfter     time.Duration // 0: 1 s
+	Twice          float64       // the callback is sent twice at once
+	SameSignature  float64       // a retry has timestamp, nonce and signature of the first attempt
+	WrongSignature float64       // the signature is another token's
+	Clock          time.Duration // how far WeChat's clock is ahead; below 0: behind
+
+	// The next are drawn for a callback and all its attempts.
+	Duplicate         float64 // it is sent again after its answer
+	OutOfOrder        float64 // it is held back until the user's next one was sent, at most 5 s
+	ControlCharacters float64 // its texts hold one
+	BrokenCDATA       float64 // the CDATA of its texts ends too early, or not at all
+	UnknownType       float64 // its MsgType, or its Event, is one that nobody knows
+
+	// Of API calls.
+	APIErrors map[int]float64 // errcodes and their rates, together at most 1
+	APIDelay  time.Duration   // the call is done at once, and the answer is late
+	APIHalf   float64         // the call is done, and half of the answer arrives
+	APIHTML   float64         // the call is not done: status 502 and a page
+	APIReset  float64         // the call is not done: the connection is reset
+}
+
+// knob is one of the faults by its name. JSON has a duration as a string.
+type knob struct {
+	name     string
+	isString bool
+	set      func(f *Faults, text string) error
+	text     func(f *Faults) string // in the form that set reads
+}
+
+const (
+	apiErrors    = "api_errors" // a name that has errcodes behind it: api_errors.45009
+	maxAPIErrors = 100
+	maxDelay     = time.Minute
+	maxClock     = 10 * 365 * 24 * time.Hour
+	noFaults     = "none"
+)
+
+// knobs are all faults but api_errors.
+var knobs = []knob{
+	{"seed", false, func(f *Faults, text string) (err error) {
+		if f.Seed, err = strconv.ParseUint(text, 10, 53); err != nil { // what a JSON number holds everywhere
+			return errors.New("it must be an integer from 0 to 9007199254740991")
+		}
+		return nil
+	}, func(f *Faults) string { return strconv.FormatUint(f.Seed, 10) }},
+	rate("lose", func(f *Faults) *float64 { return &f.Lose }),
+	rate("lose_answer", func(f *Faults) *float64 { return &f.LoseAnswer }),
+	duration("delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.Delay }),
+	rate("cut", func(f *Faults) *float64 { return &f.Cut }),
+	rate("retry_early", func(f *Faults) *float64 { return &f.RetryEarly }),
+	duration("retry_after", 0, patience, func(f *Faults) *time.Duration { return &f.RetryAfter }),
+	rate("twice", func(f *Faults) *float64 { return &f.Twice }),
+	rate("same_signature", func(f *Faults) *float64 { return &f.SameSignature }),
+	rate("wrong_signature", func(f *Faults) *float64 { return &f.WrongSignature }),
+	duration("clock", -maxClock, maxClock, func(f *Faults) *time.Duration { return &f.Clock }),
+	rate("duplicate", func(f *Faults) *float64 { return &f.Duplicate }),
+	rate("out_of_order", func(f *Faults) *float64 { return &f.OutOfOrder }),
+	rate("control_characters", func(f *Faults) *float64 { return &f.ControlCharacters }),
+	rate("broken_cdata", func(f *Faults) *float64 { return &f.BrokenCDATA }),
+	rate("unknown_type", func(f *Faults) *float64 { return &f.UnknownType }),
+	duration("api_delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.APIDelay }),
+	rate("api_half", func(f *Faults) *float64 { return &f.APIHalf }),
+	rate("api_html", func(f *Faults) *float64 { return &f.APIHTML }),
+	rate("api_reset", func(f *Faults) *float64 { return &f.APIReset }),
+}
+
+func rate(name string, of func(*Faults) *float64) knob {
+	return knob{
+		name: name,
+		set: func(f *Faults, text string) (err error) {
+			*of(f), err = parseRate(text)
+			return err
+		},
+		text: func(f *Faults) string { return formatRate(*of(f)) },
+	}
+}
+
+func duration(name string, least, most time.Duration, of func(*Faults) *time.Duration) knob {
+	return knob{
+		name: name, isString: true,
+		set: func(f *Faults, text string) error {
+			d, err := time.ParseDuration(text)
+			if err != nil || d < least || d > most {
+				return fmt.Errorf("it must be a duration from %v to %v, such as 300ms", least, most)
+			}
+			*of(f) = d
+			return nil
+		},
+		text: func(f *Faults) string { return of(f).String() },
+	}
+}
+
+func parseRate(text string) (float64, error) {
+	r, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(r) || r < 0 || r > 1 {
+		return 0, errors.New("it must be a rate from 0 to 1")
+	}
+	return r, nil
+}
+
+func formatRate(r float64) string { return strconv.FormatFloat(r, 'g', -1, 64) }
+
+// ParseFaults reads faults as String writes them: names and values, such as lose=0.1,delay=2s,seed=7. An empty text
+// is none. The error has all that is wrong, a line each.
+func ParseFaults(text string) (Faults, error) {
+	var r faultsReader
+	if text == "" || text == noFaults {
+		return r.faults, nil
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, found := strings.Cut(strings.TrimSpace(part), "=")
+		if !found {
+			r.wrong(name, errors.New("it has no value; write it as lose=0.1"))
+			continue
+		}
+		r.read(name, value)
+	}
+	return r.end()
+}
+
+// UnmarshalJSON reads the object that MarshalJSON writes; what is not in it is as in the zero value.
+func (f *Faults) UnmarshalJSON(raw []byte) error {
+	var r faultsReader
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil || all == nil {
+		return errors.New(`faults must be a JSON object, such as {"lose": 0.1, "delay": "2s", "seed": 7}`)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		var errcodes map[string]json.RawMessage
+		switch {
+		case name != apiErrors:
+			r.readJSON(name, all[name])
+		case json.Unmarshal(all[name], &errcodes) != nil:
+			r.wrong(name, errors.New(`it must be an object of errcodes and their rates, such as {"45009": 0.1}`))
+		default:
+			for _, errcode := range slices.Sorted(maps.Keys(errcodes)) {
+				r.readJSON(apiErrors+"."+errcode, errcodes[errcode])
+			}
+		}
+	}
+	var err error
+	*f, err = r.end()
+	return err
+}
+
+// faultsReader collects faults, and all that is wrong with them.
+type faultsReader struct {
+	faults  Faults
+	seen    map[string]bool
+	unknown []string
+	errs    []error
+}
+
+// maxProblems is how many problems an error tells.
+const maxProblems = 20
+
+func (r *faultsReader) wrong(name string, err error) {
+	if len(r.errs) < maxProblems {
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", strconv.Quote(clip(name, 40)), err))
+	}
+}
+
+func (r *faultsReader) readJSON(name string, raw json.RawMessage) {
+	text := string(raw)
+	k := findKnob(name)
+	if k != nil && k.isString {
+		if json.Unmarshal(raw, &text) != nil {
+			r.wrong(name, errors.New("it must be a string"))
+			return
+		}
+	}
+	r.read(name, text)
+}
+
+func (r *faultsReader) read(name, text string) {
+	if r.seen[name] {
+		r.wrong(name, errors.New("it occurs twice"))
+		return
+	}
+	if r.seen == nil {
+		r.seen = map[string]bool{}
+	}
+	r.seen[name] = true
+	k := findKnob(name)
+	errcode, isErrcode := strings.CutPrefix(name, apiErrors+".")
+	var err error
+	switch {
+	case k != nil:
+		err = k.set(&r.faults, text)
+	case isErrcode:
+		err = r.errcode(errcode, text)
+	default:
+		r.unknown = append(r.unknown, strconv.Quote(clip(name, 40)))
+	}
+	if err != nil {
+		r.wrong(name, err)
+	}
+}
+
+func (r *faultsReader) errcode(name, text string) error {
+	errcode, err := strconv.ParseInt(name, 10, 32)
+	if err != nil || errcode == 0 || strconv.FormatInt(errcode, 10) != name {
+		return errors.New("an errcode is an integer and not 0")
+	}
+	rate, err := parseRate(text)
+	switch {
+	case err != nil:
+		return err
+	case len(r.faults.APIErrors) == maxAPIErrors:
+		return fmt.Errorf("there may be %d errcodes", maxAPIErrors)
+	case r.faults.APIErrors == nil:
+		r.faults.APIErrors = map[int]float64{}
+	}
+	if rate > 0 {
+		r.faults.APIErrors[int(errcode)] = rate
+	}
+	return nil
+}
+
+func (r *faultsReader) end() (Faults, error) {
+	sum := 0.0
+	for _, errcode := range slices.Sorted(maps.Keys(r.faults.APIErrors)) {
+		sum += r.faults.APIErrors[errcode]
+	}
+	if sum > 1+1e-9 { // ten times 0.1 is not 1
+		r.wrong(apiErrors, errors.New("its rates must not be more than 1 together"))
+	}
+	if n := len(r.unknown); n > 0 {
+		r.errs = append(r.errs, fmt.Errorf("unknown: %s; there are %s",
+			strings.Join(r.unknown[:min(n, maxProblems)], ", "), strings.Join(FaultNames(), ", ")))
+	}
+	if len(r.errs) > 0 {
+		return Faults{}, errors.Join(r.errs...)
+	}
+	if len(r.faults.APIErrors) == 0 {
+		r.faults.APIErrors = nil
+	}
+	return r.faults, nil
+}
+
+func findKnob(name string) *knob {
+	if i := slices.IndexFunc(knobs, func(k knob) bool { return k.name == name }); i >= 0 {
+		return &knobs[i]
+	}
+	return nil
+}
+
+// FaultNames returns the names of all faults, as flags and JSON have them.
+func FaultNames() []string {
+	var names []string
+	for _, k := range knobs {
+		if k.name == "api_delay" { // the first behind it
+			names = append(names, apiErrors)
+		}
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// String returns what ParseFaults reads: all that is not zero, or "none".
+func (f Faults) String() string {
+	var parts []string
+	for _, k := range knobs {
+		if text := k.text(&f); text != k.text(&Faults{}) {
+			parts = append(parts, k.name+"="+text)
+		}
+	}
+	for _, errcode := range slices.Sorted(maps.Keys(f.APIErrors)) {
+		parts = append(parts, fmt.Sprintf("%s.%d=%s", apiErrors, errcode, formatRate(f.APIErrors[errcode])))
+	}
+	if len(parts) == 0 {
+		return noFaults
+	}
+	return strings.Join(parts, ",")
+}
+
+// MarshalJSON returns an object with all faults.
+func (f Faults) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	for _, k := range knobs {
+		text := k.text(&f)
+		if k.isString {
+			text = strconv.Quote(text)
+		}
+		fmt.Fprintf(&b, "%q:%s,", k.name, text)
+	}
+	errcodes := f.APIErrors
+	if errcodes == nil {
+		errcodes = map[int]float64{}
+	}
+	raw, err := json.Marshal(errcodes)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "{%s%q:%s}", b.Bytes(), apiErrors, raw), nil
+}
+
+// quiet tells whether nothing is wrong; a seed alone does nothing.
+func (f Faults) quiet() bool {
+	f.Seed, f.RetryAfter = 0, 0
+	return f.String() == noFaults
+}

@@ -1,0 +1,122 @@
+package fakewechat
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// misbehaviour is a Platform's faults, and how far their run has come.
+type misbehaviour struct {
+	mu        sync.Mutex
+	faults    Faults
+	callbacks uint64                   // since the faults were set
+	calls     map[string]uint64        // likewise, by the path of an API call
+	held      map[string]chan struct{} // a callback that is held back, by its user; closed when it may go
+}
+
+// Faults returns how the Platform misbehaves now, with the seed that repeats it.
+func (p *Platform) Faults() Faults {
+	p.odd.mu.Lock()
+	defer p.odd.mu.Unlock()
+	f := p.odd.faults
+	f.APIErrors = maps.Clone(f.APIErrors)
+	return f
+}
+
+// SetFaults makes the Platform misbehave from now on, and begins a run: the same faults set again give the same. It
+// returns them with the seed, which is made up where none is given.
+func (p *Platform) SetFaults(f Faults) Faults {
+	f.APIErrors = maps.Clone(f.APIErrors)
+	if f.Seed == 0 && !f.quiet() {
+		f.Seed = 1 + rand.Uint64N(999_999)
+	}
+	p.odd.mu.Lock()
+	p.odd.faults, p.odd.callbacks, p.odd.calls = f, 0, map[string]uint64{}
+	p.odd.mu.Unlock()
+	p.log.Info("fake WeChat's faults", "faults", strings.ReplaceAll(f.String(), "=", " ")) // no "signature=" in a log
+	return p.Faults()
+}
+
+// lot decides what strikes one callback or API call.
+type lot struct {
+	faults Faults
+	of     string // path of a call, "" for callbacks
+	number uint64
+}
+
+// callback returns the next callback's lot.
+func (m *misbehaviour) callback() lot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.callbacks++
+	return lot{m.faults, "", m.callbacks}
+}
+
+// call returns the lot of the path's next call.
+func (m *misbehaviour) call(path string) lot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[path]++
+	return lot{m.faults, path, m.calls[path]}
+}
+
+// draw returns a number in [0, 1) that is the fault's alone; attempt is 0 for what is drawn once.
+func (l lot) draw(fault string, attempt int) float64 {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %d %s %d", l.faults.Seed, l.of, l.number, fault, attempt))
+	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+}
+
+func (l lot) strikes(fault string, rate float64, attempt int) bool {
+	return rate > 0 && l.draw(fault, attempt) < rate
+}
+
+// errcode returns with what a call fails, 0 for none.
+func (l lot) errcode() int {
+	left := l.draw(apiErrors, 0)
+	for _, errcode := range slices.Sorted(maps.Keys(l.faults.APIErrors)) {
+		if left -= l.faults.APIErrors[errcode]; left < 0 {
+			return errcode
+		}
+	}
+	return 0
+}
+
+// queue lets a user's callback through. One that is held waits until the next was sent, at most 5 s. Whoever gets
+// through calls sent when its first attempt is over. Whoever lets another go is not held.
+func (m *misbehaviour) queue(ctx context.Context, openid string, hold bool) (sent func(), held bool) {
+	m.mu.Lock()
+	before := m.held[openid]
+	if before != nil {
+		delete(m.held, openid)
+		m.mu.Unlock()
+		return sync.OnceFunc(func() { close(before) }), false
+	}
+	if !hold {
+		m.mu.Unlock()
+		return func() {}, false
+	}
+	mine := make(chan struct{})
+	m.held[openid] = mine
+	m.mu.Unlock()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case <-mine:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held[openid] == mine {
+		delete(m.held, openid)
+	}
+	return func() {}, true
+}
