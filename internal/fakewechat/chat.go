@@ -185,6 +185,15 @@ func (c *chat) close() {
 	}
 }
 
+// reset forgets all chats and calls; the pages begin anew.
+func (c *chat) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines, c.users, c.calls, c.told = nil, nil, nil, [sha256.Size]byte{}
+	c.user(User)
+	c.tell("reset", nil)
+}
+
 // begin says whether one more message may be in flight; who was let in ends it with end.
 func (c *chat) begin() bool {
 	c.mu.Lock()

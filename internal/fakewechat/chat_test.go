@@ -376,3 +376,18 @@ func TestChatClose(t *testing.T) {
 		t.Errorf("a page after the end: status %d", resp.StatusCode)
 	}
 }
+
+// TestChatReset: a platform that is reset has forgotten the chats, and its pages hear of it.
+func TestChatReset(t *testing.T) {
+	s := newSite(t, Config{})
+	t.Cleanup(s.platform.Close)
+	s.platform.chat.add(chatLine{User: "oSomebody"})
+	p := s.open(t)
+	s.platform.Reset()
+	var nothing any
+	p.next("reset", &nothing)
+	var hello chatState
+	if s.open(t).next("hello", &hello); len(hello.Lines) != 0 || len(hello.Users) != 1 || hello.Users[0].OpenID != User {
+		t.Errorf("hello %+v", hello)
+	}
+}

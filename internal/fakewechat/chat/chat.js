@@ -39,6 +39,12 @@ function listen() {
     offline(false);
     know();
   });
+  events.addEventListener('reset', () => {
+    events.close();
+    read.clear();
+    closeInspector();
+    listen();
+  });
   on('user', meet);
   on('forget', openid => {
     hello.users = hello.users.filter(u => u.openid !== openid);
