@@ -38,6 +38,7 @@ function timeline(line, hello) {
   const limit = hello.patience;
   const rows = (line.attempts ?? []).map(a => {
     const bar = h(`div.bar.${outcome(a)}`);
+    if (a.running) bar.style.animationDelay = `-${Math.max(0, Math.min(limit, Date.now() - Date.parse(a.at)))}ms`; // it began before it is drawn
     bar.style.width = a.running ? '100%' : `${Math.max(1, Math.min(100, a.ms / limit * 100))}%`;
     return h('div.row', {}, h('span', {}, `${a.number}`), h('div.track', {}, bar), h('span', {}, a.running ? '…' : took(a.ms)));
   });
