@@ -52,6 +52,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 	gatewayURL := browserURL(running.gateway.Addr())
 	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log, Faults: faults})
 	fake := service.NewHTTP(env, "fake-listen", lis, platform)
+	fake.OnShutdown(platform.Close)
 	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
 	return service.Run(ctx, env.Ready, append(running.servers(), fake)...)
 }
@@ -115,11 +116,13 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	}
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	mux := service.InternalMux(env)
-	mux.Handle("/", fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log, Faults: faults}))
+	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log, Faults: faults})
+	mux.Handle("/", platform)
 	fake, err := service.ListenHTTP(env, "fake-listen", c.FakeListen, mux)
 	if err != nil {
 		return err
 	}
+	fake.OnShutdown(platform.Close)
 	fmt.Printf("wxgate fakewechat: %s/ (not for production)\n", browserURL(fake.Addr()))
 	return service.Run(ctx, env.Ready, fake)
 }

@@ -104,7 +104,7 @@ replier_away() {
   send text 'back' | grep -q 'Content  *back' || fail 'the replier is back and not found'
 }
 
-# say TEXT USER: through the fake's page, which sends up to three times, and knows what the user may be pushed.
+# say TEXT USER: through the fake, which sends up to three times, and knows what the user may be pushed.
 say() { curl -sS --max-time 60 -o /dev/null --data kind=text --data-urlencode "arg=$1" --data "from=$2" $fake/fake/send; }
 
 steady=80 # messages, together less than the page remembers
@@ -145,7 +145,7 @@ trouble() {
   done
 }
 
-# count counts the lines of the fake's page that say so: sent and answered, or pushed, with a content.
+# count counts the lines of the fake's log page that say so: sent and answered, or pushed, with a content.
 count() { grep -cE "$1" "$work/page" || true; }
 answers() { # answers TEXT CONTENT: sets passive_now, pushed_now
   passive_now=$(count "<td>send text $1 \(attempt.*<dt>Content</dt><dd>$2</dd>")
@@ -154,7 +154,7 @@ answers() { # answers TEXT CONTENT: sets passive_now, pushed_now
 
 # balance adds up what became of the messages, in the words of the report.
 balance() {
-  curl -sS $fake/ | tr '\n' ' ' | sed 's/<tr/\n<tr/g' >"$work/page"
+  curl -sS $fake/fake/log | tr '\n' ' ' | sed 's/<tr/\n<tr/g' >"$work/page"
   [ "$(count '<tr')" -lt 200 ] || fail 'the page forgot messages: send fewer'
   sent=0 passive=0 pushed=0 lost=0 twice=0 odd=
   for i in $(seq $steady); do

@@ -125,7 +125,7 @@ func TestDevSlow(t *testing.T) {
 		t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
 	}
 	waitFor(t, "the answer in the list", func() bool {
-		return strings.Contains(get(t, http.DefaultClient, fake+"/"), "<dd>That took 1 s.</dd>")
+		return strings.Contains(get(t, http.DefaultClient, fake+"/fake/log"), "<dd>That took 1 s.</dd>")
 	})
 }
 

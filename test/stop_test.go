@@ -148,3 +148,23 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// A chat page that is open holds up nobody who stops.
+func TestStopEndsStreams(t *testing.T) {
+	p := start(t, env(), "dev")
+	resp, err := http.Get("http://" + p.addr("fake-listen") + "/fake/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := resp.Body.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if code := p.stop(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if took := time.Since(began); took >= service.Grace {
+		t.Errorf("stopped after %s", took)
+	}
+}

@@ -76,6 +76,7 @@ type result struct {
 	answer  any
 	errcode int
 	fields  []Field // for the page; its own copy
+	user    string  // whom it is about
 }
 
 func refused(errcode int) result { return result{errcode: errcode} }
@@ -122,6 +123,7 @@ func (p *Platform) handle(path, method string, s style, do func(r *http.Request)
 		}
 		w.Header().Set("Content-Type", s.contentType)
 		p.saw(seen{What: path, Outcome: outcome, Fields: res.fields})
+		p.chat.called(chatCall{At: p.now(), Path: path, Outcome: outcome, User: res.user})
 		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
 		struck.answer(w, r, bytes.TrimSpace(body.Bytes()))
 	})

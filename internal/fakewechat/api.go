@@ -74,7 +74,9 @@ func (p *Platform) admit(call accountCall) func(r *http.Request) result {
 				return refused(errcode)
 			}
 		}
-		return call.do(c)
+		res := call.do(c)
+		c.body.read("touser", &res.user)
+		return res
 	}
 }
 

@@ -235,7 +235,7 @@ func TestAPILeaksNothing(t *testing.T) {
 	s.wantAPI(t, sendPath+"?access_token="+token, text(User, "answerwords"), 0)
 	s.wantAPI(t, sendPath+"?access_token=guessedtoken", text(User, "answerwords"), 40001)
 
-	_, page := s.get(t, "/")
+	_, page := s.get(t, logPath)
 	for _, shown := range []string{"answerwords", "40001", sendPath} {
 		if !strings.Contains(page, shown) {
 			t.Errorf("the page does not show %q", shown)

@@ -82,5 +82,6 @@ func (p *Platform) Reset() {
 	}
 	p.seen = nil
 	p.mu.Unlock()
+	p.chat.reset()
 	p.SetFaults(p.initial)
 }

@@ -58,13 +58,17 @@ func (p *Platform) customSend(c *apiCall) result {
 		p.api.sent = slices.Delete(p.api.sent, 0, 1)
 	}
 	p.api.sent = append(p.api.sent, m)
+	p.chat.add(chatLine{User: m.To, At: m.At, From: fromAccount, Done: true, Fields: m.said()})
 	if p.onSent != nil {
 		told := m
 		told.Fields = slices.Clone(m.Fields)
 		p.onSent(told)
 	}
-	return result{answer: okResult.answer, fields: append([]Field{{"msgtype", m.Type}}, m.Fields...)}
+	return result{answer: okResult.answer, fields: m.said()}
 }
+
+// said returns all that the message says, its type first.
+func (m *CustomMessage) said() []Field { return append([]Field{{"msgtype", m.Type}}, m.Fields...) }
 
 // customTyping is /cgi-bin/message/custom/typing.
 func (p *Platform) customTyping(c *apiCall) result {
@@ -78,6 +82,7 @@ func (p *Platform) customTyping(c *apiCall) result {
 		return refused(40003)
 	case command == "CancelTyping":
 		u.typing = time.Time{}
+		p.chat.types(to, u.typing, c.now)
 		return okResult
 	case command != "Typing":
 		return refused(45072)
@@ -92,5 +97,6 @@ func (p *Platform) customTyping(c *apiCall) result {
 		return refused(45081)
 	}
 	u.typing = c.now.Add(typingLasts)
+	p.chat.types(to, u.typing, c.now)
 	return okResult
 }

@@ -9,31 +9,93 @@ import (
 	"time"
 )
 
-// sendShown sends a callback to the gateway, and puts each attempt on the page. The log shows its kind, the page what.
-func (p *Platform) sendShown(ctx context.Context, kind, what string, callback []byte) (*Delivery, error) {
-	return p.sender.Deliver(ctx, callback, func(a Attempt) {
-		if !a.Done {
+// callback is one that a user of the platform makes.
+type callback struct {
+	kind string // of Compose, for the log
+	what string // for the list of what the platform saw
+	xml  []byte
+	req  request
+}
+
+// line puts the callback into its user's chat; 0 where it is nobody's.
+func (c *callback) line(p *Platform, from string) int64 {
+	if c.req.from == "" {
+		return 0
+	}
+	elements, _ := topLevel(c.xml)
+	return p.chat.add(chatLine{
+		User: c.req.from, At: p.now(), From: from, Fields: elements, Done: from == fromElsewhere, XML: string(c.xml),
+	})
+}
+
+// sendShown sends a callback to the gateway, and shows it in its user's chat. The log shows its kind, the list what.
+func (p *Platform) sendShown(ctx context.Context, kind, what string, xml []byte) (*Delivery, error) {
+	req, err := readRequest(xml)
+	if err != nil {
+		return nil, err
+	}
+	c := &callback{kind, what, xml, req}
+	return p.deliver(ctx, c.line(p, fromUser), c)
+}
+
+// deliver sends a callback that has a line in its user's chat.
+func (p *Platform) deliver(ctx context.Context, id int64, c *callback) (*Delivery, error) {
+	d, err := p.sender.Deliver(ctx, c.xml, func(a Attempt) {
+		p.chat.change(id, func(l *chatLine) { l.attempt(a) })
+		if a.Done {
+			p.sawAttempt(c, a)
+		}
+	})
+	p.chat.change(id, func(l *chatLine) {
+		l.Done = true
+		if err != nil {
+			l.Refused = []string{err.Error()}
 			return
 		}
-		s := seen{What: fmt.Sprintf("send %s (attempt %d of %d)", what, a.Number, attempts)}
-		log := p.log.With("kind", kind, "attempt", a.Number)
-		if len(a.Faults) > 0 {
-			log = log.With("faults", a.Faults)
-			s.What += ", faults: " + strings.Join(a.Faults, ", ")
-		}
-		if a.Err != nil {
-			log.Info("fake WeChat sent a callback", "err", a.Err)
-			s.Outcome = a.Err.Error()
-			if a.Number == attempts && !a.Copy {
-				s.Refused = []string{"no answer in three attempts"}
-			}
-		} else {
-			log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))
-			s.Outcome = fmt.Sprintf("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
-			s.Fields, s.Refused = slices.Clone(a.Result.Fields), a.Result.Refused
-		}
-		p.saw(s)
+		l.Refused = d.Refused
 	})
+	return d, err
+}
+
+// attempt takes note of an attempt that begins, or is done.
+func (l *chatLine) attempt(a Attempt) {
+	for len(l.Attempts) <= a.Index {
+		l.Attempts = append(l.Attempts, &chatAttempt{})
+	}
+	shown := &chatAttempt{
+		Number: a.Number, Copy: a.Copy, At: a.At, Running: !a.Done, Millis: a.Took.Milliseconds(), Faults: a.Faults,
+		Exchange: &chatExchange{URL: clip(a.URL, maxShown), Request: clip(string(a.Body), maxShown)},
+	}
+	if a.Err != nil {
+		shown.Error = a.Err.Error()
+	}
+	if r := a.Result; r != nil {
+		shown.Status, shown.Fields, shown.Refused = r.Status, bounded(r.Fields), r.Refused
+		shown.Exchange.Answer, shown.Exchange.Opened = clip(string(r.Body), maxShown), clip(string(r.XML), maxShown)
+	}
+	l.Attempts[a.Index] = shown
+}
+
+// sawAttempt puts an attempt that is done on the list and into the log.
+func (p *Platform) sawAttempt(c *callback, a Attempt) {
+	s := seen{What: fmt.Sprintf("send %s (attempt %d of %d)", c.what, a.Number, attempts)}
+	log := p.log.With("kind", c.kind, "attempt", a.Number)
+	if len(a.Faults) > 0 {
+		log = log.With("faults", a.Faults)
+		s.What += ", faults: " + strings.Join(a.Faults, ", ")
+	}
+	if a.Err != nil {
+		log.Info("fake WeChat sent a callback", "err", a.Err)
+		s.Outcome = a.Err.Error()
+		if a.Number == attempts && !a.Copy {
+			s.Refused = []string{"no answer in three attempts"}
+		}
+	} else {
+		log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))
+		s.Outcome = fmt.Sprintf("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
+		s.Fields, s.Refused = slices.Clone(a.Result.Fields), a.Result.Refused
+	}
+	p.saw(s)
 }
 
 // longAnswer gives a handler the time of three slow attempts, which is more than a server usually lets it have. Not

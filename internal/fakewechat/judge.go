@@ -11,7 +11,10 @@ import (
 )
 
 // Field is one value of a reply, named by its path: Content, Image.MediaId, Articles[0].Title.
-type Field struct{ Name, Value string }
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 const (
 	maxText     = 2048 // bytes of a passive text; longer ones are cut or refused

@@ -17,6 +17,9 @@ var styleCSS []byte
 
 var pages = template.Must(template.New("").Parse(pageHTML))
 
+// logPath is where all that the platform saw is listed, for reading and for scripts.
+const logPath = "/fake/log"
+
 const (
 	attempts = 3        // how often WeChat sends a callback that gets no answer
 	maxForm  = 64 << 10 // bytes of the page's form
@@ -54,7 +57,7 @@ func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
 	render(w, http.StatusOK, "page", data)
 }
 
-// serveSend sends what the page's form says, up to three times as WeChat does, and goes back to the page.
+// serveSend sends what a form says, up to three times as WeChat does, and goes on to the chat page, or back to the log.
 func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	if p.sender == nil {
 		http.Error(w, "no gateway to send to: give the fake platform its callback URL", http.StatusNotFound)
@@ -66,18 +69,22 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind := r.PostForm.Get("kind")
-	from := cmp.Or(r.PostForm.Get("from"), User) // the page has no such field: scripts send as several users
-	callback, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
+	from := cmp.Or(r.PostForm.Get("from"), User) // the form of the log has no such field: scripts send as several users
+	xml, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	longAnswer(w)
-	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), callback); err != nil {
+	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), xml); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	back := "/"
+	if r.PostForm.Get("back") == logPath {
+		back = logPath
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
 }
 
 // words splits the form's one field into the arguments of a kind; the last takes the rest, blanks and all.

@@ -60,7 +60,7 @@ func TestPageShowsReply(t *testing.T) {
 	if !bytes.Contains(got.body, []byte("<![CDATA[ <b>hi</b> ]]>")) || !bytes.Contains(got.body, []byte(account)) {
 		t.Errorf("sent %s", got.body)
 	}
-	resp, page := s.get(t, "/")
+	resp, page := s.get(t, logPath)
 	for _, want := range []string{"<dd>&lt;script&gt;你好</dd>", "&lt;b&gt;hi&lt;/b&gt;", "attempt 1 of 3", "status 200 in",
 		at.Format("15:04:05"), "/fake/send"} {
 		if !strings.Contains(page, want) {
@@ -83,7 +83,7 @@ func TestPageShowsRefusal(t *testing.T) {
 	gw, _ := gateway(t, 500, fixed("oops"))
 	s := newSite(t, Config{Gateway: gw})
 	s.send(t, "image", "", nil)
-	_, page := s.get(t, "/")
+	_, page := s.get(t, logPath)
 	for _, want := range []string{ServiceFailed, "<li>the status is 500, not 200</li>", `class="refused"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
@@ -114,7 +114,7 @@ func TestThreeAttempts(t *testing.T) {
 	if len(bodies) != 3 || bodies[0] != bodies[2] {
 		t.Errorf("sent %q", bodies)
 	}
-	_, page := s.get(t, "/")
+	_, page := s.get(t, logPath)
 	third, second := strings.Index(page, "attempt 3 of 3"), strings.Index(page, "attempt 2 of 3")
 	if third < 0 || second < third || strings.Contains(page, ServiceFailed) {
 		t.Errorf("not the newest first, or an error in\n%s", page)
@@ -122,7 +122,7 @@ func TestThreeAttempts(t *testing.T) {
 
 	gw.Close()
 	s.send(t, "text", "hi", nil)
-	if _, page = s.get(t, "/"); !strings.Contains(page, "no answer in three attempts") || strings.Count(page, ServiceFailed) != 1 {
+	if _, page = s.get(t, logPath); !strings.Contains(page, "no answer in three attempts") || strings.Count(page, ServiceFailed) != 1 {
 		t.Errorf("no error in\n%s", page)
 	}
 }
@@ -151,7 +151,7 @@ func TestSendRefusals(t *testing.T) {
 			}
 		})
 	}
-	if _, page := newSite(t, Config{}).get(t, "/"); strings.Contains(page, "<form") {
+	if _, page := newSite(t, Config{}).get(t, logPath); strings.Contains(page, "<form") {
 		t.Error("a form without a gateway")
 	}
 }
@@ -191,7 +191,7 @@ func TestNothingLeaks(t *testing.T) {
 	s.call(t, "/sns/userinfo?access_token="+m["access_token"].(string)+"&openid="+User)
 	s.get(t, authorize+"snsapi_base&state=forged-state")
 	s.send(t, "text", "questionwords", nil)
-	_, page := s.get(t, "/")
+	_, page := s.get(t, logPath)
 	page = html.UnescapeString(page)
 	if strings.Count(log.String(), "\n") != 7 || strings.Count(page, "<tr") != 8 {
 		t.Fatalf("log\n%s\npage\n%s", log.String(), page)

@@ -1,6 +1,7 @@
 package fakewechat
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -21,8 +22,8 @@ type Config struct {
 	OnSent func(CustomMessage)
 }
 
-// Platform is the fake of open.weixin.qq.com and api.weixin.qq.com, and a page that shows what it saw.
-// It is an http.Handler, safe for concurrent use, and its memory is bounded.
+// Platform is the fake of open.weixin.qq.com and api.weixin.qq.com, with a page of chats and one that lists what it saw.
+// It is an http.Handler, safe for concurrent use, and its memory is bounded. Whoever serves its pages closes it.
 type Platform struct {
 	account Account
 	now     func() time.Time
@@ -32,8 +33,12 @@ type Platform struct {
 	mux     *http.ServeMux
 	oauth   *oauthStore
 	api     *apiStore
+	chat    *chat
 	odd     *misbehaviour
 	initial Faults // Reset goes back to them
+
+	ctx  context.Context // of what the chat page sends
+	stop func()
 
 	mu    sync.Mutex
 	seen  []seen                // oldest first, at most maxSeen
@@ -55,8 +60,10 @@ func New(cfg Config) *Platform {
 	p := &Platform{
 		account: cfg.Account, now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(),
 		oauth: newOAuthStore(), api: newAPIStore(), calls: map[string]*callCount{},
-		odd: &misbehaviour{calls: map[string]uint64{}, held: map[string]chan struct{}{}},
+		chat: newChat(),
+		odd:  &misbehaviour{calls: map[string]uint64{}, held: map[string]chan struct{}{}},
 	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -71,7 +78,8 @@ func New(cfg Config) *Platform {
 		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now, Platform: p}
 	}
 
-	p.mux.HandleFunc("GET /{$}", p.servePage)
+	p.routeChat()
+	p.mux.HandleFunc("GET "+logPath, p.servePage)
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
 	p.mux.Handle("POST "+toldPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))

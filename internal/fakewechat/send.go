@@ -163,6 +163,7 @@ func (p *Platform) serveTold(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.told(req, callback)
+	p.toldElsewhere(req, callback)
 }
 
 // Verify makes the GET with which WeChat's console checks a callback URL; the answer must be echostr byte for byte.
@@ -276,6 +277,24 @@ func envelope(mode Mode, callback []byte, to, sealed string) []byte {
 
 // readRequest reads what an answer is judged against. Of two elements with one name the first counts.
 func readRequest(callback []byte) (request, error) {
+	elements, err := topLevel(callback)
+	if err != nil {
+		return request{}, err
+	}
+	first := map[string]string{}
+	for _, e := range elements {
+		if _, ok := first[e.Name]; !ok {
+			first[e.Name] = strings.TrimSpace(e.Value)
+		}
+	}
+	return request{
+		to: first["ToUserName"], from: first["FromUserName"],
+		msgType: first["MsgType"], event: first["Event"], menuItem: first["bizmsgmenuid"],
+	}, nil
+}
+
+// topLevel reads a callback's elements and their own texts.
+func topLevel(callback []byte) ([]Field, error) {
 	// WeChat passes control characters on, which encoding/xml does not read.
 	clean := bytes.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == '\uFFFE' || r == '\uFFFF' {
@@ -291,19 +310,14 @@ func readRequest(callback []byte) (request, error) {
 		} `xml:",any"`
 	}
 	if err := xml.Unmarshal(clean, &x); err != nil {
-		return request{}, fmt.Errorf("the callback is not XML: %w", err)
+		return nil, fmt.Errorf("the callback is not XML: %w", err)
 	}
 	if !bytes.HasSuffix(bytes.TrimSpace(callback), []byte("</xml>")) {
-		return request{}, errors.New("the callback is not XML that ends with </xml>")
+		return nil, errors.New("the callback is not XML that ends with </xml>")
 	}
-	first := map[string]string{}
+	elements := make([]Field, 0, len(x.Children))
 	for _, c := range x.Children {
-		if _, ok := first[c.XMLName.Local]; !ok {
-			first[c.XMLName.Local] = strings.TrimSpace(c.Text)
-		}
+		elements = append(elements, Field{c.XMLName.Local, c.Text})
 	}
-	return request{
-		to: first["ToUserName"], from: first["FromUserName"],
-		msgType: first["MsgType"], event: first["Event"], menuItem: first["bizmsgmenuid"],
-	}, nil
+	return elements, nil
 }

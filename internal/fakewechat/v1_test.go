@@ -87,7 +87,7 @@ func TestV1Messages(t *testing.T) {
 	if _, answer = s.v1(t, "POST", "messages", string(raw)); string(got.body) != callback || answer["shown"] != "" {
 		t.Errorf("sent %s, %v", got.body, answer)
 	}
-	if _, page := s.get(t, "/"); !strings.Contains(page, "send text hello (attempt 1 of 3)") {
+	if _, page := s.get(t, logPath); !strings.Contains(page, "send text hello (attempt 1 of 3)") {
 		t.Error("the page does not show it")
 	}
 }

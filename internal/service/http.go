@@ -66,6 +66,9 @@ func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP
 // Addr returns the address that is bound.
 func (h *HTTP) Addr() net.Addr { return h.lis.Addr() }
 
+// OnShutdown has f called when the server begins to stop: it ends what would not end by itself, such as streams of events.
+func (h *HTTP) OnShutdown(f func()) { h.server.RegisterOnShutdown(f) }
+
 // Close gives the address back; for a server that never served.
 func (h *HTTP) Close() { _ = h.lis.Close() }
 

@@ -1,0 +1,349 @@
+package fakewechat
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Bounds of what the chat page can show.
+const (
+	maxLines     = maxSeen  // of all chats together
+	maxTalkers   = 100      // users; who has been silent longest is forgotten first
+	maxWatchers  = 32       // open pages
+	maxShown     = 16 << 10 // bytes of a body, as sent or received
+	maxElements  = 40       // of a callback
+	watcherLag   = 256      // events that a page may be behind before it must begin anew
+	maxInFlight  = 32       // messages of the page that are not answered yet
+	maxCallLines = maxSeen  // API calls
+)
+
+// chat is what the chat page shows: the users' chats with the account, and the API calls. Its memory is bounded.
+type chat struct {
+	mu       sync.Mutex
+	last     int64       // id
+	lines    []*chatLine // oldest first
+	users    []*chatUser // who was silent longest first
+	calls    []chatCall  // oldest first
+	watchers map[chan chatEvent]bool
+	inFlight int
+	told     [sha256.Size]byte // the last callback of another process
+	working  sync.WaitGroup    // what is in flight
+	closed   bool
+}
+
+// chatUser is a user of the fake platform with a chat.
+type chatUser struct {
+	OpenID string    `json:"openid"`
+	Since  int64     `json:"since"` // its place among the users
+	typing time.Time // when the sign that the account is typing goes out
+}
+
+// Who a line comes from.
+const (
+	fromUser      = "user"
+	fromAccount   = "account"   // a customer-service message
+	fromElsewhere = "elsewhere" // a user's callback that another process sends, which alone sees its answer
+)
+
+// chatLine is a message or event of a user with the attempts to deliver it, or a customer-service message.
+type chatLine struct {
+	ID       int64          `json:"id"`
+	User     string         `json:"user"`
+	At       time.Time      `json:"at"`
+	From     string         `json:"from"`
+	Fields   []Field        `json:"fields"`
+	Done     bool           `json:"done"`              // no more attempts follow
+	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
+	Attempts []*chatAttempt `json:"attempts,omitempty"`
+	XML      string         `json:"xml,omitempty"` // the callback, plain; not in events
+}
+
+// chatAttempt is one attempt to deliver a callback.
+type chatAttempt struct {
+	Number   int           `json:"number"`
+	Copy     bool          `json:"copy,omitempty"`   // sent besides Number
+	Faults   []string      `json:"faults,omitempty"` // what went wrong on purpose
+	At       time.Time     `json:"at"`
+	Running  bool          `json:"running,omitempty"`
+	Millis   int64         `json:"ms"`
+	Status   int           `json:"status,omitempty"`
+	Error    string        `json:"error,omitempty"` // why there is no answer to judge
+	Fields   []Field       `json:"fields,omitempty"`
+	Refused  []string      `json:"refused,omitempty"`
+	Exchange *chatExchange `json:"exchange,omitempty"` // not in events
+}
+
+// chatExchange is what an attempt sent and got, byte for byte as far as it is shown.
+type chatExchange struct {
+	URL     string `json:"url"`
+	Request string `json:"request"`
+	Answer  string `json:"answer"`
+	Opened  string `json:"opened"` // the answer's XML out of its envelope
+}
+
+// chatCall is an API call.
+type chatCall struct {
+	ID      int64     `json:"id"`
+	At      time.Time `json:"at"`
+	Path    string    `json:"path"`
+	Outcome string    `json:"outcome"`
+	User    string    `json:"user,omitempty"` // whom it is for
+}
+
+// chatTyping tells for how long the account is typing.
+type chatTyping struct {
+	User   string `json:"user"`
+	Millis int64  `json:"ms"`
+}
+
+// chatState is all that a page needs to begin.
+type chatState struct {
+	Users  []*chatUser  `json:"users"`
+	Lines  []*chatLine  `json:"lines"`
+	Calls  []chatCall   `json:"calls"`
+	Typing []chatTyping `json:"typing"`
+}
+
+// chatEvent is a server-sent event.
+type chatEvent struct {
+	name string
+	data []byte // JSON
+}
+
+func newChat() *chat {
+	c := &chat{watchers: map[chan chatEvent]bool{}}
+	c.user(User)
+	return c
+}
+
+// watch returns the state, and a channel with what changes from then on. It is closed where the page is too slow, or the
+// platform ends; nil where there are too many pages.
+func (c *chat) watch(now time.Time) (chatState, chan chatEvent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || len(c.watchers) >= maxWatchers {
+		return chatState{}, nil
+	}
+	events := make(chan chatEvent, watcherLag)
+	c.watchers[events] = true
+	state := chatState{Users: []*chatUser{}, Lines: []*chatLine{}, Calls: slices.Clone(c.calls), Typing: []chatTyping{}}
+	for _, u := range c.users {
+		shown := *u
+		state.Users = append(state.Users, &shown)
+		if left := u.typing.Sub(now); left > 0 {
+			state.Typing = append(state.Typing, chatTyping{u.OpenID, left.Milliseconds()})
+		}
+	}
+	for _, l := range c.lines {
+		state.Lines = append(state.Lines, l.summary())
+	}
+	return state, events
+}
+
+func (c *chat) unwatch(events chan chatEvent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(events)
+}
+
+// drop ends a page's events. The caller holds mu.
+func (c *chat) drop(events chan chatEvent) {
+	if c.watchers[events] {
+		delete(c.watchers, events)
+		close(events)
+	}
+}
+
+// tell sends an event to all pages. The caller holds mu.
+func (c *chat) tell(name string, value any) {
+	if len(c.watchers) == 0 {
+		return
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // the values are our own structs
+	}
+	for events := range c.watchers {
+		select {
+		case events <- chatEvent{name, data}:
+		default:
+			c.drop(events) // it comes again, and begins anew
+		}
+	}
+}
+
+// close ends all pages' events.
+func (c *chat) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for events := range c.watchers {
+		c.drop(events)
+	}
+}
+
+// reset forgets all chats and calls; the pages begin anew.
+func (c *chat) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines, c.users, c.calls, c.told = nil, nil, nil, [sha256.Size]byte{}
+	c.user(User)
+	c.tell("reset", nil)
+}
+
+// begin says whether one more message may be in flight; who was let in ends it with end.
+func (c *chat) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.inFlight >= maxInFlight {
+		return false
+	}
+	c.inFlight++
+	c.working.Add(1)
+	return true
+}
+
+func (c *chat) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inFlight--
+	c.working.Done()
+}
+
+// user returns a user's entry, which is now the newest. The caller holds mu, or has the chat alone.
+func (c *chat) user(openid string) *chatUser {
+	i := slices.IndexFunc(c.users, func(u *chatUser) bool { return u.OpenID == openid })
+	if i >= 0 {
+		u := c.users[i]
+		c.users = append(slices.Delete(c.users, i, i+1), u)
+		return u
+	}
+	if len(c.users) == maxTalkers {
+		forgotten := c.users[0].OpenID
+		c.users = slices.Delete(c.users, 0, 1)
+		c.lines = slices.DeleteFunc(c.lines, func(l *chatLine) bool { return l.User == forgotten })
+		c.tell("forget", forgotten)
+	}
+	c.last++
+	u := &chatUser{OpenID: openid, Since: c.last}
+	c.users = append(c.users, u)
+	c.tell("user", u)
+	return u
+}
+
+// meet makes sure that a user has a chat.
+func (c *chat) meet(openid string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.user(openid)
+}
+
+// add puts a line at the end of its user's chat and returns its id.
+func (c *chat) add(l chatLine) int64 {
+	l.User = clip(l.User, maxOpenID)
+	l.Fields = bounded(l.Fields)
+	l.XML = clip(l.XML, maxForm)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.user(l.User)
+	if l.From == fromAccount {
+		u.typing = time.Time{}
+	}
+	if len(c.lines) == maxLines {
+		c.lines = slices.Delete(c.lines, 0, 1)
+	}
+	c.last++
+	l.ID = c.last
+	c.lines = append(c.lines, &l)
+	c.tell("line", l.summary())
+	return l.ID
+}
+
+// change changes a line, where it is still known, and tells of it.
+func (c *chat) change(id int64, how func(l *chatLine)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.find(id); l != nil {
+		how(l)
+		c.tell("line", l.summary())
+	}
+}
+
+// find returns the line of that id, nil where there is none. The caller holds mu.
+func (c *chat) find(id int64) *chatLine {
+	i := slices.IndexFunc(c.lines, func(l *chatLine) bool { return l.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return c.lines[i]
+}
+
+// whole returns a line with all that is known of it, as JSON; nil where it is not known.
+func (c *chat) whole(id int64) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.find(id)
+	if l == nil {
+		return nil
+	}
+	data, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // the values are our own structs
+	}
+	return data
+}
+
+// types takes note that the account is typing until then; the zero time: not any more.
+func (c *chat) types(openid string, until, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.user(openid).typing = until
+	c.tell("typing", chatTyping{openid, max(0, until.Sub(now).Milliseconds())})
+}
+
+// called takes note of an API call.
+func (c *chat) called(call chatCall) {
+	call.Outcome, call.User = clip(call.Outcome, 300), clip(call.User, maxOpenID)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.calls) == maxCallLines {
+		c.calls = slices.Delete(c.calls, 0, 1)
+	}
+	c.last++
+	call.ID = c.last
+	c.calls = append(c.calls, call)
+	c.tell("call", call)
+}
+
+// heard says whether another process's callback is a new one, and no further attempt of the last.
+func (c *chat) heard(xml []byte) bool {
+	sum := sha256.Sum256(xml)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer func() { c.told = sum }()
+	return c.told != sum
+}
+
+// summary returns a copy without the bodies.
+func (l *chatLine) summary() *chatLine {
+	s := *l
+	s.XML, s.Attempts = "", nil
+	for _, a := range l.Attempts {
+		short := *a
+		short.Exchange = nil
+		s.Attempts = append(s.Attempts, &short)
+	}
+	return &s
+}
+
+// bounded returns a copy of fields that can't fill the memory.
+func bounded(fields []Field) []Field {
+	kept := make([]Field, 0, min(len(fields), maxElements))
+	for _, f := range fields[:min(len(fields), maxElements)] {
+		kept = append(kept, Field{clip(f.Name, 100), clip(f.Value, 2*maxText)})
+	}
+	return kept
+}

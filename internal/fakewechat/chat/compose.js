@@ -1,0 +1,57 @@
+// What a user can do besides writing: the + menu, and the form that asks for what an action needs.
+import { h, $ } from './dom.js';
+import { t } from './words.js';
+
+// actions: a name of words.js, an icon, the kind and arguments of the platform's Compose, and the fields to ask for.
+// A field: its name, what stands in it, whether it may stay empty.
+const actions = [
+  ['image', '🖼', 'image', [], [['picUrl', '', true]]],
+  ['voice', '🎤', 'voice', [], [['recognition', '', true]]],
+  ['video', '🎬', 'video', [], []],
+  ['shortvideo', '📹', 'shortvideo', [], []],
+  ['location', '📍', 'location', [], [['latitude', '23.134521'], ['longitude', '113.358800'], ['label', '广州', true]]],
+  ['link', '🔗', 'link', [], [['url', 'https://example.com/'], ['title', '示例标题'], ['description', '示例描述']]],
+  ['follow', '➕', 'event', ['subscribe'], [['scene', '', true]]],
+  ['unfollow', '➖', 'event', ['unsubscribe'], []],
+  ['scan', '🔳', 'event', ['SCAN'], [['scene', 'campaign-42']]],
+  ['click', '☰', 'event', ['CLICK'], [['key', 'V1_HELP']]],
+  ['view', '🌐', 'event', ['VIEW'], [['url', 'https://example.com/']]],
+  ['report', '🧭', 'event', ['LOCATION'], [['latitude', '31.230416'], ['longitude', '121.473701']]],
+];
+
+// drawMenu fills the + menu. send(kind, args) returns what is wrong, "" for nothing.
+export function drawMenu(send) {
+  $('menu').replaceChildren(...actions.map(([name, icon, kind, args, fields]) =>
+    h('button', {
+      type: 'button', 'data-action': name,
+      onclick: () => fields.length === 0 ? send(kind, args) : ask(t(name), fields, values => {
+        while (values.length && values.at(-1) === '' && fields[values.length - 1][2]) values = values.slice(0, -1);
+        return send(kind, [...args, ...values]);
+      }),
+    }, h('span.icon', { 'aria-hidden': 'true' }, icon), h('span', {}, t(name)))));
+}
+
+// ask opens the form and calls done with its values; it stays open where done returns a problem.
+export function ask(title, fields, done) {
+  const dialog = $('form'), form = dialog.querySelector('form');
+  const inputs = fields.map(([name, value]) => name === 'xml' ? h('textarea.code', { rows: '14', spellcheck: 'false' }) : h('input', { value }));
+  fields.forEach(([name, value], i) => { if (name === 'xml') inputs[i].value = value; });
+  $('form-title').textContent = title;
+  $('form-fields').replaceChildren(...fields.map(([name, , optional], i) =>
+    h('label', {}, h('span', {}, t('field')[name], optional && h('small', {}, t('field').optional)), inputs[i])));
+  problem('');
+  $('form-cancel').onclick = () => dialog.close();
+  form.onsubmit = async e => {
+    e.preventDefault();
+    const wrong = await done(inputs.map(i => i.value));
+    problem(wrong);
+    if (!wrong) dialog.close();
+  };
+  dialog.showModal();
+  inputs[0].focus();
+}
+
+function problem(text) {
+  $('form-problem').textContent = text;
+  $('form-problem').hidden = !text;
+}

@@ -1,0 +1,101 @@
+// The inspector: what happened for the line that is chosen.
+import { h } from './dom.js';
+import { t, language } from './words.js';
+import { valuesOf } from './lines.js';
+
+// buttons makes what can be done with a callback.
+export function buttons({ again, edit, copySend, copyCurl }) {
+  const button = (name, onclick) => h('button', { type: 'button', id: name, onclick }, t(name));
+  return h('div.buttons', {}, button('again', again), button('edit', edit), button('copySend', copySend), button('copyCurl', copyCurl));
+}
+
+// detail makes the inspector's content for a line and the API calls since then.
+export function detail(line, calls, hello) {
+  const whole = [];
+  if (line.from === 'user') {
+    whole.push(timeline(line, hello));
+    line.attempts?.forEach(a => whole.push(attempt(a, line, hello)));
+    if (line.refused?.length) whole.push(h('ul.checks', { id: 'refused' }, ...line.refused.map(r => h('li', {}, r))));
+  } else {
+    whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
+  }
+  if (line.xml) whole.push(code(t('callback'), line.xml, t('plain')));
+  whole.push(h('h3', {}, t('calls')), calls.length ? h('ul.calls', {}, ...calls.map(call)) : h('p.hint', {}, t('noCalls')));
+  return whole;
+}
+
+export const clock = at => new Date(at).toLocaleTimeString(language === 'zh' ? 'zh-CN' : 'en-GB', { hour12: false });
+
+const took = ms => ms < 1000 ? t('ms')(ms) : t('seconds')((ms / 1000).toFixed(1));
+
+function outcome(a) {
+  if (a.running) return 'running';
+  return a.refused?.length || a.error ? 'bad' : 'good';
+}
+
+// timeline draws each attempt on a line of as many seconds as WeChat waits.
+function timeline(line, hello) {
+  const limit = hello.patience;
+  const rows = (line.attempts ?? []).map(a => {
+    const bar = h(`div.bar.${outcome(a)}`);
+    if (a.running) bar.style.animationDelay = `-${Math.max(0, Math.min(limit, Date.now() - Date.parse(a.at)))}ms`; // it began before it is drawn
+    bar.style.width = a.running ? '100%' : `${Math.max(1, Math.min(100, a.ms / limit * 100))}%`;
+    return h('div.row', {}, h('span', {}, `${a.number}`), h('div.track', {}, bar), h('span', {}, a.running ? '…' : took(a.ms)));
+  });
+  const scale = h('div.scale', { 'aria-hidden': 'true' });
+  for (let s = 0; s <= limit / 1000; s++) scale.append(h('span', {}, t('seconds')(s)));
+  return h('section.timeline', {}, h('h3', {}, t('attempts')), ...rows, scale);
+}
+
+function attempt(a, line, hello) {
+  const x = a.exchange;
+  const state = outcome(a);
+  const verdict = state === 'running' ? t('running') : state === 'good' ? t('accepted') : a.error ? t('noAnswer') : t('refusedBy');
+  const status = a.status ? `HTTP ${a.status} · ${took(a.ms)}` : '';
+  const checks = [...(a.error ? [a.error] : []), ...(a.refused ?? [])];
+  return h('section.attempt', {},
+    h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', {}, f)), h(`span.verdict.${state}`, {}, verdict)),
+    h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),
+    checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
+    a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),
+    x && code(t('signedURL'), x.url.replace(/[?&]/g, m => '\n  ' + m), ''),
+    x && x.request !== line.xml && code(t('sentBody'), x.request, hello.mode === 'plain' ? t('plain') : t('sealed')),
+    x?.answer ? code(t('received'), x.answer, x.opened && x.opened !== x.answer ? t('sealed') : t('plain')) : undefined,
+    x?.opened && x.opened !== x.answer ? code(t('opened'), x.opened, t('plain')) : undefined);
+}
+
+function table(fields) {
+  return h('dl', {}, ...(fields ?? []).flatMap(f => [h('dt', {}, f.name), h('dd', {}, f.value)]));
+}
+
+function code(title, text, kind) {
+  return h('details', { open: kind !== t('sealed') }, h('summary', {}, title, kind && h('span.tag', {}, kind)), h(kind ? 'pre' : 'pre.url', { tabindex: '0' }, text));
+}
+
+function call(c) {
+  const good = c.outcome === 'ok';
+  return h('li', {}, h('span', {}, clock(c.at)), h('code', {}, c.path), h(`span.verdict.${good ? 'good' : 'bad'}`, {}, c.outcome));
+}
+
+const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
+
+// sendLine returns the command that sends the like of a callback.
+export function sendLine(line, hello) {
+  const v = valuesOf(line.fields);
+  const args = {
+    text: [v.content ?? ''], image: [v.picurl], voice: [v.recognition], location: [v.locationx, v.locationy, v.label],
+    link: [v.url, v.title, v.description],
+  }[v.msgtype] ?? [];
+  if (v.msgtype === 'event') {
+    const key = (v.eventkey ?? '').replace(/^qrscene_/, '');
+    args.push(v.event, ...(v.event === 'LOCATION' ? [v.latitude, v.longitude] : key ? [key] : []));
+  }
+  return ['wxgate', 'send', '--url', quote(hello.gateway), '--from', quote(line.user), v.msgtype,
+    ...args.filter(a => a !== undefined).map(quote)].join(' ');
+}
+
+// curlLine returns the command that repeats the last attempt byte for byte, for as long as its time is accepted.
+export function curlLine(line) {
+  const x = line.attempts?.at(-1)?.exchange;
+  return x ? `curl -sS -H 'Content-Type: text/xml' --data-binary ${quote(x.request)} ${quote(x.url)}` : '';
+}

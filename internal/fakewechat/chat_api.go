@@ -1,0 +1,215 @@
+package fakewechat
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed chat
+var chatFiles embed.FS
+
+// chatPolicy lets the page run its own script and show the pictures of replies; nothing inline, nothing foreign.
+const chatPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; " +
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// heartbeat is how often an idle page hears that the platform is there.
+const heartbeat = 15 * time.Second
+
+// routeChat adds the chat page and its API to the mux.
+func (p *Platform) routeChat() {
+	own := http.NewCrossOriginProtection()
+	files, err := fs.Sub(chatFiles, "chat")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	static := http.FileServerFS(files)
+	p.mux.Handle("GET /{$}", withChatPolicy(static))
+	p.mux.Handle("GET /fake/chat/", withChatPolicy(http.StripPrefix("/fake/chat", static)))
+	p.mux.Handle("GET /fake/events", sameOrigin(http.HandlerFunc(p.serveEvents)))
+	p.mux.Handle("GET /fake/lines/{id}", sameOrigin(http.HandlerFunc(p.serveLine)))
+	p.mux.Handle("POST /fake/lines", own.Handler(http.HandlerFunc(p.serveNewLine)))
+	p.mux.Handle("POST /fake/users", own.Handler(http.HandlerFunc(p.serveNewUser)))
+}
+
+func withChatPolicy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", chatPolicy)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sameOrigin refuses what another site's page reads.
+func sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+			http.Error(w, "cross-origin request", http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Close ends the live updates of open pages and the messages that they sent, and waits for these.
+func (p *Platform) Close() {
+	p.stop()
+	p.chat.close()
+	p.chat.working.Wait()
+}
+
+// serveEvents serves what happens, as server-sent events: at first "hello" with the state of all.
+func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
+	state, events := p.chat.watch(p.now())
+	if events == nil {
+		http.Error(w, "too many pages are open", http.StatusServiceUnavailable)
+		return
+	}
+	defer p.chat.unwatch(events)
+	w.Header().Set("Content-Type", "text/event-stream")
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // the server's own would end the request
+	send := func(e chatEvent) bool {
+		_ = control.SetWriteDeadline(time.Now().Add(2 * patience))
+		_, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e.name, e.data)
+		return err == nil && control.Flush() == nil
+	}
+	hello, err := json.Marshal(p.hello(state))
+	if err != nil {
+		panic(err) // the values are our own structs
+	}
+	tick := time.NewTicker(heartbeat)
+	defer tick.Stop()
+	for next, open := (chatEvent{"hello", hello}), true; open && send(next); {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-tick.C:
+			next = chatEvent{"heartbeat", []byte("{}")}
+		case next, open = <-events:
+		}
+	}
+}
+
+// hello returns what a page begins with.
+func (p *Platform) hello(state chatState) any {
+	mode, _, _ := p.account.cipher() // a key that is none shows where a message is sent
+	hello := struct {
+		AppID      string `json:"appID"`
+		OriginalID string `json:"originalID"`
+		Mode       Mode   `json:"mode"`
+		Gateway    string `json:"gateway"` // "": none to send to
+		Failed     string `json:"failed"`
+		Patience   int64  `json:"patience"` // in milliseconds
+		chatState
+	}{p.account.AppID, p.account.originalID(), mode, "", ServiceFailed, patience.Milliseconds(), state}
+	if p.sender != nil {
+		hello.Gateway = p.sender.URL
+	}
+	return hello
+}
+
+// serveLine serves all that is known of a line.
+func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
+	id, _ := strconv.ParseInt(r.PathValue("id"), 10, 64) // no line has the id 0
+	line := p.chat.whole(id)
+	if line == nil {
+		writeProblem(w, http.StatusNotFound, "this line is forgotten")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(line)
+}
+
+// serveNewLine sends a message or an event: of a kind with its arguments, or as XML. The answer comes as an event.
+func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
+	if p.sender == nil {
+		writeProblem(w, http.StatusNotFound, "no gateway to send to: give the fake platform its callback URL")
+		return
+	}
+	var said struct {
+		User, Kind, XML string
+		Args            []string
+	}
+	if problem := readJSON(w, r, &said); problem != "" {
+		writeProblem(w, http.StatusBadRequest, problem)
+		return
+	}
+	c := &callback{kind: "xml", what: "xml", xml: []byte(said.XML)}
+	var err error
+	if said.XML == "" {
+		c.kind, c.what = said.Kind, said.Kind+" "+strings.Join(said.Args, " ")
+		c.xml, err = Compose(p.account.originalID(), said.User, p.now(), said.Kind, said.Args...)
+	}
+	if err == nil {
+		c.req, err = readRequest(c.xml)
+	}
+	switch {
+	case err != nil:
+		writeProblem(w, http.StatusBadRequest, err.Error())
+	case c.req.from == "" || len(c.req.from) > maxOpenID:
+		writeProblem(w, http.StatusBadRequest, "the callback has no FromUserName that could be an openid")
+	case !p.chat.begin():
+		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")
+	default:
+		id := c.line(p, fromUser)
+		go func() {
+			defer p.chat.end()
+			_, _ = p.deliver(p.ctx, id, c) // its line tells of an error
+		}()
+		writeJSON(w, http.StatusAccepted, map[string]int64{"id": id})
+	}
+}
+
+// serveNewUser makes a user.
+func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
+	var nothing struct{}
+	if problem := readJSON(w, r, &nothing); problem != "" {
+		writeProblem(w, http.StatusBadRequest, problem)
+		return
+	}
+	openid := fmt.Sprintf("oFakeUser%019d", rand.Int64())
+	p.chat.meet(openid)
+	writeJSON(w, http.StatusCreated, map[string]string{"openid": openid})
+}
+
+// toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
+func (p *Platform) toldElsewhere(req request, xml []byte) {
+	if p.chat.heard(xml) {
+		(&callback{xml: xml, req: req}).line(p, fromElsewhere)
+	}
+}
+
+// readJSON reads a call's body, or returns what is wrong with it. Another origin's form can't send it.
+func readJSON(w http.ResponseWriter, r *http.Request, to any) (problem string) {
+	if r.Header.Get("Content-Type") != "application/json" {
+		return "the body must be JSON, with Content-Type: application/json"
+	}
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm))
+	d.DisallowUnknownFields()
+	if err := d.Decode(to); err != nil {
+		return "the body cannot be read: it is broken or longer than 64 KiB"
+	}
+	return ""
+}
+
+func writeProblem(w http.ResponseWriter, status int, problem string) {
+	writeJSON(w, status, map[string]string{"error": problem})
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(value); err != nil {
+		panic(err) // the values are our own
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
