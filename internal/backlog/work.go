@@ -25,8 +25,9 @@ type Work struct {
 	bare     bool // the record is without message and reply, as the index has it
 }
 
-// Defer stores a message that came at a time and that this replica works on already, or takes it where somebody stored it and nobody works on it.
-// later tells whether the user's next message gets the answer, else it is sent; text is what the user is told meanwhile.
+// Defer stores a message that came at a time and that this replica works on already, or takes it where somebody stored
+// it and nobody works on it. later tells whether the user's next message gets the answer, else it is sent; text is what
+// the user is told meanwhile.
 // The error is ErrFull, ErrNoKey, ErrTaken where another replica works on it, store.ErrAway or the context's.
 func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Time, later bool, text string) (*Work, error) {
 	key, ok := msg.Key()
