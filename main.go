@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"google.golang.org/grpc/grpclog"
 	"google.golang.org/grpc/resolver/dns"
 
 	"wxgate/gateway"
@@ -109,6 +111,7 @@ type fakeFlags struct {
 
 func main() {
 	dns.SetMinResolutionInterval(service.ResolveEvery)
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // what it tells, our own lines do
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C quits at once
 	if err := service.LoadEnv(secrets...); err != nil {

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,8 +51,11 @@ func (c *caught) query() url.Values {
 func gateway(t *testing.T, status int, answer func(c *caught) string) (string, *caught) {
 	t.Helper()
 	c := &caught{}
+	var mu sync.Mutex // calls may come at once
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
 		*c = caught{r.Method, r.URL.Path, r.URL.RawQuery, r.Header, body}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, answer(c))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http/httptest"
@@ -57,7 +58,7 @@ func (l *logBuffer) lines(t *testing.T, msg string) []map[string]any {
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
 			t.Fatalf("not JSON: %v\n%s", err, text)
 		}
-		if line["msg"] == msg && line["method"] != "/grpc.health.v1.Health/Check" {
+		if line["msg"] == msg && !strings.HasPrefix(fmt.Sprint(line["method"]), openRPC) {
 			found = append(found, line)
 		}
 	}
