@@ -22,6 +22,8 @@ import (
 const (
 	// pushTime is how long oauthsvc may take to give WeChat a message, with what it repeats by itself.
 	pushTime = 10 * time.Second
+	// heardAfter is when gateways surely know whether an answer came to them.
+	heardAfter = 2 * time.Second
 	// linger is how long what was done may be noted while the process ends.
 	linger = 2 * time.Second
 	// Between the attempts to give WeChat a message: the first wait, doubled each time, up to the longest.
@@ -78,7 +80,7 @@ func (s *Server) resume(work *backlog.Work) {
 		work.Release()
 		return
 	}
-	if work.AnsweredMeanwhile(ctx) {
+	if answered, _ := work.AnsweredMeanwhile(ctx); answered {
 		_ = work.End(ctx, backlog.Sent, answeredInTime, "")
 		work.Release()
 		return
@@ -103,13 +105,12 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	if slow.How == "" {
 		slow = s.ways.of(account, accounts.Slow{})
 	}
-	switch goes := r.goes(follows); {
-	case !goes && r.goes(never):
+	switch {
+	case !r.goes(follows) && r.goes(never):
 		_ = w.End(ctx, backlog.Dropped, "the user was told that no answer comes", "")
-	case !goes:
-		_ = w.End(ctx, backlog.Sent, "it was ready while WeChat waited", "")
-	case r.doubt.Load() && w.AnsweredMeanwhile(ctx):
+	case s.answeredInTime(ctx, w, r):
 		_ = w.End(ctx, backlog.Sent, answeredInTime, "")
+	case ctx.Err() != nil:
 	case r.err != nil:
 		_ = w.End(ctx, backlog.GivenUp, "the rules failed: see the log", "")
 	case d.rule == nil && len(d.failed) > 0:
@@ -123,6 +124,17 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	default:
 		s.follow(ctx, w, msg, d.reply, 0)
 	}
+}
+
+// answeredInTime tells whether WeChat, which waited, has the answer of a run. One that went to WeChat may have been cut off
+// on its way: the gateways know, once they had time to.
+func (s *Server) answeredInTime(ctx context.Context, w *backlog.Work, r *run) bool {
+	went := r.goes(inTime)
+	if went && !sleep(ctx, heardAfter) || !went && !r.doubt.Load() {
+		return false
+	}
+	answered, known := w.AnsweredMeanwhile(ctx)
+	return answered || went && !known
 }
 
 // follow sends an answer as customer-service messages, but for those that were sent: behind those to the user's earlier
@@ -239,7 +251,12 @@ func understand(err error, reached bool) pushed {
 // rest waits before the next attempt; false where ctx ends first.
 func rest(ctx context.Context, retries int) bool {
 	wait := min(firstWait<<min(retries-1, 16), longestWait)
-	timer := time.NewTimer(wait/2 + rand.N(wait/2)) // those who failed together do not come back together
+	return sleep(ctx, wait/2+rand.N(wait/2)) // those who failed together do not come back together
+}
+
+// sleep waits; false where ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

@@ -78,11 +78,12 @@ func (b *Backlog) Listen() error {
 	})
 }
 
-// AnsweredMeanwhile tells whether WeChat has the answer to a message that was taken: it asks all who Listen.
-func (w *Work) AnsweredMeanwhile(ctx context.Context) bool {
+// AnsweredMeanwhile tells whether WeChat has the answer to a message: it asks all who Listen. known is false where nobody
+// does.
+func (w *Work) AnsweredMeanwhile(ctx context.Context) (answered, known bool) {
 	question, err := json.Marshal(w.record.Key)
 	if err != nil {
-		return false
+		return false, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

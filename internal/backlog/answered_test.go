@@ -36,8 +36,8 @@ func TestAnsweredMeanwhile(t *testing.T) {
 				if w == nil {
 					t.Fatal("nothing to take")
 				}
-				if got := w.AnsweredMeanwhile(t.Context()); got != want {
-					t.Errorf("%s: answered %t, want %t", w.record.Key.From, got, want)
+				if got, known := w.AnsweredMeanwhile(t.Context()); got != want || !known {
+					t.Errorf("%s: answered %t, known %t; want %t", w.record.Key.From, got, known, want)
 				}
 			}
 		})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"github.com/nats-io/nats.go"
 )
@@ -16,17 +17,17 @@ func (s *Store) Respond(subject string, yes func(question []byte) bool) error {
 	return err
 }
 
-// Ask asks all who Respond to a subject, and tells whether one says yes before ctx ends.
-func (s *Store) Ask(ctx context.Context, subject string, question []byte) bool {
+// Ask asks all who Respond to a subject, and tells whether one says yes before ctx ends, and whether anybody is there.
+func (s *Store) Ask(ctx context.Context, subject string, question []byte) (yes, there bool) {
 	inbox := s.conn.NewInbox()
 	answers, err := s.conn.SubscribeSync(inbox)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer func() { _ = answers.Unsubscribe() }()
 	if s.conn.PublishRequest(subject, inbox, question) != nil {
-		return false
+		return false, false
 	}
-	answer, err := answers.NextMsgWithContext(ctx)
-	return err == nil && answer.Header.Get("Status") == "" // else nobody responds at all
+	_, err = answers.NextMsgWithContext(ctx)
+	return err == nil, !errors.Is(err, nats.ErrNoResponders)
 }

@@ -88,8 +88,12 @@ func TestTable(t *testing.T) {
 func TestAsk(t *testing.T) {
 	url := cluster(t)
 	asker, knows, other := open(t, Config{URL: url}), open(t, Config{URL: url}), open(t, Config{URL: url})
-	if asker.Ask(t.Context(), "known", []byte("a")) {
-		t.Error("nobody said yes")
+	if yes, there := asker.Ask(t.Context(), "known", []byte("a")); yes || there {
+		t.Error("nobody said yes, and nobody is there")
+	}
+	says := func(ctx context.Context, question string) bool {
+		yes, _ := asker.Ask(ctx, "known", []byte(question))
+		return yes
 	}
 	for s, what := range map[*Store]string{knows: "a", other: "b"} {
 		if err := s.Respond("known", func(question []byte) bool { return string(question) == what }); err != nil {
@@ -99,12 +103,12 @@ func TestAsk(t *testing.T) {
 	until(t, func() bool { // the servers hear of it
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		return asker.Ask(ctx, "known", []byte("a")) && asker.Ask(ctx, "known", []byte("b"))
+		return says(ctx, "a") && says(ctx, "b")
 	})
 	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if asker.Ask(soon, "known", []byte("c")) {
-		t.Error("nobody knows it")
+	if yes, there := asker.Ask(soon, "known", []byte("c")); yes || !there {
+		t.Error("nobody knows it, and somebody is there")
 	}
 }
 
