@@ -10,8 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"wxgate/gateway"
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 	"wxgate/replier"
@@ -143,30 +142,20 @@ func (f fakeFlags) faults() (fakewechat.Faults, error) {
 // fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up.
 func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
 	if f.Token == "" {
-		mode := gateway.Compat
+		account := fakewechat.DevAccount()
 		if f.Mode != "" {
-			mode = gateway.Mode(f.Mode)
+			account.Mode = fakewechat.Mode(f.Mode)
 		}
-		return fakewechat.Account{
-			AppID:      "wx0123456789abcdef",
-			AppSecret:  "0123456789abcdef0123456789abcdef",
-			Token:      "wxgatedev",
-			AESKey:     "wxgateDevelopmentKeyOfTheFakeWeChat01234567",
-			OriginalID: originalID,
-			Mode:       fakewechat.Mode(mode),
-		}
+		return account
 	}
 	return fakewechat.Account{
 		AppID: f.AppID, AppSecret: secret.Reveal(), Token: f.Token.Reveal(), AESKey: f.AESKey.Reveal(),
-		OriginalID: originalID, Mode: fakewechat.Mode(f.mode()),
+		OriginalID: fakewechat.DevAccount().OriginalID, Mode: fakewechat.Mode(f.mode()),
 	}
 }
 
 // devSessionKey keeps a browser logged in over restarts of dev.
 const devSessionKey = "wxgate dev: a key that everybody knows"
-
-// originalID is the account's original id in the fake platform's messages.
-const originalID = "gh_0123456789ab"
 
 // browserURL returns the URL of an address for somebody on this machine.
 func browserURL(addr net.Addr) string {

@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // The mode counts without a token too.

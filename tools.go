@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 	"wxgate/internal/service"
 	"wxgate/internal/wechat"
 	wechatv1 "wxgate/proto/wechat/v1"

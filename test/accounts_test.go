@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // The accounts of the file of these tests, each with a token, key and AppSecret of its own.

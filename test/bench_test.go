@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/fakewechat"
 	"wxgate/gateway"
 	"wxgate/internal/backlog"
-	"wxgate/internal/fakewechat"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 	"wxgate/internal/wechat"

@@ -24,7 +24,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // screenshotsEnv names a directory where TestBrowser leaves pictures of the page for people to look at.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // cluster is a whole wxgate as it runs on many machines: real processes, each service several times.

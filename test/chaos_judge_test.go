@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // TestChaosJudge: what a run may not do is found.

@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // WeChat's ways (platform page "消息推送"): how long it waits for an answer, and how often it sends a message.

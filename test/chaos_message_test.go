@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 func composed(t *testing.T, kind string, args ...string) ([]byte, error) {

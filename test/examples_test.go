@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // The bots of examples/, each as its README runs it, behind a whole wxgate.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 	"wxgate/internal/service/testca"
 )
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // TestHoldThenAnswer: a bot that is slower than WeChat waits is asked once, and its answer goes to a later attempt.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 const loginGuide = "docs/LOGIN.md"

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 	"wxgate/internal/store/storetest"
 )
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // BenchmarkMessage is what a message costs here: written, signed, sealed, given to a network that answers at once, and

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 func TestValidate(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // The kinds of failure; besides them there is "status 503" and the like.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 func TestLoadFailures(t *testing.T) {

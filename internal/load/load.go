@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // patience is how long WeChat waits for an answer (platform page "消息推送").

@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 	"wxgate/internal/wechat"
 )
 

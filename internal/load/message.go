@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // message is a callback, and what its answer is judged by.

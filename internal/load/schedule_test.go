@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"wxgate/internal/fakewechat"
+	"wxgate/fakewechat"
 )
 
 // roundTrip answers requests within the process.

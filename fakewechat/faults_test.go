@@ -160,7 +160,7 @@ func FuzzParseFaults(f *testing.F) {
 
 // TestFaultsAreDocumented compares the guide's table with the names.
 func TestFaultsAreDocumented(t *testing.T) {
-	for _, file := range []string{"../../docs/FAKE.md", "../../docs/FAKE.zh-CN.md"} {
+	for _, file := range []string{"../docs/FAKE.md", "../docs/FAKE.zh-CN.md"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

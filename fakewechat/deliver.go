@@ -2,12 +2,15 @@ package fakewechat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 )
+
+var errNoGateway = errors.New("no gateway to send to: give the fake platform its callback URL")
 
 // callback is one that a user of the platform makes.
 type callback struct {
@@ -30,6 +33,9 @@ func (c *callback) line(p *Platform, from string) int64 {
 
 // sendShown sends a callback to the gateway, and shows it in its user's chat. The log shows its kind, the list what.
 func (p *Platform) sendShown(ctx context.Context, kind, what string, xml []byte) (*Delivery, error) {
+	if p.sender == nil {
+		return nil, errNoGateway
+	}
 	req, err := readRequest(xml)
 	if err != nil {
 		return nil, err

@@ -32,7 +32,7 @@ func articles(count string, n int) string {
 
 // TestSamples: what others' services send is accepted in every mode that takes it, plain and sealed.
 func TestSamples(t *testing.T) {
-	files, err := filepath.Glob("../wechat/testdata/samples/replies/*")
+	files, err := filepath.Glob("../internal/wechat/testdata/samples/replies/*")
 	if err != nil || len(files) < 10 {
 		t.Fatalf("%d samples, %v", len(files), err)
 	}

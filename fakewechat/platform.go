@@ -11,8 +11,8 @@ import (
 
 // Config says what a Platform is.
 type Config struct {
-	Account Account
-	Gateway string           // the callback URL that the page's form sends to; "": no form
+	Account Account          // the zero Account: DevAccount
+	Gateway string           // the callback URL that messages are sent to; "": none can be sent
 	Now     func() time.Time // nil: time.Now. All expiry goes by it; it may jump
 	Log     *slog.Logger     // nil: no log
 	Faults  Faults           // how it misbehaves at first
@@ -57,6 +57,9 @@ type seen struct {
 
 // New returns a Platform with one account. Its page has one user, User; others get known by what they do.
 func New(cfg Config) *Platform {
+	if cfg.Account == (Account{}) {
+		cfg.Account = DevAccount()
+	}
 	p := &Platform{
 		account: cfg.Account, now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(),
 		oauth: newOAuthStore(), api: newAPIStore(), calls: map[string]*callCount{},
@@ -96,6 +99,9 @@ func New(cfg Config) *Platform {
 	}
 	return p
 }
+
+// Account returns the platform's account.
+func (p *Platform) Account() Account { return p.account }
 
 // ServeHTTP implements http.Handler.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -31,7 +31,7 @@ func compose(t *testing.T, kind string, args ...string) []byte {
 
 func sample(t *testing.T, path string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("../wechat/testdata/samples", path))
+	b, err := os.ReadFile(filepath.Join("../internal/wechat/testdata/samples", path))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,7 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 		return nil, err
 	}
 	if p.sender == nil {
-		return nil, &v1Error{http.StatusNotFound, "no gateway to send to: give the fake platform its callback URL"}
+		return nil, &v1Error{http.StatusNotFound, errNoGateway.Error()}
 	}
 	kind, callback := "xml", []byte(body.XML)
 	switch {
@@ -187,7 +187,7 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 }
 
 func (d *Delivery) v1() v1Delivery {
-	answer := v1Delivery{Attempts: []v1Attempt{}, Reply: map[string]string{}, Refused: list(d.Refused)}
+	answer := v1Delivery{Attempts: []v1Attempt{}, Reply: d.Reply(), Refused: list(d.Refused)}
 	for _, a := range d.Attempts {
 		v := v1Attempt{Attempt: a.Number, Copy: a.Copy, At: a.At, TookMS: float64(a.Took.Microseconds()) / 1000, Faults: list(a.Faults), Refused: []string{}}
 		if a.Err != nil {
@@ -199,7 +199,6 @@ func (d *Delivery) v1() v1Delivery {
 	}
 	if d.Answer != nil {
 		answer.XML = string(d.Answer.XML)
-		answer.Reply = byName(d.Answer.Fields)
 	}
 	if len(d.Refused) > 0 {
 		answer.Shown = ServiceFailed

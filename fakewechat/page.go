@@ -60,7 +60,7 @@ func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
 // serveSend sends what a form says, up to three times as WeChat does, and goes on to the chat page, or back to the log.
 func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	if p.sender == nil {
-		http.Error(w, "no gateway to send to: give the fake platform its callback URL", http.StatusNotFound)
+		http.Error(w, errNoGateway.Error(), http.StatusNotFound)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)

@@ -7,7 +7,7 @@
 // (customer-service messages), and from recorded traffic. Answers are read with encoding/xml and not with the gateway's
 // own parser, so that a mistake there is not made twice.
 //
-// A test steers a Platform with Config.Now, Config.OnSent, Calls, Did, Sent, Fail, ExpireToken, RefuseIP, SetFaults and
+// A test starts one with Start and sends messages with Send. It steers a Platform with Config.Now, Config.OnSent, Calls, Did, Sent, Fail, ExpireToken, RefuseIP, SetFaults and
 // Reset; one in another language does so over HTTP (docs/FAKE.md).
 package fakewechat
 
@@ -41,6 +41,18 @@ type Account struct {
 	AESKey           string // EncodingAESKey, 43 characters; not needed in plain mode
 	OriginalID       string // "gh_…": who a callback is for, and a reply from
 	Mode             Mode
+}
+
+// DevAccount returns an account that everybody knows, for tests and for trying things out. It takes plain and sealed answers.
+func DevAccount() Account {
+	return Account{
+		AppID:      "wx0123456789abcdef",
+		AppSecret:  "0123456789abcdef0123456789abcdef",
+		Token:      "wxgatedev",
+		AESKey:     "wxgateDevelopmentKeyOfTheFakeWeChat01234567",
+		OriginalID: "gh_0123456789ab",
+		Mode:       Compat,
+	}
 }
 
 // Validate returns the account's mode, never the empty one, or what is wrong with it or with the key and AppID it needs.

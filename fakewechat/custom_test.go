@@ -37,7 +37,7 @@ func TestCustomSend(t *testing.T) {
 		"miniprogrampage": {Type: "miniprogrampage", Fields: []Field{{"title", "标题"}, {"appid", "wx0000000000000002"},
 			{"pagepath", "pages/index/index"}, {"thumb_media_id", "sampleThumbMediaId_01"}}},
 	}
-	samples, err := filepath.Glob("../wechat/testdata/samples/json/custom_send.*.json")
+	samples, err := filepath.Glob("../internal/wechat/testdata/samples/json/custom_send.*.json")
 	if err != nil || len(samples) != len(want) {
 		t.Fatalf("%d samples, %v", len(samples), err)
 	}

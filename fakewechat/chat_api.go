@@ -131,7 +131,7 @@ func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 // serveNewLine sends a message or an event: of a kind with its arguments, or as XML. The answer comes as an event.
 func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 	if p.sender == nil {
-		writeProblem(w, http.StatusNotFound, "no gateway to send to: give the fake platform its callback URL")
+		writeProblem(w, http.StatusNotFound, errNoGateway.Error())
 		return
 	}
 	var said struct {

@@ -1,0 +1,69 @@
+package fakewechat
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Server is a Platform that is served on an address of this machine, for tests.
+type Server struct {
+	*Platform
+	URL string // http://127.0.0.1:…: the page, and what stands in for https://api.weixin.qq.com and https://open.weixin.qq.com
+
+	http *http.Server
+}
+
+// Start serves a Platform on a free port of the loopback interface. The error is the network's. The caller closes it.
+func Start(cfg Config) (*Server, error) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("fakewechat: %w", err)
+	}
+	p := New(cfg)
+	s := &Server{p, "http://" + lis.Addr().String(), &http.Server{Handler: p, ReadHeaderTimeout: 2 * patience}}
+	go func() { _ = s.http.Serve(lis) }()
+	return s, nil
+}
+
+// Close ends the serving, and the messages that the page sent.
+func (s *Server) Close() {
+	s.Platform.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		_ = s.http.Close()
+	}
+}
+
+// Send sends a callback of User to the gateway, as Deliver does, and shows it on the page. Kind and arguments are those
+// of Compose. The error tells that nothing can be sent.
+func (p *Platform) Send(ctx context.Context, kind string, args ...string) (*Delivery, error) {
+	return p.SendFrom(ctx, User, kind, args...)
+}
+
+// SendFrom is Send for the user with an openid.
+func (p *Platform) SendFrom(ctx context.Context, openid, kind string, args ...string) (*Delivery, error) {
+	xml, err := Compose(p.account.originalID(), openid, p.now(), kind, args...)
+	if err != nil {
+		return nil, err
+	}
+	return p.sendShown(ctx, kind, strings.Join(append([]string{kind}, args...), " "), xml)
+}
+
+// SendXML is Send for a whole callback, plain.
+func (p *Platform) SendXML(ctx context.Context, callback []byte) (*Delivery, error) {
+	return p.sendShown(ctx, "xml", "xml", callback)
+}
+
+// Reply returns the answer's values by their path: MsgType, Content, Image.MediaId, Articles[0].Title. It is empty where
+// the account says nothing.
+func (d *Delivery) Reply() map[string]string {
+	if d.Answer == nil {
+		return map[string]string{}
+	}
+	return byName(d.Answer.Fields)
+}
