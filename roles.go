@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 
 	"wxgate/gateway"
@@ -288,13 +287,12 @@ func (s *system) open(env service.Env, a accountFlags, secret service.Secret, ma
 		if o.oauth, err = oauthsvc.New(toOAuth); err != nil {
 			return o, err
 		}
-		toGateway.OAuth = target(o.oauth.Addr())
-		toReplier.OAuth = toGateway.OAuth
+		toGateway.OAuthHere, toReplier.OAuthHere = o.oauth.GRPC(), o.oauth.GRPC()
 	}
 	if o.replier, err = replier.New(toReplier); err != nil {
 		return o, err
 	}
-	toGateway.Replier = target(o.replier.Addr())
+	toGateway.ReplierHere = o.replier.GRPC()
 	o.gateway, err = gateway.New(toGateway)
 	return o, err
 }
@@ -311,6 +309,3 @@ func (o opened) close() {
 		o.store.Close()
 	}
 }
-
-// target returns the gRPC target of an address in this process.
-func target(addr net.Addr) string { return "passthrough:///" + addr.String() }

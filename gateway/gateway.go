@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
@@ -31,7 +30,9 @@ type Config struct {
 	Accounts       []Account        // the first is the main one: on "/", and where no account is named
 	AccountsFile   string           // in place of Accounts: the file that lists them, read again when it changes
 	Replier        string           // gRPC target of a ReplierService
+	ReplierHere    *service.GRPC    // in place of Replier: the server of one in this process
 	OAuth          string           // gRPC target of an OAuthService; "": no /oauth/ routes
+	OAuthHere      *service.GRPC    // in place of OAuth: the server of one in this process
 	ReplyTimeout   time.Duration    // WeChat hangs up after 5 s
 	MaxText        int              // of a text reply, in bytes; longer ones are cut; 0: any
 	MaxSkew        time.Duration    // how far a callback's timestamp may be from our clock; 0: any
@@ -79,7 +80,7 @@ func (c Config) Validate() error {
 // Server is a gateway whose addresses are bound.
 type Server struct {
 	public, internal *service.HTTP
-	conns            []*grpc.ClientConn
+	conns            []service.Conn
 	accounts         *configfile.Live[*roster] // nil without an accounts file
 }
 
@@ -97,7 +98,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 func (s *Server) open(cfg Config) error {
-	toReplier, err := s.dial(cfg.Env, "replier", cfg.Replier)
+	toReplier, err := s.dial(cfg.Env, "replier", cfg.Replier, cfg.ReplierHere)
 	if err != nil {
 		return err
 	}
@@ -111,10 +112,10 @@ func (s *Server) open(cfg Config) error {
 		}
 	}
 	public := http.NewServeMux()
-	var toOAuth *grpc.ClientConn
+	var toOAuth service.Conn
 	var forgets *forgetter
-	if cfg.OAuth != "" {
-		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth); err != nil {
+	if cfg.OAuth != "" || cfg.OAuthHere != nil {
+		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth, cfg.OAuthHere); err != nil {
 			return err
 		}
 		client := oauthv1.NewOAuthServiceClient(toOAuth)
@@ -135,8 +136,8 @@ func (s *Server) open(cfg Config) error {
 	return err
 }
 
-func (s *Server) dial(env service.Env, name, target string) (*grpc.ClientConn, error) {
-	conn, err := service.DialOwn(env, name, target)
+func (s *Server) dial(env service.Env, name, target string, here *service.GRPC) (service.Conn, error) {
+	conn, err := service.Connect(env, name, target, here)
 	if err == nil {
 		s.conns = append(s.conns, conn)
 	}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -26,7 +27,7 @@ const (
 
 // internalHandler returns the routes of the internal address besides those of every process: the gRPC services as REST,
 // and their description. toOAuth may be nil.
-func internalHandler(toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) {
+func internalHandler(toReplier, toOAuth grpc.ClientConnInterface) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithDisablePathLengthFallback(), // else a form sent to a GET route would be a GET
@@ -38,21 +39,18 @@ func internalHandler(toReplier, toOAuth *grpc.ClientConn) (http.Handler, error) 
 		}),
 	)
 	ctx := context.Background()
-	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
-		replierv1.RegisterReplierServiceHandler, replierv1.RegisterRulesServiceHandler, replierv1.RegisterDeliveryServiceHandler,
-	} {
-		if err := register(ctx, rest, toReplier); err != nil {
-			return nil, fmt.Errorf("REST of the replier: %w", err)
-		}
+	errs := []error{
+		replierv1.RegisterReplierServiceHandlerClient(ctx, rest, replierv1.NewReplierServiceClient(toReplier)),
+		replierv1.RegisterRulesServiceHandlerClient(ctx, rest, replierv1.NewRulesServiceClient(toReplier)),
+		replierv1.RegisterDeliveryServiceHandlerClient(ctx, rest, replierv1.NewDeliveryServiceClient(toReplier)),
 	}
 	if toOAuth != nil {
-		for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
-			oauthv1.RegisterOAuthServiceHandler, oauthv1.RegisterAccountServiceHandler,
-		} {
-			if err := register(ctx, rest, toOAuth); err != nil {
-				return nil, fmt.Errorf("REST of oauthsvc: %w", err)
-			}
-		}
+		errs = append(errs,
+			oauthv1.RegisterOAuthServiceHandlerClient(ctx, rest, oauthv1.NewOAuthServiceClient(toOAuth)),
+			oauthv1.RegisterAccountServiceHandlerClient(ctx, rest, oauthv1.NewAccountServiceClient(toOAuth)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("REST: %w", err)
 	}
 	mux := http.NewServeMux()
 	limited := http.MaxBytesHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -54,6 +54,9 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// GRPC returns the gRPC server.
+func (s *Server) GRPC() *service.GRPC { return s.grpc }
+
 // Addr returns the gRPC address.
 func (s *Server) Addr() net.Addr { return s.grpc.Addr() }
 

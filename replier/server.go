@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
-	"google.golang.org/grpc"
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
@@ -33,10 +32,11 @@ type Config struct {
 	OnceMemory   int    // bytes for answers that are kept for WeChat's retries; 0: 64 MiB
 
 	// What becomes of an answer that is not ready while WeChat waits, where neither rule nor account says.
-	Slow    accounts.Slow
-	Backlog *backlog.Backlog // where messages are stored whose answers follow; nil: nowhere
-	OAuth   string           // gRPC target of an oauthsvc, which sends answers that follow; "": none
-	Demo    bool             // the built-in rules begin with one that forwards to the handler "slow"
+	Slow      accounts.Slow
+	Backlog   *backlog.Backlog // where messages are stored whose answers follow; nil: nowhere
+	OAuth     string           // gRPC target of an oauthsvc, which sends answers that follow; "": none
+	OAuthHere *service.GRPC    // in place of OAuth: the server of one in this process
+	Demo      bool             // the built-in rules begin with one that forwards to the handler "slow"
 }
 
 // defaultOnceMemory holds the answers of a minute with some 2,000 messages a second.
@@ -82,7 +82,7 @@ type Server struct {
 	bots    *bots
 	once    *once
 	ways    ways
-	toOAuth *grpc.ClientConn // nil without an oauthsvc
+	toOAuth service.Conn // nil without an oauthsvc
 	account oauthv1.AccountServiceClient
 	typing  typing
 	slots   *semaphore.Weighted // for messages that were taken over
@@ -100,7 +100,7 @@ func New(cfg Config) (*Server, error) {
 		bots:  &bots{env: cfg.Env, handlers: cfg.Handlers},
 		slots: semaphore.NewWeighted(slots),
 		sends: semaphore.NewWeighted(sends),
-		ways:  ways{usual: cfg.Slow, backlog: cfg.Backlog, pushes: cfg.OAuth != ""},
+		ways:  ways{usual: cfg.Slow, backlog: cfg.Backlog, pushes: cfg.OAuth != "" || cfg.OAuthHere != nil},
 		replies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_replies_total",
 			Help: "Messages by what was said: reply, silent, no_rule, fetched; where that was not ready in time deferred, hold, dropped, or given_up where it never was; rule_failed counts rules that failed.",
@@ -110,8 +110,8 @@ func New(cfg Config) (*Server, error) {
 	if s.book, err = configfile.Open(cfg.Env, "rules", cfg.readBook); err != nil {
 		return nil, err
 	}
-	if cfg.OAuth != "" {
-		if s.toOAuth, err = service.DialOwn(cfg.Env, "oauth", cfg.OAuth); err != nil {
+	if s.ways.pushes {
+		if s.toOAuth, err = service.Connect(cfg.Env, "oauth", cfg.OAuth, cfg.OAuthHere); err != nil {
 			return nil, err
 		}
 		s.account = oauthv1.NewAccountServiceClient(s.toOAuth)
@@ -134,6 +134,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	return s, nil
 }
+
+// GRPC returns the gRPC server.
+func (s *Server) GRPC() *service.GRPC { return s.grpc }
 
 // Addr returns the gRPC address.
 func (s *Server) Addr() net.Addr { return s.grpc.Addr() }

@@ -75,9 +75,8 @@ func TestGRPCErrors(t *testing.T) {
 		{"panic", func() error { panic(text) }, status.New(codes.Internal, "internal error"), nil, "ERROR", "panic: a string\n"},
 		{"runtime panic", func() error { return []error{}[len(text)] }, status.New(codes.Internal, "internal error"), nil, "ERROR", "panic: runtime error: index out of range"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			env, log := testEnv()
-			conn, stop := startGRPC(t, env, func(context.Context) error { return tt.call() })
+		overBoth(t, func(t *testing.T, env Env, log *logBuffer, start func(func(context.Context) error) (Conn, func() error)) {
+			conn, stop := start(func(context.Context) error { return tt.call() })
 			got := status.Convert(invoke(t.Context(), conn))
 			if got.Code() != tt.want.Code() || got.Message() != tt.want.Message() {
 				t.Errorf("got %v, want %v", got, tt.want)
@@ -184,24 +183,98 @@ func TestShave(t *testing.T) {
 
 // TestGRPCDeadline: the margin is taken off over the wire, too.
 func TestGRPCDeadline(t *testing.T) {
-	env, _ := testEnv()
-	left := make(chan time.Duration, 1)
-	conn, stop := startGRPC(t, env, func(ctx context.Context) error {
-		deadline, _ := ctx.Deadline()
-		left <- time.Until(deadline)
-		return nil
+	overBoth(t, func(t *testing.T, _ Env, _ *logBuffer, start func(func(context.Context) error) (Conn, func() error)) {
+		left := make(chan time.Duration, 1)
+		conn, stop := start(func(ctx context.Context) error {
+			deadline, _ := ctx.Deadline()
+			left <- time.Until(deadline)
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := invoke(ctx, conn); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-left; got <= 0 || got > time.Minute-Margin {
+			t.Errorf("%v left, want up to %v", got, time.Minute-Margin)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := invoke(ctx, conn); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-left; got <= 0 || got > time.Minute-Margin {
-		t.Errorf("%v left, want up to %v", got, time.Minute-Margin)
-	}
-	if err := stop(); err != nil {
-		t.Errorf("Serve: %v", err)
-	}
+}
+
+// TestGRPCOver: a call ends with its caller's time or wish, and finds no method that is not there, nor a server that is gone.
+func TestGRPCOver(t *testing.T) {
+	overBoth(t, func(t *testing.T, _ Env, _ *logBuffer, start func(func(context.Context) error) (Conn, func() error)) {
+		entered := make(chan struct{}, 1)
+		conn, stop := start(func(ctx context.Context) error {
+			select {
+			case entered <- struct{}{}:
+			default:
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if err := invoke(soon, conn); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("at the deadline: %v", err)
+		}
+		if err := invoke(soon, conn); status.Code(err) != codes.DeadlineExceeded {
+			t.Errorf("after the deadline: %v", err)
+		}
+		select { // where the first call came so far
+		case <-entered:
+		default:
+		}
+		wished, cancel := context.WithCancel(t.Context())
+		go func() { <-entered; cancel() }()
+		if err := invoke(wished, conn); status.Code(err) != codes.Canceled {
+			t.Errorf("given up: %v", err)
+		}
+		if err := conn.Invoke(t.Context(), "/test.v1.TestService/Other", &emptypb.Empty{}, &emptypb.Empty{}); status.Code(err) != codes.Unimplemented {
+			t.Errorf("another method: %v", err)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if err := invoke(t.Context(), conn); status.Code(err) != codes.Unavailable {
+			t.Errorf("a server that is gone: %v", err)
+		}
+	})
+}
+
+// TestGRPCMetadata: the server has what the client sent, and sends it to nobody; the client gets header and trailer.
+func TestGRPCMetadata(t *testing.T) {
+	overBoth(t, func(t *testing.T, _ Env, log *logBuffer, start func(func(context.Context) error) (Conn, func() error)) {
+		conn, stop := start(func(ctx context.Context) error {
+			if got := metadata.ValueFromIncomingContext(ctx, "k"); !cmp.Equal(got, []string{"a", "b"}) {
+				t.Errorf("got %q", got)
+			}
+			if sent, _ := metadata.FromOutgoingContext(ctx); len(sent) > 0 {
+				t.Errorf("it sends on %v", sent)
+			}
+			if err := grpc.SetHeader(ctx, metadata.Pairs("h", "1")); err != nil {
+				t.Error(err)
+			}
+			return grpc.SetTrailer(ctx, metadata.Pairs("t", "2"))
+		})
+		var header, trailer metadata.MD
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "k", "a", "K", "b")
+		if err := conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(&header), grpc.Trailer(&trailer)); err != nil {
+			t.Fatal(err)
+		}
+		if !cmp.Equal(header["h"], []string{"1"}) || !cmp.Equal(trailer["t"], []string{"2"}) {
+			t.Errorf("header %v, trailer %v", header, trailer)
+		}
+		if peer := log.line(t, "rpc")["peer"]; peer != "127.0.0.1" && peer != "in-process" {
+			t.Errorf("logged peer %v", peer)
+		}
+		if err := stop(); err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
 }
 
 // TestGRPCRequestID: a caller's id goes through, an odd one is replaced; health checks are logged for debugging only.
@@ -219,14 +292,20 @@ func TestGRPCRequestID(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ours.Close()
+	near, err := Connect(env, "near", "", g)
+	if err != nil {
+		t.Fatal(err)
+	}
 	plain := dialPlain(t, g.Addr())
 	inRequest, _ := withLine(t.Context(), "id-1", "")
 	for _, tt := range []struct {
 		name string
 		ctx  context.Context
-		conn *grpc.ClientConn
+		conn grpc.ClientConnInterface
 		want string // "": a new one
 	}{
+		{"in the process, in a request", inRequest, near, "id-1"},
+		{"in the process, outside a request", t.Context(), near, ""},
 		{"client in a request", inRequest, ours, "id-1"},
 		{"client outside a request", t.Context(), ours, ""},
 		{"foreign client", metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "id-2"), plain, "id-2"},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
@@ -34,11 +35,14 @@ import (
 // GRPC is a bound gRPC server with health and reflection.
 type GRPC struct {
 	*grpc.Server
-	log    *slog.Logger
-	flag   string
-	health *health.Server
-	lis    net.Listener
-	guard  *Guard
+	log         *slog.Logger
+	flag        string
+	health      *health.Server
+	lis         net.Listener
+	guard       *Guard
+	interceptor grpc.UnaryServerInterceptor
+	methods     map[string]ownMethod // by their full names
+	stopped     atomic.Bool
 }
 
 // connectionAge is how long a connection takes new calls.
@@ -62,10 +66,12 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	recovered := recovery.WithRecoveryHandler(func(p any) error {
 		return NewError(codes.Internal, "", "internal error", nil, PanicError(p))
 	})
-	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), Server: grpc.NewServer(
+	interceptor := inTurn(metrics.UnaryServerInterceptor(), logUnary(env.Log),
+		auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered))
+	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), interceptor: interceptor, methods: map[string]ownMethod{}}
+	g.Server = grpc.NewServer(
 		grpc.Creds(env.Guard.credentials()),
-		grpc.ChainUnaryInterceptor(metrics.UnaryServerInterceptor(), logUnary(env.Log),
-			auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered)),
+		grpc.UnaryInterceptor(interceptor),
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), logStream(env.Log),
 			auth.StreamServerInterceptor(env.Guard.admit), recovery.StreamServerInterceptor(recovered)),
 		// Clients look up the replicas of a name anew when a connection ends: so they find those that were added. What is
@@ -73,7 +79,7 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: 90 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(5*time.Second),
-	)}
+	)
 	healthv1.RegisterHealthServer(g.Server, g.health)
 	g.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	reflection.Register(g.Server)
@@ -99,6 +105,7 @@ func (g *GRPC) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	g.health.Shutdown()
+	defer g.stopped.Store(true)
 	timer := time.AfterFunc(Grace, g.Stop)
 	defer timer.Stop()
 	g.GracefulStop()
@@ -234,10 +241,8 @@ func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
 }
 
 func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
-	metrics := grpcprom.NewClientMetrics(grpcprom.WithClientHandlingTimeHistogram())
-	prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer).MustRegister(metrics)
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
-		grpc.WithChainUnaryInterceptor(metrics.UnaryClientInterceptor(), sendID),
+		grpc.WithUnaryInterceptor(clientInterceptor(env, name)),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),
 		grpc.WithIdleTimeout(0),
 		// Only while calls run: a bot's server, with gRPC's defaults, hangs up on who pings an idle connection.
@@ -260,18 +265,23 @@ func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientCon
 	return conn, nil
 }
 
+// clientInterceptor counts the calls of a client, and hands the request's id on.
+func clientInterceptor(env Env, name string) grpc.UnaryClientInterceptor {
+	metrics := grpcprom.NewClientMetrics(grpcprom.WithClientHandlingTimeHistogram())
+	prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer).MustRegister(metrics)
+	counted := metrics.UnaryClientInterceptor()
+	return func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if id := RequestID(ctx); id != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, metadataID, id)
+		}
+		return counted(ctx, method, req, reply, conn, invoke, opts...)
+	}
+}
+
 // knock connects before a message needs it: ring_hash does so for a call only. Whether the service knows of health is no
 // matter.
 func knock(conn *grpc.ClientConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), Grace)
 	defer cancel()
 	_, _ = healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))
-}
-
-// sendID hands the request's id on.
-func sendID(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	if id := RequestID(ctx); id != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, metadataID, id)
-	}
-	return invoke(ctx, method, req, reply, conn, opts...)
 }

@@ -52,6 +52,32 @@ func startGRPC(t *testing.T, env Env, call func(ctx context.Context) error) (con
 	return dialPlain(t, g.Addr()), serve(t, g)
 }
 
+// overBoth runs a test over the wire, and within the process. start is startGRPC, whose conn is the client of ours.
+func overBoth(t *testing.T, test func(t *testing.T, env Env, log *logBuffer, start func(call func(ctx context.Context) error) (Conn, func() error))) {
+	for _, over := range []string{"wire", "process"} {
+		t.Run(over, func(t *testing.T) {
+			env, log := testEnv()
+			test(t, env, log, func(call func(ctx context.Context) error) (Conn, func() error) {
+				g, err := ListenGRPC(env, "replier-listen", "127.0.0.1:0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				g.RegisterService(testService(call), nil)
+				here := g
+				if over == "wire" {
+					here = nil
+				}
+				conn, err := Connect(env, "replier", "passthrough:///"+g.Addr().String(), here)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				return conn, serve(t, g)
+			})
+		})
+	}
+}
+
 // dialPlain returns a client that adds nothing.
 func dialPlain(t *testing.T, addr net.Addr) *grpc.ClientConn {
 	t.Helper()
@@ -63,7 +89,7 @@ func dialPlain(t *testing.T, addr net.Addr) *grpc.ClientConn {
 	return conn
 }
 
-func invoke(ctx context.Context, conn *grpc.ClientConn) error {
+func invoke(ctx context.Context, conn grpc.ClientConnInterface) error {
 	return conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{})
 }
 

@@ -137,6 +137,28 @@ func TestGuardGRPC(t *testing.T) {
 	}
 }
 
+// TestGuardInProcess: a client in the process needs no key.
+func TestGuardInProcess(t *testing.T) {
+	env, log := guarded(t, keyA+","+keyB)
+	g, err := ListenGRPC(env, "replier-listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	g.RegisterService(testService(func(context.Context) error { return nil }), nil)
+	conn, err := Connect(env, "replier", "", g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := invoke(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if peer := log.line(t, "rpc")["peer"]; peer != "in-process" {
+		t.Errorf("logged peer %v", peer)
+	}
+	noKeys(t, log)
+}
+
 // TestGuardStreams: a stream wants a key like a call does, reflection too; health wants none.
 func TestGuardStreams(t *testing.T) {
 	env, log := guarded(t, keyA)
