@@ -28,23 +28,29 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 		line.Add(slog.String("event", e.GetEvent()))
 	}
 	mayDefer := req.GetMayDefer() && handedOn(ctx) == 0
-	waiting := ctx
 	if mayDefer {
 		if resp := s.known(ctx, line, msg); resp != nil {
 			return resp, nil
 		}
-		if deadline, ok := ctx.Deadline(); ok && s.ways.backlog != nil {
-			var cancel context.CancelFunc
-			waiting, cancel = before(ctx, deadline, storeTime)
-			defer cancel()
-		}
 	}
-	deadline, _ := waiting.Deadline()
-	r, attempt := s.once.join(ctx, msg, s.decider(deadline, msg, mayDefer), func(r *run) { s.ended(msg, r) })
+	until, limited := ctx.Deadline()
+	keeps := mayDefer && limited && s.ways.backlog != nil // time to store the message in
+	if keeps {
+		until = earlier(until, storeTime)
+	}
+	r, attempt := s.once.join(ctx, msg, s.decider(until, msg, mayDefer), func(r *run) { s.ended(msg, r) })
 	if attempt > 1 {
 		line.Add(slog.Int("attempt", attempt))
 	}
-	ready := r.wait(waiting, mayDefer)
+	ready, waiting := r.ended(), ctx
+	if !ready {
+		if keeps {
+			var cancel context.CancelFunc
+			waiting, cancel = context.WithDeadline(ctx, until)
+			defer cancel()
+		}
+		ready = r.wait(waiting, mayDefer)
+	}
 	switch {
 	case !ready && gone(ctx):
 		return nil, status.FromContextError(ctx.Err()).Err()
@@ -86,13 +92,21 @@ func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Me
 // message fetches the answer that was kept for the user; else the rules say what is said.
 func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool) decider {
 	return func(ctx context.Context, r *run) decision {
-		if mayDefer && s.ways.backlog != nil && msg.GetEvent() == nil {
+		fetches := mayDefer && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.Waits(msg)
+		if fetches && r == nil {
+			return decision{asks: true}
+		}
+		if fetches {
 			if d, waits := s.fetch(ctx, until, msg); waits {
 				return d
 			}
 		}
 		book := s.book.Value()
-		return book.edition(msg.GetAccount()).rules.decide(ctx, msg, s.asker(until, r, book.account(msg.GetAccount()), mayDefer))
+		var ask asker
+		if r != nil {
+			ask = s.asker(until, r, book.account(msg.GetAccount()), mayDefer)
+		}
+		return book.edition(msg.GetAccount()).rules.decide(ctx, msg, ask)
 	}
 }
 
@@ -113,8 +127,11 @@ func before(ctx context.Context, until time.Time, little time.Duration) (context
 	if until.IsZero() {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, until.Add(-min(little, time.Until(until)/8)))
+	return context.WithDeadline(ctx, earlier(until, little))
 }
+
+// earlier returns a time that is a little before another.
+func earlier(t time.Time, little time.Duration) time.Time { return t.Add(-min(little, time.Until(t)/8)) }
 
 // asker returns what asks bots for a caller who waits until a time, or where that is zero for ever. A bot has the time that
 // its rule gives it, or that which the way of a slow answer leaves; else the caller's.

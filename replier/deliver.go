@@ -33,10 +33,17 @@ const (
 
 // ended has the answer of a run follow, where its message was stored.
 func (s *Server) ended(msg *wechatv1.Message, r *run) {
-	if work := r.finish(); work != nil {
-		defer work.Release()
-		s.deliver(s.once.ctx, work, msg, r)
+	storing := r.finish()
+	if storing == nil {
+		return
 	}
+	s.once.all.Go(func() {
+		<-storing.done
+		if work := storing.work; work != nil {
+			defer work.Release()
+			s.deliver(s.once.ctx, work, msg, r)
+		}
+	})
 }
 
 // takeOver works on messages that nobody works on any more: those of replicas that died, and those that gateways stored

@@ -36,7 +36,7 @@ type once struct {
 	kept    *otter.Cache[wechatv1.Key, *run]
 }
 
-// decider does the work of a run.
+// decider does the work of a run. Where r is nil it must not wait: it decides at once, or asks.
 type decider func(ctx context.Context, r *run) decision
 
 // newOnce keeps answers in about so many bytes of memory.
@@ -58,29 +58,45 @@ func (o *once) close() {
 	o.kept.StopAllGoroutines()
 }
 
-// join returns the run of a message, begun where there is none, and how often it was asked for. then is called at its
-// end, in its goroutine.
+// join returns the run of a message, begun where there is none, and how often it was asked for. It has ended where
+// nothing has to be waited for. then is called at its end, and must not wait.
 func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, then func(*run)) (r *run, attempt int) {
 	key, ok := msg.Key()
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	// What another replier hands on is asked once by that one, and where they forward in a circle would wait for itself.
 	if !ok || handedOn(ctx) > 0 {
 		r = newRun()
 		o.start(ctx, nil, r, decide, then)
 		return r, 1
 	}
-	r, ok = o.kept.GetIfPresent(key)
+	r, attempt, begins := o.find(key)
+	if !begins {
+		return r, attempt
+	}
+	// Nothing ends it half-way, so that what is kept does not depend on who came first.
+	d, err := guarded(context.WithoutCancel(ctx), nil, decide)
+	if d.asks {
+		o.start(ctx, &key, r, decide, then)
+		return r, attempt
+	}
+	o.end(&key, r, d, err)
+	then(r)
+	return r, attempt
+}
+
+// find returns the run of a message, and how often it was asked for; where there was none, the caller begins it.
+func (o *once) find(key wechatv1.Key) (r *run, attempt int, begins bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r, ok := o.kept.GetIfPresent(key)
 	if !ok {
 		r = o.running[key]
 	}
 	if r == nil {
-		r = newRun()
+		r, begins = newRun(), true
 		o.running[key] = r
-		o.start(ctx, &key, r, decide, then)
 	}
 	r.attempts++
-	return r, r.attempts
+	return r, r.attempts, begins
 }
 
 // adopt returns the run of a message that was stored, begun where none is under way; begun is false where the run's own

@@ -200,7 +200,10 @@ func TestCloseEndsRuns(t *testing.T) {
 		<-begun
 		cancel()
 	}()
-	_, err := o.decide(ctx, text("a"), func(ctx context.Context, _ *run) decision {
+	_, err := o.decide(ctx, text("a"), func(ctx context.Context, r *run) decision {
+		if r == nil {
+			return decision{asks: true}
+		}
 		close(begun)
 		<-ctx.Done()
 		return decision{}

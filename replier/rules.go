@@ -50,13 +50,14 @@ type decision struct {
 	failed []error         // of rules that matched and could not answer
 
 	fetched bool // no rule was asked: the user waited for the answer to an earlier message
+	asks    bool // nothing is decided: a bot has to be asked
 }
 
 // asker hands a message to a bot.
 type asker func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error)
 
 // decide returns the answer of the first rule that matches. A rule that fails, or whose reply WeChat would not take,
-// counts as not matched.
+// counts as not matched. Where ask is nil it ends at a rule that forwards: then it takes microseconds.
 func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) decision {
 	var d decision
 	s := newSubject(msg)
@@ -66,6 +67,9 @@ func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) de
 		miss, err := rule.match.miss(ctx, s)
 		if err == nil && miss != "" {
 			continue
+		}
+		if err == nil && rule.forward != nil && ask == nil {
+			return decision{asks: true}
 		}
 		var reply *wechatv1.Reply
 		if err == nil {

@@ -142,17 +142,12 @@ func (r *run) deferred() *storing {
 	return r.store
 }
 
-// finish ends the run, and returns the message as it was stored; nil where it was not.
-func (r *run) finish() *backlog.Work {
+// finish sees to it that nobody begins to store the message any more, and returns how it was or is stored; nil: not.
+func (r *run) finish() *storing {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.over = true
-	s := r.store
-	r.mu.Unlock()
-	if s == nil {
-		return nil
-	}
-	<-s.done
-	return s.work
+	return r.store
 }
 
 // way is how the user hears of an answer: there is one way only.

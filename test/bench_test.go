@@ -51,7 +51,7 @@ func benchmarkCallback(b *testing.B, durable bool, waiting int) {
 		b.Fatal(err)
 	}
 	g, err := gateway.New(gateway.Config{Env: env.For("gateway"), Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Backlog: owed,
-		Replier: "passthrough:///" + r.Addr().String(), ReplyTimeout: 4500 * time.Millisecond, MaxSkew: time.Hour,
+		ReplierHere: r.GRPC(), ReplyTimeout: 4500 * time.Millisecond, MaxSkew: time.Hour,
 		Accounts: []gateway.Account{{Name: "default", Token: token, Mode: gateway.Plain, Pushable: true}}})
 	if err != nil {
 		b.Fatal(err)

@@ -6,6 +6,16 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
+// Waits tells whether the user of a message waits for the answer to an earlier one, which Fetch returns.
+func (b *Backlog) Waits(msg *wechatv1.Message) bool {
+	if b.index.empty() {
+		return false
+	}
+	e, _, ok := b.index.later(user{msg.GetAccount(), msg.GetFromUserName()})
+	key, _ := msg.Key()
+	return ok && key != e.Key
+}
+
 // Fetch returns the answer that was kept for the user of a message, which waits for one no more then. Where the answer is
 // not ready it waits while ctx lasts, and then returns the text that the user was told. pending is false where the user
 // waits for nothing. Users who do not wait cost no look into the store.

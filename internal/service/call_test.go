@@ -320,6 +320,12 @@ func TestGRPCRequestID(t *testing.T) {
 			t.Errorf("%s: id %q, want %q", tt.name, got, tt.want)
 		}
 		lines := log.lines(t, "rpc")
+		if tt.conn == near && tt.ctx == inRequest { // it is in the request's own line
+			if len(lines) != 0 {
+				t.Errorf("%s: logged %v", tt.name, lines)
+			}
+			continue
+		}
 		if logged := lines[len(lines)-1]["request_id"]; logged != got {
 			t.Errorf("%s: logged %v, want %s", tt.name, logged, got)
 		}

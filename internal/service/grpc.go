@@ -140,14 +140,35 @@ func (e *grpcError) Unwrap() error              { return e.cause }
 // metadataID is RequestIDHeader as gRPC metadata.
 var metadataID = strings.ToLower(RequestIDHeader)
 
-// logUnary writes one line per call.
+// logUnary writes one line per call. What a call within the process has to say joins the line of the request that made it.
 func logUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		start := time.Now()
+		start, caller := time.Now(), LineOf(ctx)
 		ctx, line := withRPCLine(ctx)
 		resp, err := handler(ctx, req)
-		line.writeRPC(ctx, log, info.FullMethod, err, start)
+		if line.peer != ownPeerName || !line.join(caller, info.FullMethod, err) {
+			line.writeRPC(ctx, log, info.FullMethod, err, start)
+		}
 		return resp, err
+	}
+}
+
+// join puts what a call has to say into its caller's line, in a group that is named as the package of its method; false
+// where that line has ended.
+func (l *Line) join(caller *Line, method string, err error) bool {
+	l.ends(err)
+	if err != nil {
+		l.Add(slog.String("code", status.Code(err).String()))
+	}
+	group, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), ".")
+	return caller.take(group, l)
+}
+
+// ends notes the private cause of a call's error.
+func (l *Line) ends(err error) {
+	var private *grpcError
+	if errors.As(err, &private) && private.cause != nil {
+		l.Add(slog.String("cause", private.cause.Error()))
 	}
 }
 
@@ -176,10 +197,7 @@ func withRPCLine(ctx context.Context) (context.Context, *Line) {
 // writeRPC ends the line of a call. Health and reflection are for debugging only, unless somebody is refused.
 func (l *Line) writeRPC(ctx context.Context, log *slog.Logger, method string, err error, start time.Time) {
 	code := status.Code(err)
-	var private *grpcError
-	if errors.As(err, &private) && private.cause != nil {
-		l.Add(slog.String("cause", private.cause.Error()))
-	}
+	l.ends(err)
 	level := levelOfCode(code)
 	if strings.HasPrefix(method, "/grpc.") && code != codes.Unauthenticated {
 		level = slog.LevelDebug

@@ -115,6 +115,9 @@ func share(into, from any) {
 	to.SetUnknown(is.GetUnknown())
 }
 
+// ownPeerName is how the log names ownPeer.
+const ownPeerName = "in-process"
+
 // ownPeer is who calls within a process.
 var ownPeer = &peer.Peer{Addr: ownAddr{}}
 
@@ -124,7 +127,7 @@ type ownAddr struct{}
 func (ownAddr) Network() string { return "in-process" }
 
 // String implements net.Addr.
-func (ownAddr) String() string { return "in-process" }
+func (ownAddr) String() string { return ownPeerName }
 
 var _ net.Addr = ownAddr{}
 

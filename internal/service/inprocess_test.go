@@ -1,6 +1,11 @@
 package service
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +30,53 @@ func TestShare(t *testing.T) {
 	}
 	if into.GetText() != text {
 		t.Error("the text was copied")
+	}
+}
+
+// TestLineJoins: what a call within the process has to say stands in the line of the request that made it.
+func TestLineJoins(t *testing.T) {
+	env, log := testEnv()
+	g, err := ListenGRPC(env, "replier-listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	var fails error
+	g.RegisterService(testService(func(ctx context.Context) error {
+		LineOf(ctx).Add(slog.String("account", "shop"), slog.String("rule", "hours"))
+		return fails
+	}), nil)
+	conn, err := Connect(env, "replier", "", g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Handle(env.Log, false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		LineOf(r.Context()).Add(slog.String("account", "shop"))
+		_ = invoke(r.Context(), conn)
+	}))
+	for _, tt := range []struct {
+		fails error
+		level string
+		group map[string]any
+	}{
+		{nil, "INFO", map[string]any{"rule": "hours"}},
+		{NewError(codes.NotFound, "", "none", nil, errors.New("private")), "INFO", map[string]any{"rule": "hours", "code": "NotFound", "cause": "private"}},
+	} {
+		fails = tt.fails
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		lines := log.lines(t, "http")
+		line := lines[len(lines)-1]
+		if diff := cmp.Diff(tt.group, line["test"]); diff != "" || line["level"] != tt.level || line["account"] != "shop" {
+			t.Errorf("logged %v (-want +got):\n%s", line, diff)
+		}
+	}
+	if lines := log.lines(t, "rpc"); len(lines) != 0 {
+		t.Errorf("logged besides: %v", lines)
+	}
+	ctx := Detach(t.Context()) // behind a request's end there is no such line
+	_ = invoke(ctx, conn)
+	if line := log.line(t, "rpc"); line["rule"] != "hours" || line["peer"] != "in-process" {
+		t.Errorf("logged %v", line)
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -33,19 +35,54 @@ func (f LogFlags) Logger(w io.Writer) *slog.Logger {
 }
 
 // Line is the one log line of a request. The handler adds what it learns; it is written once, at the request's end.
-// It is not for concurrent use.
+// It is safe for concurrent use.
 type Line struct {
-	id    string
-	peer  string
+	id   string
+	peer string
+
+	mu    sync.Mutex
 	attrs []slog.Attr
 	err   error
+	ended bool         // it is written, or never will be
+	room  [8]slog.Attr // for attrs
 }
 
 // Add adds attributes. Never a text, a whole openid, a code, a token, a secret, a query string.
-func (l *Line) Add(attrs ...slog.Attr) { l.attrs = append(l.attrs, attrs...) }
+func (l *Line) Add(attrs ...slog.Attr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.attrs == nil {
+		l.attrs = l.room[:0]
+	}
+	l.attrs = append(l.attrs, attrs...)
+}
 
 // Fail adds the private cause of a failure, and makes the line an error.
-func (l *Line) Fail(err error) { l.err = err }
+func (l *Line) Fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+// take puts what another line has, and this one lacks, into it as a group; false where it has ended.
+func (l *Line) take(group string, other *Line) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return false
+	}
+	news := make([]slog.Attr, 0, len(other.attrs))
+	for _, a := range other.attrs {
+		if !slices.ContainsFunc(l.attrs, a.Equal) {
+			news = append(news, a)
+		}
+	}
+	l.attrs = append(l.attrs, slog.Attr{Key: group, Value: slog.GroupValue(news...)})
+	if l.err == nil {
+		l.err = other.err
+	}
+	return true
+}
 
 // showed adds to the peer what it showed of itself besides; "" for nothing. A key says more than an address.
 func (l *Line) showed(name string) {
@@ -65,7 +102,7 @@ func LineOf(ctx context.Context) *Line {
 	if l, ok := ctx.Value(lineKey{}).(*Line); ok {
 		return l
 	}
-	return &Line{}
+	return &Line{ended: true}
 }
 
 // RequestID returns the id that a request keeps through all services; "" outside a request.
@@ -74,7 +111,7 @@ func RequestID(ctx context.Context) string { return LineOf(ctx).id }
 // Detach returns a context for what goes on behind a request's end: it ends never, and has nothing of the request but its
 // id, which calls take along.
 func Detach(ctx context.Context) context.Context {
-	return context.WithValue(context.Background(), lineKey{}, &Line{id: RequestID(ctx)})
+	return context.WithValue(context.Background(), lineKey{}, &Line{id: RequestID(ctx), ended: true})
 }
 
 // withLine begins the line of a request from a peer; an empty or odd id is replaced by a new one.
@@ -98,6 +135,9 @@ func validID(id string) bool {
 }
 
 func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, msg string, attrs ...slog.Attr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
 	if l.err != nil {
 		level = max(level, slog.LevelError)
 	}
