@@ -10,9 +10,10 @@ import (
 
 // plan is how much a run does.
 type plan struct {
-	Rounds int
+	rounds int
 	round  time.Duration // of one side
 	warm   time.Duration // before the first round
+	only   string        // comparisons whose case has this in its name, and no other figures; "": all
 	large  size
 	starts int           // how often a process is started
 	idle   time.Duration // before its memory is looked at
@@ -66,12 +67,12 @@ func (c comparison) run(ctx context.Context, p plan) (row Row, err error) {
 		if err != nil {
 			return row, err
 		}
-		s.name, both[i] = side.name, s
+		both[i] = s
 		if _, err := s.target.closed(ctx, p.warm); err != nil {
 			return row, err
 		}
 	}
-	for range p.Rounds {
+	for range p.rounds {
 		for i, into := range []*[]float64{&row.A, &row.B} {
 			value, err := c.round(ctx, both[i], p.round)
 			if err != nil {
@@ -89,7 +90,7 @@ func (c comparison) run(ctx context.Context, p plan) (row Row, err error) {
 
 func (c comparison) round(ctx context.Context, s *system, lasts time.Duration) (float64, error) {
 	if s.memory != nil {
-		if err := s.memory.fill(ctx); err != nil {
+		if err := s.memory.fill(ctx, s); err != nil {
 			return 0, err
 		}
 	}
@@ -118,7 +119,8 @@ func median(values []float64) float64 {
 type bench struct {
 	*builder
 	plan
-	highest float64 // messages a second that serve answered, with all connections busy
+	highest float64       // messages a second that serve answered, with all connections busy; 0: not known yet
+	late    time.Duration // what one message of a hundred was sent late by this process itself, in the worst round
 }
 
 // cost measures the CPU time of a callback, in µs, with all connections busy.
@@ -132,30 +134,34 @@ func (b *bench) cost(ctx context.Context, s *system, lasts time.Duration) (float
 	if err != nil {
 		return 0, err
 	}
-	if s.memory != nil {
-		s.memory.measured(began, answered)
-	}
-	if s.name == servePlain {
-		b.highest = max(b.highest, float64(answered)/time.Since(began).Seconds())
-	}
 	after, err := s.cpu()
 	if err != nil {
 		return 0, err
 	}
-	if answered == 0 {
-		return 0, errors.New("nothing was answered")
+	if m := s.memory; m != nil {
+		m.add(began, answered)
+		m.least = min(m.least, m.remembered(time.Now()))
 	}
 	return (after - before).Seconds() * 1e6 / float64(answered), nil
 }
 
-// p99 measures the latency that one message of a hundred is above, in ms, at half of the highest rate of serve.
+// p99 measures the latency that one message of a hundred is above, in ms, at half of the highest rate of the system that it
+// measures first, which is serve.
 func (b *bench) p99(ctx context.Context, s *system, lasts time.Duration) (float64, error) {
-	latencies, err := s.target.open(ctx, b.highest/2, lasts)
+	if b.highest == 0 {
+		answered, err := s.target.closed(ctx, lasts)
+		if err != nil {
+			return 0, err
+		}
+		b.highest = float64(answered) / lasts.Seconds()
+	}
+	latencies, late, err := s.target.open(ctx, b.highest/2, lasts)
 	if err != nil {
 		return 0, err
 	}
 	if len(latencies) == 0 {
 		return 0, errors.New("nothing was sent")
 	}
+	b.late = max(b.late, late[len(late)*99/100])
 	return latencies[len(latencies)*99/100].Seconds() * 1e3, nil
 }

@@ -85,8 +85,8 @@ func (t *target) ask(c *connection) error {
 	return t.check(a, m, answer)
 }
 
-// closed sends on all connections for so long, on each the next message as soon as the last is answered, and returns how
-// many were. An answer that is wrong is an error.
+// closed sends on all connections for so long, on each one message at least and the next as soon as the last is answered,
+// and returns how many were. An answer that is wrong is an error.
 func (t *target) closed(ctx context.Context, lasts time.Duration) (answered int, err error) {
 	all, err := t.connect(ctx)
 	if err != nil {
@@ -96,31 +96,35 @@ func (t *target) closed(ctx context.Context, lasts time.Duration) (answered int,
 	ends := time.Now().Add(lasts)
 	var count atomic.Int64
 	err = onEach(all, func(c *connection) error {
-		for time.Now().Before(ends) && ctx.Err() == nil {
+		for {
 			if err := t.ask(c); err != nil {
 				return err
 			}
 			count.Add(1)
+			if time.Now().After(ends) || ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
-		return ctx.Err()
 	})
 	return int(count.Load()), err
 }
 
 // open sends so many messages a second for so long, whatever comes back, and returns the latencies in order of size, each
-// from the time at which its message was due: what waits for a free connection is not spared.
-func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) ([]time.Duration, error) {
+// from the time at which its message was due: what waits for a free connection is not spared. late is in order of size
+// too: how late this process was itself.
+func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) (latencies, late []time.Duration, err error) {
 	all, err := t.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer hangUp(all)
 	count := int(rate * lasts.Seconds())
-	latencies := make([]time.Duration, count)
+	latencies, late = make([]time.Duration, count), make([]time.Duration, count)
 	due := make(chan int, count)
 	began := time.Now()
 	at := func(n int) time.Time { return began.Add(time.Duration(float64(n) / rate * float64(time.Second))) }
-	go func() {
+	var pacing sync.WaitGroup
+	pacing.Go(func() {
 		defer close(due)
 		for n := range count {
 			for wait := time.Until(at(n)); wait > 0; wait = time.Until(at(n)) {
@@ -129,9 +133,10 @@ func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) ([
 			if ctx.Err() != nil {
 				return
 			}
+			late[n] = time.Since(at(n))
 			due <- n
 		}
-	}()
+	})
 	err = onEach(all, func(c *connection) error {
 		for n := range due {
 			if err := t.ask(c); err != nil {
@@ -141,8 +146,10 @@ func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) ([
 		}
 		return ctx.Err()
 	})
+	pacing.Wait()
 	slices.Sort(latencies)
-	return latencies, err
+	slices.Sort(late)
+	return latencies, late, err
 }
 
 // onEach has f work on every connection at once, and returns the first error.

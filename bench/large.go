@@ -7,13 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
-	replierv1 "wxgate/proto/replier/v1"
 )
 
 // size is how much the large system has.
@@ -22,6 +16,7 @@ type size struct{ rules, accounts, remembered int }
 // large is serve with many rules, many accounts, and a memory for many answers.
 func (b *builder) large(ctx context.Context, n size) (*system, error) {
 	s := b.begin()
+	s.memory = &memory{want: n.remembered, least: n.remembered}
 	s.target.accounts = manyAccounts(n.accounts)
 	rules, accounts := filepath.Join(b.dir, "rules.yaml"), filepath.Join(b.dir, "accounts.yaml")
 	if err := os.WriteFile(rules, rulesFile(n.rules), 0o600); err != nil {
@@ -31,23 +26,13 @@ func (b *builder) large(ctx context.Context, n size) (*system, error) {
 		return s, err
 	}
 	args := serveArgs("--rules="+rules, "--accounts="+accounts)
-	if mib := onceMemory(n.remembered); mib > 64 { // the default
+	if mib := n.remembered / 1000; mib > 64 { // the default; an answer takes 512 bytes and its reply's
 		args = append(args, "--once-memory="+strconv.Itoa(mib))
 	}
 	var err error
-	if s.target.addr, err = b.add(ctx, s, "listen", b.wxgate, args...); err != nil {
-		return s, err
-	}
-	replier, err := s.processes[0].addr(ctx, "replier-listen")
-	if err != nil {
-		return s, err
-	}
-	s.memory, err = newMemory(s, replier, n.remembered)
+	s.target.addr, err = b.add(ctx, s, "listen", b.wxgate, args...)
 	return s, err
 }
-
-// onceMemory returns the MiB that so many answers need: each takes 512 bytes and its reply's.
-func onceMemory(remembered int) int { return remembered / 1000 }
 
 func manyAccounts(n int) []*account {
 	all := make([]*account, n)
@@ -80,92 +65,42 @@ func rulesFile(n int) []byte {
 // rememberFor is how long a replier keeps an answer for WeChat's retries.
 const rememberFor = time.Minute
 
-// memory sees to it that a replier remembers many messages.
+// memory sees to it that a system remembers many messages.
 type memory struct {
-	want    int
-	system  *system
-	conns   []*grpc.ClientConn
-	answers []answers
-	least   int // that it remembered at the end of a round
+	want  int
+	given []given
+	least int // that it remembered at the end of a round
 }
 
-// answers are so many that were given at a time.
-type answers struct {
+// given are so many answers, the first of them at a time.
+type given struct {
 	at    time.Time
 	count int
 }
 
-func newMemory(s *system, replier string, want int) (*memory, error) {
-	m := &memory{want: want, system: s, least: want}
-	for range 2 {
-		conn, err := grpc.NewClient("passthrough:///"+replier, grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err != nil {
-			return m, err
-		}
-		m.conns = append(m.conns, conn)
-	}
-	return m, nil
-}
+// add notes answers.
+func (m *memory) add(at time.Time, count int) { m.given = append(m.given, given{at, count}) }
 
-func (m *memory) close() {
-	for _, c := range m.conns {
-		c.Close()
-	}
-}
-
-// remembered returns how many messages the replier knows at a time.
+// remembered returns how many messages the system knows at a time, at least.
 func (m *memory) remembered(now time.Time) (sum int) {
-	for _, a := range m.answers {
-		if now.Sub(a.at) < rememberFor {
-			sum += a.count
+	for _, g := range m.given {
+		if now.Sub(g.at) < rememberFor {
+			sum += g.count
 		}
 	}
 	return sum
 }
 
-// fill has the replier answer messages, straight over gRPC, until it knows as many as it should or forgets as many as it
-// learns.
-func (m *memory) fill(ctx context.Context) error {
-	const batch = 10_000
+// fill has the system answer messages until it knows as many as it should, or forgets as many as it learns.
+func (m *memory) fill(ctx context.Context, s *system) error {
 	for began := time.Now(); m.remembered(time.Now()) < m.want && time.Since(began) < rememberFor; {
 		at := time.Now()
-		if err := m.tell(ctx, min(batch, m.want)); err != nil {
+		count, err := s.target.closed(ctx, time.Second)
+		if err != nil {
 			return fmt.Errorf("fill the memory: %w", err)
 		}
-		m.answers = append(m.answers, answers{at, min(batch, m.want)})
-		m.system.clearLogs()
+		m.add(at, count)
+		s.clearLogs()
 	}
 	return nil
-}
-
-// tell has the replier answer so many messages.
-func (m *memory) tell(ctx context.Context, count int) error {
-	const callers = 64
-	errs := make(chan error, callers)
-	var working sync.WaitGroup
-	for i := range callers {
-		working.Go(func() {
-			client := replierv1.NewReplierServiceClient(m.conns[i%len(m.conns)])
-			for n := i; n < count; n += callers {
-				_, msg := m.system.target.next()
-				resp, err := client.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
-				if err == nil && resp.GetReply().GetText().GetContent() != msg.GetText().GetContent() {
-					err = fmt.Errorf("the answer is not the echo of the message")
-				}
-				if err != nil {
-					errs <- err
-					return
-				}
-			}
-		})
-	}
-	working.Wait()
-	close(errs)
-	return <-errs
-}
-
-// measured notes how many messages a round added, and how many were known at its end.
-func (m *memory) measured(began time.Time, count int) {
-	m.answers = append(m.answers, answers{began, count})
-	m.least = min(m.least, m.remembered(time.Now()))
 }

@@ -11,41 +11,49 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C quits at once
 	rounds := flag.Int("rounds", 5, "rounds of each comparison")
 	round := flag.Duration("round", 5*time.Second, "how long a side is measured in a round")
-	short := flag.Bool("short", false, "a few seconds in all: the figures say little")
+	only := flag.String("case", "", "only comparisons with this `text` in the name of their case")
+	short := flag.Bool("short", false, "a few seconds in all, whatever -rounds and -round say: the figures say little")
 	asJSON := flag.String("json", "", "`file` that the figures are written to as well")
 	flag.Parse()
-	p := plan{Rounds: *rounds, round: *round, warm: 2 * time.Second, large: size{100_000, 1000, 1_000_000}, starts: 5, idle: 3 * time.Second}
-	if *short {
-		p = shortPlan
+	p := plan{rounds: max(*rounds, 1), round: *round, warm: 2 * time.Second, large: size{100_000, 1000, 1_000_000}, starts: 5, idle: 3 * time.Second}
+	if *short { // enough to see that all answers are right
+		p = plan{rounds: 2, round: 200 * time.Millisecond, warm: 100 * time.Millisecond, large: size{10_000, 100, 20_000}, starts: 1, idle: 200 * time.Millisecond}
 	}
-	if err := run(ctx, p, *asJSON); err != nil {
+	p.only = *only
+	err := run(ctx, p, *asJSON)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted") // the servers too: what they did not answer is no failure
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// shortPlan is enough to see that all answers are right.
-var shortPlan = plan{Rounds: 2, round: 200 * time.Millisecond, warm: 100 * time.Millisecond, large: size{10_000, 100, 20_000}, starts: 1, idle: 200 * time.Millisecond}
-
 func run(ctx context.Context, p plan, asJSON string) error {
+	if runtime.GOOS != "linux" {
+		return errors.New("CPU time is read from /proc, which only Linux has")
+	}
 	builder, err := newBuilder(ctx)
 	if err != nil {
 		return err
 	}
-	defer builder.close()
+	defer func() { _ = builder.close() }()
 	b := &bench{builder: builder, plan: p}
 	report, err := b.report(ctx, func(line string) { fmt.Fprintln(os.Stderr, line) })
 	if err != nil {

@@ -28,7 +28,6 @@ const (
 
 // system is the processes that answer callbacks.
 type system struct {
-	name      string
 	processes []*process
 	target    *target
 	memory    *memory // nil: nothing is to be remembered
@@ -37,9 +36,6 @@ type system struct {
 func (s *system) stop() {
 	for _, p := range s.processes {
 		p.stop()
-	}
-	if s.memory != nil {
-		s.memory.close()
 	}
 }
 
@@ -120,6 +116,15 @@ func (b *builder) serve(ctx context.Context, args ...string) (s *system, err err
 	s = b.begin()
 	s.target.addr, err = b.add(ctx, s, "listen", b.wxgate, serveArgs(args...)...)
 	return s, err
+}
+
+// stored is serve with a place for messages whose answers follow.
+func (b *builder) stored(ctx context.Context) (*system, error) {
+	data, err := os.MkdirTemp(b.dir, "data")
+	if err != nil {
+		return nil, err
+	}
+	return b.serve(ctx, "--token="+token, "--data-dir="+data)
 }
 
 // plain is serve with one account in plain mode.
