@@ -47,7 +47,6 @@ type Row struct {
 	Ratio float64   `json:"ratio"` // of the medians
 	Least float64   `json:"ratio_least"`
 	Most  float64   `json:"ratio_most"`
-	Note  string    `json:"note,omitempty"`
 }
 
 // run measures both sides in turn.
@@ -83,7 +82,7 @@ func (c comparison) run(ctx context.Context, p plan) (row Row, err error) {
 	}
 	row.sum()
 	if m := both[0].memory; m != nil {
-		row.Note = fmt.Sprintf("at least %d messages were remembered", m.least)
+		row.Case += fmt.Sprintf(", %d of %d messages remembered", m.least, m.want)
 	}
 	return row, nil
 }

@@ -65,7 +65,8 @@ func rulesFile(n int) []byte {
 // rememberFor is how long a replier keeps an answer for WeChat's retries.
 const rememberFor = time.Minute
 
-// memory sees to it that a system remembers many messages.
+// memory sees to it that a system remembers many messages. How many they can be, the machine says too: as many as it
+// answers in rememberFor.
 type memory struct {
 	want  int
 	given []given

@@ -34,7 +34,7 @@ type Alone struct {
 // comparisons returns the rows of the table.
 func (b *bench) comparisons() []comparison {
 	plain, bare := side{"serve, plain", b.plain}, side{"bare handler", b.bareOne}
-	large := side{fmt.Sprintf("serve, %d rules, %d accounts, %d remembered", b.plan.large.rules, b.plan.large.accounts, b.plan.large.remembered),
+	large := side{fmt.Sprintf("serve, %d rules, %d accounts", b.plan.large.rules, b.plan.large.accounts),
 		func(ctx context.Context) (*system, error) { return b.builder.large(ctx, b.plan.large) }}
 	return []comparison{
 		{plain, bare, 1.5, "µs", b.cost},
@@ -137,11 +137,6 @@ func (r *Report) write(w io.Writer) error {
 	if r.Highest > 0 {
 		fmt.Fprintf(w, "\nhighest rate of serve: %.0f messages/s, the generator on the same CPUs\n", r.Highest)
 		fmt.Fprintf(w, "p99 is at half of it, of messages that the generator itself sent %s late (its own p99)\n", figure(r.Late, "ms"))
-	}
-	for _, row := range r.Rows {
-		if row.Note != "" {
-			fmt.Fprintf(w, "%s: %s\n", row.Case, row.Note)
-		}
 	}
 	return nil
 }
