@@ -24,7 +24,7 @@ test: ## Run the tests.
 	go test ./...
 
 .PHONY: check
-check: format vet lint proto-check tidy-check race test ## Everything that CI runs, but the containers.
+check: format vet lint proto-check tidy-check race test ## Everything that CI runs, but bench-short and the containers.
 
 .PHONY: format
 format: ## Fail where gofmt would change something.
@@ -65,7 +65,15 @@ chaos: ## Break real processes for 10 minutes under load (lasts=, messages=), an
 	WXGATE_CHAOS=$(lasts) WXGATE_CHAOS_MESSAGES=$(messages) go test ./test -run '^TestChaos$$' -count 1 -timeout 30m -v
 
 .PHONY: bench
-bench: ## Run the micro-benchmarks.
+bench: ## Show what a callback costs, beside bare counterparts; takes minutes.
+	go run ./bench
+
+.PHONY: bench-short
+bench-short: ## The same in seconds: the answers are checked, the figures say little.
+	go run ./bench -short
+
+.PHONY: microbench
+microbench: ## Run the micro-benchmarks.
 	go test -run xxx -bench . -benchmem ./...
 
 .PHONY: fuzz

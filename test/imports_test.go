@@ -22,6 +22,8 @@ var mayImport = map[string][]string{
 	"internal/service/testca":  {},
 	"fakewechat":               {"internal/wechat"},
 	"internal/load":            {"fakewechat"},
+	"bench":                    {"internal/wechat", "proto/wechat/v1", "proto/replier/v1"},
+	"bench/bare":               {},
 	"internal/configfile":      {"internal/service"},
 	"internal/store":           {"internal/service"},
 	"internal/store/storetest": {},
