@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -58,7 +59,8 @@ type chatLine struct {
 	Done     bool           `json:"done"`              // no more attempts follow
 	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
-	XML      string         `json:"xml,omitempty"` // the callback, plain; not in events
+	XML      string         `json:"xml,omitempty"`  // the callback, plain; not in events
+	Send     []string       `json:"send,omitempty"` // the kind and arguments that made it; not in events
 }
 
 // chatAttempt is one attempt to deliver a callback.
@@ -245,7 +247,9 @@ func (c *chat) meet(openid string) {
 func (c *chat) add(l chatLine) int64 {
 	l.User = clip(l.User, maxOpenID)
 	l.Fields = bounded(l.Fields)
-	l.XML = clip(l.XML, maxForm)
+	if l.XML = clip(l.XML, maxForm); len(strings.Join(l.Send, "")) > maxForm {
+		l.Send = nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	u := c.user(l.User)
@@ -330,7 +334,7 @@ func (c *chat) heard(xml []byte) bool {
 // summary returns a copy without the bodies.
 func (l *chatLine) summary() *chatLine {
 	s := *l
-	s.XML, s.Attempts = "", nil
+	s.XML, s.Send, s.Attempts = "", nil, nil
 	for _, a := range l.Attempts {
 		short := *a
 		short.Exchange = nil

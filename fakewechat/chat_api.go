@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -35,6 +34,8 @@ func (p *Platform) routeChat() {
 	p.mux.Handle("GET /fake/chat/", withChatPolicy(http.StripPrefix("/fake/chat", static)))
 	p.mux.Handle("GET /fake/events", sameOrigin(http.HandlerFunc(p.serveEvents)))
 	p.mux.Handle("GET /fake/lines/{id}", sameOrigin(http.HandlerFunc(p.serveLine)))
+	p.mux.Handle("GET /fake/kinds", sameOrigin(http.HandlerFunc(p.serveKinds)))
+	p.mux.Handle("POST /fake/xml", own.Handler(http.HandlerFunc(p.serveXML)))
 	p.mux.Handle("POST /fake/lines", own.Handler(http.HandlerFunc(p.serveNewLine)))
 	p.mux.Handle("POST /fake/users", own.Handler(http.HandlerFunc(p.serveNewUser)))
 }
@@ -128,34 +129,23 @@ func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(line)
 }
 
-// serveNewLine sends a message or an event: of a kind with its arguments, or as XML. The answer comes as an event.
+// serveNewLine sends a message or an event. The answer comes as an event.
 func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 	if p.sender == nil {
 		writeProblem(w, http.StatusNotFound, errNoGateway.Error())
 		return
 	}
-	var said struct {
-		User, Kind, XML string
-		Args            []string
-	}
+	var said pageSpoken
 	if problem := readJSON(w, r, &said); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	c := &callback{kind: "xml", what: "xml", xml: []byte(said.XML)}
-	var err error
-	if said.XML == "" {
-		c.kind, c.what = said.Kind, said.Kind+" "+strings.Join(said.Args, " ")
-		c.xml, err = Compose(p.account.originalID(), said.User, p.now(), said.Kind, said.Args...)
-	}
-	if err == nil {
-		c.req, err = readRequest(c.xml)
-	}
+	c, err := p.callback(said.spoken())
 	switch {
 	case err != nil:
 		writeProblem(w, http.StatusBadRequest, err.Error())
-	case c.req.from == "" || len(c.req.from) > maxOpenID:
-		writeProblem(w, http.StatusBadRequest, "the callback has no FromUserName that could be an openid")
+	case noOpenID(c.req.from) != "":
+		writeProblem(w, http.StatusBadRequest, noOpenID(c.req.from))
 	case !p.chat.begin():
 		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")
 	default:

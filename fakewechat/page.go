@@ -70,13 +70,8 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := r.PostForm.Get("kind")
 	from := cmp.Or(r.PostForm.Get("from"), User) // the form of the log has no such field: scripts send as several users
-	xml, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
 	longAnswer(w)
-	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), xml); err != nil {
+	if _, err := p.sendShown(r.Context(), spoken{from: from, kind: kind, args: words(kind, r.PostForm.Get("arg"))}); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

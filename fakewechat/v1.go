@@ -154,10 +154,11 @@ type v1Delivery struct {
 // v1Messages sends a callback.
 func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, error) {
 	var body struct {
-		Kind string   `json:"kind"`
-		Args []string `json:"args"`
-		From string   `json:"from"`
-		XML  string   `json:"xml"`
+		Kind    string          `json:"kind"`
+		Args    []string        `json:"args"`
+		From    string          `json:"from"`
+		Message json.RawMessage `json:"message"`
+		XML     string          `json:"xml"`
 	}
 	if err := readV1(r, &body); err != nil {
 		return nil, err
@@ -165,21 +166,14 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 	if p.sender == nil {
 		return nil, &v1Error{http.StatusNotFound, errNoGateway.Error()}
 	}
-	kind, callback := "xml", []byte(body.XML)
-	switch {
-	case body.XML != "" && (body.Kind != "" || body.Args != nil || body.From != ""):
-		return nil, badRequest("xml is a whole callback: kind, args and from must not stand beside it")
-	case len(body.From) > maxOpenID:
+	if len(body.From) > maxOpenID {
 		return nil, badRequest("from is longer than %d bytes", maxOpenID)
-	case body.XML == "":
-		var err error
-		kind = body.Kind
-		if callback, err = Compose(p.account.originalID(), cmp.Or(body.From, User), p.now(), kind, body.Args...); err != nil {
-			return nil, badRequest("%v", err)
-		}
+	}
+	if body.XML == "" {
+		body.From = cmp.Or(body.From, User)
 	}
 	longAnswer(w)
-	d, err := p.sendShown(r.Context(), kind, strings.Join(append([]string{kind}, body.Args...), " "), callback)
+	d, err := p.sendShown(r.Context(), spoken{body.From, body.Kind, body.Args, body.Message, body.XML})
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
