@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,6 +295,45 @@ func TestChatFiles(t *testing.T) {
 		for _, never := range []string{"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", " style=", "//cdn"} {
 			if strings.Contains(body, never) {
 				t.Errorf("%s has %q", file, never)
+			}
+		}
+	}
+}
+
+// TestChatWords: all words are there in both languages.
+func TestChatWords(t *testing.T) {
+	source, err := chatFiles.ReadFile("chat/words.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := regexp.MustCompile("'[^']*'|`[^`]*`|//.*")
+	names := regexp.MustCompile(`(\w+):`)
+	of := func(language string) []string {
+		_, rest, _ := strings.Cut(string(source), "const "+language+" = {")
+		block, _, _ := strings.Cut(rest, "\n};")
+		var all []string
+		for _, m := range names.FindAllStringSubmatch(texts.ReplaceAllString(block, ""), -1) {
+			all = append(all, m[1])
+		}
+		return all
+	}
+	en := of("en")
+	if diff := cmp.Diff(en, of("zh")); diff != "" || len(en) < 100 {
+		t.Errorf("%d words (-en +zh):\n%s", len(en), diff)
+	}
+	used := regexp.MustCompile(`\bt\('(\w+)'\)|data-t[\w-]*="(\w+)"`)
+	entries, err := chatFiles.ReadDir("chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		file, err := chatFiles.ReadFile("chat/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range used.FindAllStringSubmatch(string(file), -1) {
+			if name := m[1] + m[2]; !slices.Contains(en, name) {
+				t.Errorf("%s has no word %q", e.Name(), name)
 			}
 		}
 	}

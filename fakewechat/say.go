@@ -21,6 +21,8 @@ func (p *Platform) callback(s spoken) (*callback, error) {
 	c := &callback{kind: "xml", what: "xml", xml: []byte(s.xml)}
 	var err error
 	switch {
+	case s.xml == "" && s.kind == "" && s.message == nil:
+		return nil, errors.New("nothing is said: kind, message and xml are missing; kinds: " + kindNames())
 	case s.xml != "" && (s.kind != "" || s.args != nil || s.message != nil):
 		return nil, errors.New("xml is a whole callback: kind, args and message must not stand beside it")
 	case s.message != nil && (s.kind != "" || s.args != nil):

@@ -459,5 +459,8 @@ func TestBrowserReplies(t *testing.T) {
 	b.sees("#lines .theirs:last-child .bubble", "<b>Yes</b>")
 	b.sees("#peer", "Official account")
 	b.pictures("replies", phone, desktop)
+	b.click("#lines .theirs:last-child li:first-child a")
+	b.sees("#lines .mine .bubble", "<b>Yes</b>")
+	b.sees("#detail .story", "<bizmsgmenuid><![CDATA[1]]></bizmsgmenuid>")
 	b.quiet()
 }

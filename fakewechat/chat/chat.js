@@ -3,6 +3,7 @@ import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
 import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
+import { openKinds, editXML, tapMenu } from './forms.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
 let hello = { users: [], lines: [], calls: [], typing: [], gateway: '', failed: '', patience: 5000 };
@@ -91,6 +92,9 @@ async function send(body) {
   return said.error ?? '';
 }
 
+// page is what forms.js needs to know.
+const page = { get user() { return current; }, post, send, toast };
+
 // know asks for all of the chosen line.
 async function know() {
   if (!chosen) return;
@@ -139,10 +143,14 @@ function toast(text) {
   toastEnds = setTimeout(() => $('toast').classList.remove('shown'), 4000);
 }
 
-async function copy(text) {
+async function copy(text, hint) {
+  if (!text) {
+    toast(t('tooLong'));
+    return;
+  }
   try {
     await navigator.clipboard.writeText(text);
-    toast(t('copied'));
+    toast(hint);
   } catch { // no permission, or no secure context: let the user copy it
     ask(t('copySend'), [['xml', text]], () => '');
   }
@@ -247,10 +255,10 @@ function drawInspector() {
   const kind = `${language} ${known.from === 'user'}`;
   if ($('detail').firstChild?.dataset?.kind !== kind) {
     $('detail').replaceChildren(h('div.actions', { 'data-kind': kind }, known.from === 'user' && buttons({
-      again: () => send({ xml: known.xml }),
-      edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => broken(xml) ? t('broken') : send({ xml })),
-      copySend: () => copy(sendLine(known, hello)),
-      copyCurl: () => copy(curlLine(known)),
+      again: () => send({ user: known.user, xml: known.xml }),
+      edit: () => editXML(page, known.user, known.xml),
+      copySend: () => copy(sendLine(known, hello), t('copied')),
+      copyCurl: () => copy(curlLine(known), t('copiedCurl')),
     })), h('div.story'));
   }
   const into = $('detail').lastChild;
@@ -260,17 +268,6 @@ function drawInspector() {
   into.dataset.line = chosen;
   const sections = [...into.querySelectorAll('details')];
   if (open.length === sections.length) sections.forEach((d, i) => { d.open = open[i]; });
-}
-
-// broken says whether tags do not fit, which the platform would refuse to send. (A DOMParser's own error breaks the policy.)
-function broken(xml) {
-  const open = [];
-  for (const [tag] of xml.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '').matchAll(/<[^<>]*>?/g)) {
-    const [, end, name, alone] = /^<(\/?)([^\s<>/]+)[^<>]*?(\/?)>$/.exec(tag) ?? [];
-    if (!name || end && open.pop() !== name) return true;
-    if (!end && !alone) open.push(name);
-  }
-  return open.length > 0 || !xml.trim().endsWith('</xml>');
 }
 
 function toggleMenu(open) {
@@ -283,7 +280,7 @@ function translate(wanted) {
   choose(wanted);
   $('language').textContent = language === 'zh' ? 'English' : '中文';
   $('language').lang = language === 'zh' ? 'en' : 'zh';
-  drawMenu((kind, args) => { toggleMenu(false); return send({ user: current, kind, args }); });
+  drawMenu((kind, args) => { toggleMenu(false); return send({ user: current, kind, args }); }, () => { toggleMenu(false); openKinds(page); });
   draw();
   drawInspector();
 }
@@ -308,6 +305,7 @@ function begin() {
     e.preventDefault();
     $('say').requestSubmit();
   });
+  lines.addEventListener('click', e => tapMenu(page, e));
   $('more').addEventListener('click', () => toggleMenu($('menu').hidden));
   $('close').addEventListener('click', closeInspector);
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));

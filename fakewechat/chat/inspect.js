@@ -79,23 +79,21 @@ function call(c) {
 
 const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
 
-// sendLine returns the command that sends the like of a callback.
+// cut says whether the platform kept no more than the beginning of a text.
+const cut = text => !text || text.endsWith('…');
+
+// sendLine returns the command that sends the like of a callback; "" where that is too long.
 export function sendLine(line, hello) {
-  const v = valuesOf(line.fields);
-  const args = {
-    text: [v.content ?? ''], image: [v.picurl], voice: [v.recognition], location: [v.locationx, v.locationy, v.label],
-    link: [v.url, v.title, v.description],
-  }[v.msgtype] ?? [];
-  if (v.msgtype === 'event') {
-    const key = (v.eventkey ?? '').replace(/^qrscene_/, '');
-    args.push(v.event, ...(v.event === 'LOCATION' ? [v.latitude, v.longitude] : key ? [key] : []));
-  }
-  return ['wxgate', 'send', '--url', quote(hello.gateway), '--from', quote(line.user), v.msgtype,
-    ...args.filter(a => a !== undefined).map(quote)].join(' ');
+  if (!line.send && cut(line.xml)) return '';
+  const [kind, ...args] = line.send ?? ['xml', line.xml];
+  const to = line.send ? ['--to', quote(valuesOf(line.fields).tousername)] : [];
+  return ['wxgate', 'send', '--url', quote(hello.gateway), '--from', quote(line.user), ...to, kind,
+    ...(args.some(a => a.startsWith('-')) ? ['--'] : []), ...args.map(quote)].join(' ');
 }
 
-// curlLine returns the command that repeats the last attempt byte for byte, for as long as its time is accepted.
+// curlLine returns the command that repeats the last attempt byte for byte; "" where that is too long. A gateway takes it
+// for as long as it takes the time in the URL: 5 minutes.
 export function curlLine(line) {
   const x = line.attempts?.at(-1)?.exchange;
-  return x ? `curl -sS -H 'Content-Type: text/xml' --data-binary ${quote(x.request)} ${quote(x.url)}` : '';
+  return !x || cut(x.request) ? '' : `curl -sS -H 'Content-Type: text/xml' --data-raw ${quote(x.request)} ${quote(x.url)}`;
 }

@@ -25,7 +25,10 @@ const en = {
   sealed: 'sealed', plain: 'plain', received: 'Answer as received', opened: 'Reply, opened', reply: 'Reply', calls: 'API calls since then',
   noCalls: 'None', again: 'Send again', edit: 'Edit XML', copySend: 'Copy as wxgate send', copyCurl: 'Copy as curl', noAnswer: 'no answer',
   elsewhereHint: 'Another process sent this callback, and it alone saw the answer. What the account pushes shows here.',
-  pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, copy: 'copy', broken: 'This is not XML that ends with </xml>.',
+  pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, copy: 'copy',
+  kinds: 'More kinds…', anyKind: 'Any message or event', kind: 'Kind', search: 'Search by name or element', messages: 'Messages', events: 'Events', asXML: 'As XML', anyway: 'Send anyway',
+  add: e => `Add ${e}`, remove: e => `Remove ${e}`, number: 'An integer', leftOut: 'What stays empty is left out.', broken: 'Broken XML',
+  file: 'File', device: 'Device message', tooLong: 'Too long to copy.', copiedCurl: 'Copied. A gateway takes it for 5 minutes: its time is signed.',
 };
 
 const zh = {
@@ -53,7 +56,10 @@ const zh = {
   sealed: '密文', plain: '明文', received: '收到的应答', opened: '解密后的回复', reply: '回复', calls: '此后的接口调用',
   noCalls: '无', again: '再次发送', edit: '编辑 XML', copySend: '复制为 wxgate send', copyCurl: '复制为 curl', noAnswer: '没有应答',
   elsewhereHint: '这条回调由其他进程发送，只有它看到了应答。公众号之后推送的消息会显示在这里。',
-  pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, copy: '副本', broken: '这不是以 </xml> 结尾的 XML。',
+  pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, copy: '副本',
+  kinds: '更多类型…', anyKind: '任意消息或事件', kind: '类型', search: '按名称或元素搜索', messages: '消息', events: '事件', asXML: '转为 XML', anyway: '仍然发送',
+  add: e => `添加 ${e}`, remove: e => `删除 ${e}`, number: '整数', leftOut: '留空的字段不会发送。', broken: '损坏的 XML',
+  file: '文件', device: '设备消息', tooLong: '内容太长，无法复制。', copiedCurl: '已复制。时间戳有签名，网关在 5 分钟内接受它。',
 };
 
 const languages = { en, zh };
