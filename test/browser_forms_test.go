@@ -104,6 +104,7 @@ func TestBrowserForms(t *testing.T) {
 	b.sees("#detail .story", "<Content>a</xml>")
 	b.click("#again")
 	b.sees("#lines .failed ~ .mine .bubble", "Broken XML")
+	b.sees("#detail .checks", "the status is 400, not 200")
 	line := b.copied("#copySend")
 	if out := shell(t, line); !strings.Contains(out, "the status is 400, not 200") {
 		t.Errorf("%s\n%s", line, out)
@@ -113,6 +114,8 @@ func TestBrowserForms(t *testing.T) {
 	b.types("XML of the callback", 0, strings.Replace(xml, "示例标题", "It's a file", 1))
 	b.click("#form .primary")
 	b.sees("#lines .mine .bubble", "It's a file")
+	b.sees("#detail .story", "It's a file")
+	b.sees("#detail .verdict", "WeChat would accept it")
 
 	// What is copied says the same to the gateway.
 	line = b.copied("#copySend")
@@ -122,6 +125,8 @@ func TestBrowserForms(t *testing.T) {
 	for _, text := range []string{"it's 5 > 3 & \"so\" $HOME", "-5"} {
 		b.says(text)
 		b.sees(reply, text)
+		b.sees("#detail .story", "<![CDATA["+text+"]]>")
+		b.sees("#detail .verdict", "WeChat would accept it")
 		line = b.copied("#copySend")
 		if out := shell(t, line); strings.Contains(line, "<xml>") || !strings.Contains(out, "Content  "+text+"\n") {
 			t.Errorf("%s\n%s", line, out)
