@@ -179,8 +179,8 @@ func kindOf(m *wechatv1.Message) (wechat.Kind, error) {
 	return wechat.Kind{}, fmt.Errorf("the %s has no kind: set the field of one, such as %s", what, kinds[0].Arm.Name())
 }
 
-// protojsonPlace is where protojson's errors say that they come from.
-var protojsonPlace = regexp.MustCompile(`^proto:\s*(?:syntax error )?(?:\(line [0-9:]+\): )?`)
+// protojsonPlace is where protojson's errors say that they come from. Their blank is one of two, by the build.
+var protojsonPlace = regexp.MustCompile(`^proto:[ \x{a0}]*(?:syntax error )?(?:\(line [0-9:]+\): )?`)
 
 // readMessage reads a wechat.v1.Message in protobuf's JSON. The error names the field.
 func readMessage(raw []byte) (*wechatv1.Message, error) {
