@@ -284,6 +284,15 @@ func (s *site) say(t *testing.T, m message) any {
 	return said["id"]
 }
 
+// TestMessageErrors: protojson's errors read alike, whichever blank its build has.
+func TestMessageErrors(t *testing.T) {
+	for _, place := range []string{"proto: (line 1:2): ", "proto:\u00a0(line 10:20): ", "proto: syntax error (line 1:2): ", "proto:\u00a0", "proto: "} {
+		if got := protojsonPlace.ReplaceAllString(place+"unknown field", ""); got != "unknown field" {
+			t.Errorf("%q: got %q", place, got)
+		}
+	}
+}
+
 // TestV1Message: a test in another language sends any kind, and what is no XML.
 func TestV1Message(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed("success"))
