@@ -17,7 +17,7 @@ var pageErrors = map[int]string{
 	10011: "the redirect_uri is missing",
 	10012: "the appid is missing",
 	10013: "the state is empty, longer than 128 or has other characters than a-z, A-Z, 0-9",
-	40013: "the appid is not this account's",
+	40013: "the appid is no account's",
 }
 
 // authRequest is what an authorize page was asked for.
@@ -64,7 +64,7 @@ func (p *Platform) parseAuthorize(rawQuery string, scopes []string) (a authReque
 	}
 	to, err := url.Parse(a.RedirectURI)
 	switch {
-	case a.AppID != p.account.AppID:
+	case a.AppID != p.of(a.AppID).account.AppID:
 		return a, 40013, false
 	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https":
 		return a, 10003, false
@@ -96,7 +96,7 @@ func (p *Platform) authorize(scopes ...string) http.HandlerFunc {
 			return
 		}
 		snapshot := a.snapshot && a.Scope == "snsapi_userinfo"
-		allow := a.back(p.oauth.mint(a.Scope, snapshot, p.now()))
+		allow := a.back(p.of(a.AppID).oauth.mint(a.Scope, snapshot, p.now()))
 		p.saw(seen{What: r.URL.Path, Outcome: "a code for " + a.Scope})
 		p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope)
 		if a.Scope == "snsapi_base" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -100,20 +101,34 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 
 // hello returns what a page begins with.
 func (p *Platform) hello(state chatState) any {
-	mode, _, _ := p.account.cipher() // a key that is none shows where a message is sent
-	hello := struct {
-		AppID      string `json:"appID"`
-		OriginalID string `json:"originalID"`
-		Mode       Mode   `json:"mode"`
-		Gateway    string `json:"gateway"` // "": none to send to
-		Failed     string `json:"failed"`
-		Patience   int64  `json:"patience"` // in milliseconds
+	return struct {
+		Accounts []chatAccount `json:"accounts"`
+		Failed   string        `json:"failed"`
+		Patience int64         `json:"patience"` // in milliseconds
 		chatState
-	}{p.account.AppID, p.account.originalID(), mode, "", ServiceFailed, patience.Milliseconds(), state}
-	if p.sender != nil {
-		hello.Gateway = p.sender.URL
+	}{p.shown(), ServiceFailed, patience.Milliseconds(), state}
+}
+
+// chatAccount is what a page may know of an account.
+type chatAccount struct {
+	AppID      string `json:"appID"`
+	OriginalID string `json:"originalID"`
+	Mode       Mode   `json:"mode"`
+	Gateway    string `json:"gateway"` // "": none to send to
+}
+
+// shown returns what a page may know of the accounts.
+func (p *Platform) shown() []chatAccount {
+	var accounts []chatAccount
+	for _, o := range p.all() {
+		mode, _, _ := o.account.cipher() // a key that is none shows where a message is sent
+		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode}
+		if o.sender != nil {
+			a.Gateway = o.sender.URL
+		}
+		accounts = append(accounts, a)
 	}
-	return hello
+	return accounts
 }
 
 // serveLine serves all that is known of a line.
@@ -130,28 +145,27 @@ func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 
 // serveNewLine sends a message or an event: of a kind with its arguments, or as XML. The answer comes as an event.
 func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
-	if p.sender == nil {
-		writeProblem(w, http.StatusNotFound, errNoGateway.Error())
-		return
-	}
 	var said struct {
-		User, Kind, XML string
-		Args            []string
+		Account, User, Kind, XML string // Account is an AppID
+		Args                     []string
 	}
 	if problem := readJSON(w, r, &said); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	c := &callback{kind: "xml", what: "xml", xml: []byte(said.XML)}
+	kind, what, xml := "xml", "xml", []byte(said.XML)
+	var c *callback
 	var err error
 	if said.XML == "" {
-		c.kind, c.what = said.Kind, said.Kind+" "+strings.Join(said.Args, " ")
-		c.xml, err = Compose(p.account.originalID(), said.User, p.now(), said.Kind, said.Args...)
+		kind, what = said.Kind, said.Kind+" "+strings.Join(said.Args, " ")
+		xml, err = Compose(p.of(said.Account).account.originalID(), said.User, p.now(), said.Kind, said.Args...)
 	}
 	if err == nil {
-		c.req, err = readRequest(c.xml)
+		c, err = p.callback(kind, what, xml)
 	}
 	switch {
+	case errors.Is(err, errNoGateway):
+		writeProblem(w, http.StatusNotFound, err.Error())
 	case err != nil:
 		writeProblem(w, http.StatusBadRequest, err.Error())
 	case c.req.from == "" || len(c.req.from) > maxOpenID:
@@ -170,20 +184,20 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 
 // serveNewUser makes a user.
 func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
-	var nothing struct{}
-	if problem := readJSON(w, r, &nothing); problem != "" {
+	var of struct{ Account string } // an AppID
+	if problem := readJSON(w, r, &of); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
 	openid := fmt.Sprintf("oFakeUser%019d", rand.Int64())
-	p.chat.meet(openid)
+	p.chat.meet(talker{p.of(of.Account).account.AppID, openid})
 	writeJSON(w, http.StatusCreated, map[string]string{"openid": openid})
 }
 
 // toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
 func (p *Platform) toldElsewhere(req request, xml []byte) {
 	if p.chat.heard(xml) {
-		(&callback{xml: xml, req: req}).line(p, fromElsewhere)
+		(&callback{xml: xml, req: req, to: p.named(req.to)}).line(p, fromElsewhere)
 	}
 }
 

@@ -50,16 +50,16 @@ func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
 		Gateway, AppID, Failed, Usage string
 		Kinds                         []string
 		Seen                          []seen
-	}{AppID: p.account.AppID, Failed: ServiceFailed, Usage: Kinds(), Kinds: strings.Split(kindNames(), ", "), Seen: p.newest()}
-	if p.sender != nil {
-		data.Gateway = p.sender.URL
+	}{AppID: p.of("").account.AppID, Failed: ServiceFailed, Usage: Kinds(), Kinds: strings.Split(kindNames(), ", "), Seen: p.newest()}
+	if s := p.of("").sender; s != nil {
+		data.Gateway = s.URL
 	}
 	render(w, http.StatusOK, "page", data)
 }
 
 // serveSend sends what a form says, up to three times as WeChat does, and goes on to the chat page, or back to the log.
 func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
-	if p.sender == nil {
+	if p.of("").sender == nil {
 		http.Error(w, errNoGateway.Error(), http.StatusNotFound)
 		return
 	}
@@ -70,7 +70,7 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := r.PostForm.Get("kind")
 	from := cmp.Or(r.PostForm.Get("from"), User) // the form of the log has no such field: scripts send as several users
-	xml, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
+	xml, err := Compose(p.of("").account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -47,14 +47,14 @@ func (p *Platform) Send(ctx context.Context, kind string, args ...string) (*Deli
 
 // SendFrom is Send for the user with an openid.
 func (p *Platform) SendFrom(ctx context.Context, openid, kind string, args ...string) (*Delivery, error) {
-	xml, err := Compose(p.account.originalID(), openid, p.now(), kind, args...)
+	xml, err := Compose(p.of("").account.originalID(), openid, p.now(), kind, args...)
 	if err != nil {
 		return nil, err
 	}
 	return p.sendShown(ctx, kind, strings.Join(append([]string{kind}, args...), " "), xml)
 }
 
-// SendXML is Send for a whole callback, plain.
+// SendXML is Send for a whole callback, plain, of the account whose original id is its ToUserName.
 func (p *Platform) SendXML(ctx context.Context, callback []byte) (*Delivery, error) {
 	return p.sendShown(ctx, "xml", "xml", callback)
 }

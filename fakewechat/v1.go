@@ -162,9 +162,6 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 	if err := readV1(r, &body); err != nil {
 		return nil, err
 	}
-	if p.sender == nil {
-		return nil, &v1Error{http.StatusNotFound, errNoGateway.Error()}
-	}
 	kind, callback := "xml", []byte(body.XML)
 	switch {
 	case body.XML != "" && (body.Kind != "" || body.Args != nil || body.From != ""):
@@ -174,13 +171,16 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 	case body.XML == "":
 		var err error
 		kind = body.Kind
-		if callback, err = Compose(p.account.originalID(), cmp.Or(body.From, User), p.now(), kind, body.Args...); err != nil {
+		if callback, err = Compose(p.of("").account.originalID(), cmp.Or(body.From, User), p.now(), kind, body.Args...); err != nil {
 			return nil, badRequest("%v", err)
 		}
 	}
 	longAnswer(w)
 	d, err := p.sendShown(r.Context(), kind, strings.Join(append([]string{kind}, body.Args...), " "), callback)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoGateway):
+		return nil, &v1Error{http.StatusNotFound, err.Error()}
+	case err != nil:
 		return nil, badRequest("%v", err)
 	}
 	return d.v1(), nil

@@ -5,12 +5,17 @@ import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } f
 import { drawMenu, ask } from './compose.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
-let hello = { users: [], lines: [], calls: [], typing: [], gateway: '', failed: '', patience: 5000 };
-let current = sessionStorage.getItem('user') ?? ''; // openid
+let hello = { accounts: [], users: [], lines: [], calls: [], typing: [], failed: '', patience: 5000 };
+let account = sessionStorage.getItem('account') ?? ''; // the AppID of the one that is shown
+let current = sessionStorage.getItem('user') ?? ''; // openid of its user
 let chosen = 0; // id of the line in the inspector
 let known; // the chosen line with its bodies
-const typing = new Map(); // openid → when it ends
-const read = new Map(); // openid → the newest line that was shown
+const typing = new Map(); // talker → when it ends
+const read = new Map(); // talker → the newest line that was shown
+
+// talker names a user of an account, or the one whose line it is.
+const talker = one => `${one.account} ${one.openid ?? one.user}`;
+const shown = () => talker({ account, openid: current });
 
 // The platform's side of it.
 
@@ -24,7 +29,7 @@ function put(list, value) {
 
 // meet adds a user, or puts what is newer in its place.
 function meet(user) {
-  hello.users = [...hello.users.filter(u => u.openid !== user.openid), user];
+  hello.users = [...hello.users.filter(u => talker(u) !== talker(user)), user];
 }
 
 function listen() {
@@ -34,8 +39,8 @@ function listen() {
     hello = state;
     hello.calls ??= [];
     typing.clear();
-    for (const one of state.typing) typing.set(one.user, Date.now() + one.ms);
-    if (!read.size) for (const l of hello.lines) read.set(l.user, l.id);
+    for (const one of state.typing) typing.set(talker(one), Date.now() + one.ms);
+    if (!read.size) for (const l of hello.lines) read.set(talker(l), l.id);
     offline(false);
     know();
   });
@@ -46,14 +51,14 @@ function listen() {
     listen();
   });
   on('user', meet);
-  on('forget', openid => {
-    hello.users = hello.users.filter(u => u.openid !== openid);
-    hello.lines = hello.lines.filter(l => l.user !== openid);
+  on('forget', one => {
+    hello.users = hello.users.filter(u => talker(u) !== talker(one));
+    hello.lines = hello.lines.filter(l => talker(l) !== talker(one));
   });
   on('line', line => {
     put(hello.lines, line);
     hello.lines.splice(0, hello.lines.length - atMost.lines);
-    if (line.from === 'account') typing.delete(line.user);
+    if (line.from === 'account') typing.delete(talker(line));
     if (line.id === chosen) know();
   });
   on('call', call => {
@@ -62,7 +67,7 @@ function listen() {
     drawInspector();
   });
   on('typing', one => {
-    typing.set(one.user, Date.now() + one.ms);
+    typing.set(talker(one), Date.now() + one.ms);
     setTimeout(draw, one.ms + 50);
   });
   events.onerror = () => offline(true);
@@ -125,7 +130,7 @@ function closeInspector() {
 function chooseUser(openid) {
   current = openid;
   sessionStorage.setItem('user', openid);
-  if (hello.lines.find(l => l.id === chosen)?.user !== openid) chosen = 0;
+  if (!hello.lines.some(l => l.id === chosen && talker(l) === shown())) chosen = 0;
   draw();
   drawInspector();
   toEnd(true);
@@ -152,31 +157,38 @@ async function copy(text) {
 
 const tones = 6;
 const tone = openid => [...openid].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 9973, 7) % tones;
-const number = openid => hello.users.toSorted((a, b) => a.since - b.since).findIndex(u => u.openid === openid) + 1;
+const mine = () => hello.users.filter(u => u.account === account).toSorted((a, b) => a.since - b.since);
+const number = openid => mine().findIndex(u => u.openid === openid) + 1;
 const avatar = openid => h(`span.avatar.tone${tone(openid)}`, { 'aria-hidden': 'true' }, `${number(openid)}`);
 
-function draw() {
-  const users = hello.users.toSorted((a, b) => a.since - b.since);
-  if (!users.some(u => u.openid === current)) current = users[0]?.openid ?? '';
-  const mine = hello.lines.filter(l => l.user === current);
-  read.set(current, mine.at(-1)?.id ?? 0);
+// about is what is known of the account that is shown.
+const about = () => hello.accounts.find(a => a.appID === account) ?? hello.accounts[0];
 
-  $('gateway').textContent = hello.gateway || t('noGateway');
-  $('mode').textContent = hello.mode ?? '';
+function draw() {
+  if (!hello.accounts.length) return; // nothing is known yet
+  const of = about();
+  account = of.appID;
+  const users = mine();
+  if (!users.some(u => u.openid === current)) current = users[0]?.openid ?? '';
+  const lines = hello.lines.filter(l => talker(l) === shown());
+  read.set(shown(), lines.at(-1)?.id ?? 0);
+
+  $('gateway').textContent = of.gateway || t('noGateway');
+  $('mode').textContent = of.mode;
   arrange($('users'), users.map(u => {
-    const unread = hello.lines.some(l => l.user === u.openid && l.id > (read.get(u.openid) ?? 0));
+    const unread = hello.lines.some(l => talker(l) === talker(u) && l.id > (read.get(talker(u)) ?? 0));
     return { key: u.openid, state: [language, u.openid === current, unread].join(), u, unread };
   }), ({ u, unread }) => h('button', {
     type: 'button', title: u.openid, 'aria-pressed': String(u.openid === current), onclick: () => chooseUser(u.openid),
   }, avatar(u.openid), h('span', {}, t('user')(number(u.openid))), unread && h('span.unread', {}, '•')));
 
-  const isTyping = (typing.get(current) ?? 0) > Date.now();
+  const isTyping = (typing.get(shown()) ?? 0) > Date.now();
   $('peer').textContent = isTyping ? t('typing') : t('account');
   $('peer').classList.toggle('typing', isTyping);
-  $('peer-id').textContent = hello.originalID ?? '';
-  for (const e of $('say').elements) e.disabled = !hello.gateway;
+  $('peer-id').textContent = of.originalID;
+  for (const e of $('say').elements) e.disabled = !of.gateway;
 
-  arrange($('lines'), items(mine), drawItem);
+  arrange($('lines'), items(lines), drawItem);
   toEnd();
 }
 
@@ -249,14 +261,14 @@ function drawInspector() {
     $('detail').replaceChildren(h('div.actions', { 'data-kind': kind }, known.from === 'user' && buttons({
       again: () => send({ xml: known.xml }),
       edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => broken(xml) ? t('broken') : send({ xml })),
-      copySend: () => copy(sendLine(known, hello)),
+      copySend: () => copy(sendLine(known, about())),
       copyCurl: () => copy(curlLine(known)),
     })), h('div.story'));
   }
   const into = $('detail').lastChild;
   const open = into.dataset.line === String(chosen) ? [...into.querySelectorAll('details')].map(d => d.open) : [];
-  const since = hello.calls.filter(c => (!c.user || c.user === known.user) && Date.parse(c.at) >= Date.parse(known.at)).slice(0, 20);
-  into.replaceChildren(...detail(known, since, hello));
+  const since = hello.calls.filter(c => (!c.account || c.account === known.account) && (!c.user || c.user === known.user) && Date.parse(c.at) >= Date.parse(known.at)).slice(0, 20);
+  into.replaceChildren(...detail(known, since, hello.patience, about()));
   into.dataset.line = chosen;
   const sections = [...into.querySelectorAll('details')];
   if (open.length === sections.length) sections.forEach((d, i) => { d.open = open[i]; });
@@ -283,7 +295,7 @@ function translate(wanted) {
   choose(wanted);
   $('language').textContent = language === 'zh' ? 'English' : '中文';
   $('language').lang = language === 'zh' ? 'en' : 'zh';
-  drawMenu((kind, args) => { toggleMenu(false); return send({ user: current, kind, args }); });
+  drawMenu((kind, args) => { toggleMenu(false); return send({ account, user: current, kind, args }); });
   draw();
   drawInspector();
 }
@@ -298,7 +310,7 @@ function begin() {
     if (!said.trim()) return;
     text.value = '';
     text.focus();
-    if (await send({ user: current, kind: 'text', args: [said] })) text.value ||= said;
+    if (await send({ account, user: current, kind: 'text', args: [said] })) text.value ||= said;
     toEnd(true);
   });
   let shift = false;
@@ -312,12 +324,12 @@ function begin() {
   $('close').addEventListener('click', closeInspector);
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));
   $('new-user').addEventListener('click', async () => {
-    const made = await post('/fake/users', {});
+    const made = await post('/fake/users', { account });
     if (made.error) {
       toast(made.error);
       return;
     }
-    if (!hello.users.some(u => u.openid === made.openid)) meet({ openid: made.openid, since: Infinity }); // its event follows
+    if (!hello.users.some(u => talker(u) === talker({ account, openid: made.openid }))) meet({ account, openid: made.openid, since: Infinity }); // its event follows
     chooseUser(made.openid);
   });
   document.addEventListener('keydown', e => {
