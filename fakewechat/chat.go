@@ -1,6 +1,7 @@
 package fakewechat
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
@@ -43,7 +44,8 @@ type talker struct {
 // chatUser is a user of the fake platform with a chat.
 type chatUser struct {
 	talker
-	Since  int64     `json:"since"` // its place among the users
+	Since  int64     `json:"since"`  // its place among the users
+	Number int       `json:"number"` // among the account's users, from 1
 	typing time.Time // when the sign that the account is typing goes out
 }
 
@@ -237,17 +239,43 @@ func (c *chat) user(is talker) *chatUser {
 		c.tell("forget", forgotten)
 	}
 	c.last++
-	u := &chatUser{talker: is, Since: c.last}
+	u := &chatUser{talker: is, Since: c.last, Number: 1}
+	for _, other := range c.users {
+		if other.Account == is.Account {
+			u.Number = max(u.Number, other.Number+1)
+		}
+	}
 	c.users = append(c.users, u)
 	c.tell("user", u)
 	return u
 }
 
-// meet makes sure that a user has a chat.
-func (c *chat) meet(is talker) {
+// meet makes sure that a user has a chat, and returns the user.
+func (c *chat) meet(is talker) chatUser {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.user(is)
+	return *c.user(is)
+}
+
+// usersOf returns an account's users, by their place.
+func (c *chat) usersOf(account string) []chatUser {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var users []chatUser
+	for _, u := range c.users {
+		if u.Account == account {
+			users = append(users, *u)
+		}
+	}
+	slices.SortFunc(users, func(a, b chatUser) int { return cmp.Compare(a.Since, b.Since) })
+	return users
+}
+
+// tellAccounts tells the pages of the accounts.
+func (c *chat) tellAccounts(shown func() []chatAccount) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tell("accounts", shown())
 }
 
 // add puts a line at the end of its user's chat and returns its id.

@@ -38,6 +38,8 @@ func (p *Platform) routeChat() {
 	p.mux.Handle("GET /fake/lines/{id}", sameOrigin(http.HandlerFunc(p.serveLine)))
 	p.mux.Handle("POST /fake/lines", own.Handler(http.HandlerFunc(p.serveNewLine)))
 	p.mux.Handle("POST /fake/users", own.Handler(http.HandlerFunc(p.serveNewUser)))
+	p.mux.Handle("POST /fake/accounts", own.Handler(http.HandlerFunc(p.serveAccount)))
+	p.mux.Handle("POST /fake/accounts/check", own.Handler(http.HandlerFunc(p.serveCheck)))
 }
 
 func withChatPolicy(next http.Handler) http.Handler {
@@ -109,28 +111,6 @@ func (p *Platform) hello(state chatState) any {
 	}{p.shown(), ServiceFailed, patience.Milliseconds(), state}
 }
 
-// chatAccount is what a page may know of an account.
-type chatAccount struct {
-	AppID      string `json:"appID"`
-	OriginalID string `json:"originalID"`
-	Mode       Mode   `json:"mode"`
-	Gateway    string `json:"gateway"` // "": none to send to
-}
-
-// shown returns what a page may know of the accounts.
-func (p *Platform) shown() []chatAccount {
-	var accounts []chatAccount
-	for _, o := range p.all() {
-		mode, _, _ := o.account.cipher() // a key that is none shows where a message is sent
-		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode}
-		if o.sender != nil {
-			a.Gateway = o.sender.URL
-		}
-		accounts = append(accounts, a)
-	}
-	return accounts
-}
-
 // serveLine serves all that is known of a line.
 func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 	id, _ := strconv.ParseInt(r.PathValue("id"), 10, 64) // no line has the id 0
@@ -155,10 +135,10 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 	}
 	kind, what, xml := "xml", "xml", []byte(said.XML)
 	var c *callback
-	var err error
-	if said.XML == "" {
+	o, err := p.asked(said.Account)
+	if said.XML == "" && err == nil {
 		kind, what = said.Kind, said.Kind+" "+strings.Join(said.Args, " ")
-		xml, err = Compose(p.of(said.Account).account.originalID(), said.User, p.now(), said.Kind, said.Args...)
+		xml, err = Compose(o.account.originalID(), said.User, p.now(), said.Kind, said.Args...)
 	}
 	if err == nil {
 		c, err = p.callback(kind, what, xml)
@@ -189,10 +169,16 @@ func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	openid := fmt.Sprintf("oFakeUser%019d", rand.Int64())
-	p.chat.meet(talker{p.of(of.Account).account.AppID, openid})
-	writeJSON(w, http.StatusCreated, map[string]string{"openid": openid})
+	o, err := p.asked(of.Account)
+	if err != nil {
+		writeProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusCreated, p.chat.meet(talker{o.account.AppID, newOpenID()}))
 }
+
+// newOpenID returns the openid of somebody new.
+func newOpenID() string { return fmt.Sprintf("oFakeUser%019d", rand.Int64()) }
 
 // toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
 func (p *Platform) toldElsewhere(req request, xml []byte) {

@@ -10,6 +10,7 @@ type CustomMessage struct {
 	At      time.Time
 	To      string  // openid
 	Type    string  // msgtype: text, image …
+	AppID   string  // of the account that sent it
 	Account string  // kf_account; "": the account itself
 	Fields  []Field // what it says: content, media_id, articles[0].title …, no empty ones
 }
@@ -19,8 +20,8 @@ const (
 	typingAfter = 30 * time.Second // how long after the last contact the account may begin to type
 )
 
-// Sent returns the customer-service messages that the user got, the oldest first. Of all users
-// of an account together the last 1000 are kept.
+// Sent returns the customer-service messages that the user got, account by account, the oldest first. Of all users of an
+// account together the last 1000 are kept.
 func (p *Platform) Sent(openid string) []CustomMessage {
 	var sent []CustomMessage
 	for _, o := range p.all() {
@@ -60,7 +61,7 @@ func (o *official) customSend(c *apiCall) result {
 	}
 	w.left--
 	u.contact, u.typing = c.now, time.Time{}
-	m.At = c.now
+	m.At, m.AppID = c.now, o.account.AppID
 	if len(o.api.sent) == maxSent {
 		o.api.sent = slices.Delete(o.api.sent, 0, 1)
 	}

@@ -2,14 +2,16 @@ package fakewechat
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 )
 
-// maxAccounts is how many accounts a Platform has at most.
-const maxAccounts = 20
+const (
+	maxAccounts = 20
+	maxSetting  = 1000 // bytes of each part of an account
+)
 
 // official is an official account of the platform, with what WeChat knows of its users, codes and tokens.
 type official struct {
@@ -42,39 +44,78 @@ func (o *official) with(a Account, gateway string) *official {
 // Put adds an account, whose callbacks go to a gateway's URL ("": to none), or changes the one that has its AppID. The
 // error tells what is wrong with it. Reset forgets what was added.
 func (p *Platform) Put(a Account, gateway string) error {
-	var errs []error
-	if a.AppID == "" {
-		errs = append(errs, errors.New("the AppID is missing"))
+	if wrong := a.wrong(gateway); len(wrong) > 0 {
+		return wrong
 	}
-	if a.OriginalID == "" {
-		errs = append(errs, errors.New("the original id (gh_…) is missing"))
-	}
-	if _, err := a.Validate(); err != nil {
-		errs = append(errs, err)
-	}
-	if gateway != "" {
-		if _, err := (&Sender{URL: gateway}).target(""); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	if err := p.put(a, gateway); err != nil {
 		return err
 	}
+	p.chat.meet(talker{a.AppID, User})
+	p.chat.tellAccounts(p.shown)
+	return nil
+}
+
+func (p *Platform) put(a Account, gateway string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.AppID == a.AppID })
-	if same := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.originalID() == a.OriginalID }); same >= 0 && same != i {
-		return fmt.Errorf("the original id is that of the account %s", p.accounts[same].account.AppID)
-	}
+	same := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.originalID() == a.OriginalID })
 	switch {
+	case same >= 0 && same != i:
+		return wrongAccount{{"original_id", "this is the original id of the account " + p.accounts[same].account.AppID}}
 	case i >= 0:
 		p.accounts[i] = p.accounts[i].with(a, gateway)
 	case len(p.accounts) == maxAccounts:
-		return fmt.Errorf("there are %d accounts already, which is the most", maxAccounts)
+		return fmt.Errorf("there are %d accounts, and no more than that", maxAccounts)
 	default:
 		p.accounts = append(p.accounts, p.newOfficial(a, gateway))
 	}
 	return nil
+}
+
+// wrongAccount tells what is wrong with an account, by the names of an accountForm.
+type wrongAccount []Field
+
+// Error implements error.
+func (w wrongAccount) Error() string {
+	var all []string
+	for _, f := range w {
+		all = append(all, f.Name+": "+f.Value)
+	}
+	return strings.Join(all, "; ")
+}
+
+// wrong returns what is wrong with an account for a gateway.
+func (a *Account) wrong(gateway string) (wrong wrongAccount) {
+	for _, f := range []struct {
+		name, value string
+		needed      bool
+	}{
+		{"app_id", a.AppID, true}, {"original_id", a.OriginalID, true}, {"token", a.Token, true},
+		{"app_secret", a.AppSecret, false}, {"gateway", gateway, false},
+	} {
+		switch {
+		case f.needed && f.value == "":
+			wrong = append(wrong, Field{f.name, "this is missing"})
+		case len(f.value) > maxSetting:
+			wrong = append(wrong, Field{f.name, fmt.Sprintf("this is longer than %d bytes", maxSetting)})
+		case strings.ContainsFunc(f.value, func(r rune) bool { return r <= ' ' || r == 0x7F }):
+			wrong = append(wrong, Field{f.name, "this has blanks or control characters"})
+		}
+	}
+	if gateway != "" {
+		if _, err := (&Sender{URL: gateway}).target(""); err != nil {
+			wrong = append(wrong, Field{"gateway", err.Error()})
+		}
+	}
+	switch _, err := a.Validate(); {
+	case err == nil:
+	case !slices.Contains([]Mode{"", Plain, Compat, Safe}, a.Mode):
+		wrong = append(wrong, Field{"mode", err.Error()})
+	case a.AppID != "": // without one no key is good
+		wrong = append(wrong, Field{"aes_key", err.Error()})
+	}
+	return wrong
 }
 
 // all returns the accounts, the Config's first.
@@ -93,6 +134,15 @@ func (p *Platform) which(is func(o *official) bool) *official {
 // of returns the account with an AppID; the Config's for "" and for one that nobody has.
 func (p *Platform) of(appID string) *official {
 	return p.which(func(o *official) bool { return o.account.AppID == appID })
+}
+
+// asked returns the account that somebody means by an AppID, the Config's for "".
+func (p *Platform) asked(appID string) (*official, error) {
+	o := p.of(appID)
+	if appID != "" && o.account.AppID != appID {
+		return nil, fmt.Errorf("no account has the AppID %q", clip(appID, 40))
+	}
+	return o, nil
 }
 
 // named returns the account with an original id, which callbacks are for.

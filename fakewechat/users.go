@@ -49,7 +49,8 @@ type user struct {
 }
 
 // Did tells the platform that the user does something now. Callbacks of the page, and of a Sender that has a Platform,
-// tell it by themselves. The user becomes known; an openid that is empty or longer than 128 bytes is nobody's.
+// tell it by themselves. The user becomes known; an openid that is empty or longer than 128 bytes is nobody's. What a user
+// of several accounts does concerns the first.
 func (p *Platform) Did(openid string, a Action) {
 	p.knows(openid).did(openid, a, nil)
 }

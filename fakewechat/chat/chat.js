@@ -3,6 +3,7 @@ import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
 import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
+import { drawAccounts, settings } from './accounts.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
 let hello = { accounts: [], users: [], lines: [], calls: [], typing: [], failed: '', patience: 5000 };
@@ -12,6 +13,7 @@ let chosen = 0; // id of the line in the inspector
 let known; // the chosen line with its bodies
 const typing = new Map(); // talker → when it ends
 const read = new Map(); // talker → the newest line that was shown
+const last = new Map(); // AppID → the openid of its user who was shown last
 
 // talker names a user of an account, or the one whose line it is.
 const talker = one => `${one.account} ${one.openid ?? one.user}`;
@@ -50,6 +52,7 @@ function listen() {
     closeInspector();
     listen();
   });
+  on('accounts', accounts => { hello.accounts = accounts; });
   on('user', meet);
   on('forget', one => {
     hello.users = hello.users.filter(u => talker(u) !== talker(one));
@@ -129,11 +132,17 @@ function closeInspector() {
 
 function chooseUser(openid) {
   current = openid;
+  sessionStorage.setItem('account', account);
   sessionStorage.setItem('user', openid);
   if (!hello.lines.some(l => l.id === chosen && talker(l) === shown())) chosen = 0;
   draw();
   drawInspector();
   toEnd(true);
+}
+
+function chooseAccount(appID) {
+  account = appID;
+  chooseUser(last.get(appID) ?? mine()[0]?.openid ?? '');
 }
 
 let toastEnds;
@@ -156,10 +165,12 @@ async function copy(text) {
 // Drawing.
 
 const tones = 6;
-const tone = openid => [...openid].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 9973, 7) % tones;
 const mine = () => hello.users.filter(u => u.account === account).toSorted((a, b) => a.since - b.since);
-const number = openid => mine().findIndex(u => u.openid === openid) + 1;
-const avatar = openid => h(`span.avatar.tone${tone(openid)}`, { 'aria-hidden': 'true' }, `${number(openid)}`);
+const avatar = openid => {
+  const number = mine().find(u => u.openid === openid)?.number ?? 0;
+  return h(`span.avatar.tone${number % tones}`, { 'aria-hidden': 'true' }, `${number}`);
+};
+const unread = one => hello.lines.some(l => talker(l) === talker(one) && l.id > (read.get(talker(one)) ?? 0));
 
 // about is what is known of the account that is shown.
 const about = () => hello.accounts.find(a => a.appID === account) ?? hello.accounts[0];
@@ -170,23 +181,25 @@ function draw() {
   account = of.appID;
   const users = mine();
   if (!users.some(u => u.openid === current)) current = users[0]?.openid ?? '';
+  last.set(account, current);
   const lines = hello.lines.filter(l => talker(l) === shown());
   read.set(shown(), lines.at(-1)?.id ?? 0);
 
+  drawAccounts(hello.accounts, account, appID => hello.users.some(u => u.account === appID && unread(u)), chooseAccount);
   $('gateway').textContent = of.gateway || t('noGateway');
   $('mode').textContent = of.mode;
   arrange($('users'), users.map(u => {
-    const unread = hello.lines.some(l => talker(l) === talker(u) && l.id > (read.get(talker(u)) ?? 0));
-    return { key: u.openid, state: [language, u.openid === current, unread].join(), u, unread };
-  }), ({ u, unread }) => h('button', {
+    const news = unread(u);
+    return { key: talker(u), state: [language, u.openid === current, news].join(), u, news };
+  }), ({ u, news }) => h('button', {
     type: 'button', title: u.openid, 'aria-pressed': String(u.openid === current), onclick: () => chooseUser(u.openid),
-  }, avatar(u.openid), h('span', {}, t('user')(number(u.openid))), unread && h('span.unread', {}, '•')));
+  }, avatar(u.openid), h('span', {}, t('user')(u.number)), news && h('span.unread', { role: 'img', 'aria-label': t('unread') }, '•')));
 
   const isTyping = (typing.get(shown()) ?? 0) > Date.now();
   $('peer').textContent = isTyping ? t('typing') : t('account');
   $('peer').classList.toggle('typing', isTyping);
   $('peer-id').textContent = of.originalID;
-  for (const e of $('say').elements) e.disabled = !of.gateway;
+  for (const e of $('say').elements) e.disabled = !of.gateway || !current;
 
   arrange($('lines'), items(lines), drawItem);
   toEnd();
@@ -329,11 +342,18 @@ function begin() {
       toast(made.error);
       return;
     }
-    if (!hello.users.some(u => talker(u) === talker({ account, openid: made.openid }))) meet({ account, openid: made.openid, since: Infinity }); // its event follows
+    meet(made);
     chooseUser(made.openid);
   });
+  const saved = (appID, accounts) => {
+    hello.accounts = accounts;
+    chooseAccount(appID);
+    toast(t('saved'));
+  };
+  $('settings').addEventListener('click', () => settings(about(), post, saved));
+  $('new-account').addEventListener('click', () => settings(undefined, post, saved));
   document.addEventListener('keydown', e => {
-    if (e.key !== 'Escape' || $('form').open) return;
+    if (e.key !== 'Escape' || document.querySelector('dialog[open]')) return;
     if (!$('menu').hidden) {
       toggleMenu(false);
       $('more').focus();
