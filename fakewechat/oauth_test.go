@@ -57,6 +57,11 @@ func (s *site) do(t *testing.T, method, path string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.answer(t, r)
+}
+
+func (s *site) answer(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	resp, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -350,7 +355,7 @@ func TestCapped(t *testing.T) {
 	first := s.code(t, "snsapi_base")
 	second := s.code(t, "snsapi_base")
 	for range maxKept - 1 {
-		s.platform.of("").oauth.mint("snsapi_base", false, at)
+		s.platform.of("").oauth.mint("snsapi_base", User, false, at)
 	}
 	s.wantErrcode(t, exchange+first, 40029)
 	if got := s.call(t, exchange+second); got["openid"] != User {

@@ -3,19 +3,19 @@ package fakewechat
 import (
 	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"html/template"
 	"net/http"
 	"strings"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed page.html authorize.html
+var pageFiles embed.FS
 
 //go:embed style.css
 var styleCSS []byte
 
-var pages = template.Must(template.New("").Parse(pageHTML))
+var pages = template.Must(template.ParseFS(pageFiles, "*.html"))
 
 // logPath is where all that the platform saw is listed, for reading and for scripts.
 const logPath = "/fake/log"
@@ -25,7 +25,7 @@ const (
 	maxForm  = 64 << 10 // bytes of the page's form
 )
 
-// render writes one of the templates of page.html.
+// render writes one of the templates of page.html and authorize.html.
 func render(w http.ResponseWriter, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
@@ -40,9 +40,12 @@ func render(w http.ResponseWriter, status int, name string, data any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(styleCSS)
+// serveStyle serves a style sheet.
+func serveStyle(css []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(css)
+	}
 }
 
 func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {

@@ -79,7 +79,8 @@ func New(cfg Config) *Platform {
 
 	p.routeChat()
 	p.mux.HandleFunc("GET "+logPath, p.servePage)
-	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
+	p.mux.HandleFunc("GET /fake/style.css", serveStyle(styleCSS))
+	p.mux.HandleFunc("GET /fake/authorize.css", serveStyle(authorizeCSS))
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
 	p.mux.Handle("POST "+toldPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
 	p.mux.Handle(v1Path, http.NewCrossOriginProtection().Handler(p.v1()))

@@ -120,7 +120,7 @@ func (o *official) userInfo(q url.Values, now time.Time) (any, int) {
 	}
 	return userAnswer{
 		OpenID:     g.openid,
-		Nickname:   "示例&用户😀",
+		Nickname:   o.platform.chat.nickname(talker{o.account.AppID, g.openid}),
 		Language:   lang,
 		HeadImgURL: "https://thirdwx.qlogo.cn/mmopen/vi_32/fake/132",
 		Privilege:  []string{}, // not null
