@@ -99,6 +99,7 @@ func TestBrowserAccounts(t *testing.T) {
 	b.sees("#account label", "AppSecret")
 	b.sees("#account-check", "验证 URL")
 	b.pictures("account-zh", phone)
+	b.named()
 	if strings.Contains(value[string](b, "document.documentElement.innerHTML"), club.Token) {
 		t.Error("the token is on the page")
 	}

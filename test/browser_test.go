@@ -119,6 +119,14 @@ func (b *tab) quiet(but ...string) {
 	}
 }
 
+// named fails where a control has no name for who can't see it.
+func (b *tab) named() {
+	b.t.Helper()
+	if unnamed := value[[]string](b, `[...document.querySelectorAll('button, textarea, input, select')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML)`); len(unnamed) != 0 {
+		b.t.Errorf("without a name: %q", unnamed)
+	}
+}
+
 func (b *tab) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -327,9 +335,7 @@ func TestBrowser(t *testing.T) {
 	b.sees("#users button[aria-pressed=true]", "User 3")
 	b.sees("#lines", "No messages yet")
 
-	if unnamed := value[[]string](b, `[...document.querySelectorAll('button, textarea, input')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML)`); len(unnamed) != 0 {
-		t.Errorf("without a name: %q", unnamed)
-	}
+	b.named()
 	b.quiet()
 }
 
