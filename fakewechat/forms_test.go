@@ -312,6 +312,24 @@ func TestV1Message(t *testing.T) {
 	}
 }
 
+// TestV1MessageAccount: a message, and what is no XML, for another account than the first.
+func TestV1MessageAccount(t *testing.T) {
+	gw, _ := gateway(t, http.StatusOK, fixed("success"))
+	second, got := gateway(t, http.StatusOK, fixed("success"))
+	s := newSite(t, Config{Gateway: gw})
+	if err := s.platform.Put(Account{AppID: "wx2", OriginalID: "gh_2", Token: "t2"}, second); err != nil {
+		t.Fatal(err)
+	}
+	status, answer := s.v1(t, "POST", "messages", `{"account": "wx2", "message": {"link": {"url": "u"}}}`)
+	if status != http.StatusOK || !strings.Contains(string(got.body), "<ToUserName><![CDATA[gh_2]]>") {
+		t.Errorf("status %d, %v, sent %s", status, answer, got.body)
+	}
+	status, answer = s.v1(t, "POST", "messages", `{"account": "wx2", "from": "oA", "xml": "<xml>"}`)
+	if status != http.StatusOK || string(got.body) != "<xml>" {
+		t.Errorf("status %d, %v, sent %s", status, answer, got.body)
+	}
+}
+
 // TestSendMessage: the same from Go.
 func TestSendMessage(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed("success"))

@@ -53,14 +53,14 @@ func (p *Platform) SendFrom(ctx context.Context, openid, kind string, args ...st
 
 // SendMessage is SendFrom for a message of any kind, which ComposeMessage makes a callback.
 func (p *Platform) SendMessage(ctx context.Context, openid string, message *wechatv1.Message) (*Delivery, error) {
-	callback, err := ComposeMessage(p.account.originalID(), openid, p.now(), message)
+	callback, err := ComposeMessage(p.of("").account.originalID(), openid, p.now(), message)
 	if err != nil {
 		return nil, err
 	}
 	return p.SendXML(ctx, callback)
 }
 
-// SendXML is Send for a whole callback, plain.
+// SendXML is Send for a whole callback, plain, of the account whose original id is its ToUserName.
 func (p *Platform) SendXML(ctx context.Context, callback []byte) (*Delivery, error) {
 	return p.sendShown(ctx, spoken{xml: string(callback)})
 }

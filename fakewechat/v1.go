@@ -51,6 +51,8 @@ func (p *Platform) v1() http.Handler {
 		"POST reset":                  command(p.Reset),
 		"GET faults":                  func(http.ResponseWriter, *http.Request) (any, error) { return p.Faults(), nil },
 		"PUT faults":                  p.v1SetFaults,
+		"GET accounts":                p.v1Accounts,
+		"PUT accounts":                p.v1PutAccount,
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		mux.HandleFunc(method+" "+v1Path+path, func(w http.ResponseWriter, r *http.Request) {
@@ -154,6 +156,7 @@ type v1Delivery struct {
 // v1Messages sends a callback.
 func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, error) {
 	var body struct {
+		Account string          `json:"account"` // its AppID
 		Kind    string          `json:"kind"`
 		Args    []string        `json:"args"`
 		From    string          `json:"from"`
@@ -163,9 +166,6 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 	if err := readV1(r, &body); err != nil {
 		return nil, err
 	}
-	if p.sender == nil {
-		return nil, &v1Error{http.StatusNotFound, errNoGateway.Error()}
-	}
 	if len(body.From) > maxOpenID {
 		return nil, badRequest("from is longer than %d bytes", maxOpenID)
 	}
@@ -173,8 +173,11 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 		body.From = cmp.Or(body.From, User)
 	}
 	longAnswer(w)
-	d, err := p.sendShown(r.Context(), spoken{body.From, body.Kind, body.Args, body.Message, body.XML})
-	if err != nil {
+	d, err := p.sendShown(r.Context(), spoken{body.Account, body.From, body.Kind, body.Args, body.Message, body.XML})
+	switch {
+	case errors.Is(err, errNoGateway):
+		return nil, &v1Error{http.StatusNotFound, err.Error()}
+	case err != nil:
 		return nil, badRequest("%v", err)
 	}
 	return d.v1(), nil
@@ -221,11 +224,12 @@ func (p *Platform) v1Sent(_ http.ResponseWriter, r *http.Request) (any, error) {
 		At      time.Time         `json:"at"`
 		Type    string            `json:"type"`
 		Account string            `json:"account"`
+		AppID   string            `json:"app_id"`
 		Fields  map[string]string `json:"fields"`
 	}
 	messages := []message{}
 	for _, m := range p.Sent(openid) {
-		messages = append(messages, message{m.At, m.Type, m.Account, byName(m.Fields)})
+		messages = append(messages, message{m.At, m.Type, m.Account, m.AppID, byName(m.Fields)})
 	}
 	return map[string]any{"messages": messages}, nil
 }
@@ -306,4 +310,31 @@ func (p *Platform) v1SetFaults(_ http.ResponseWriter, r *http.Request) (any, err
 		return nil, badRequest("%v", err)
 	}
 	return p.SetFaults(f), nil
+}
+
+// v1Accounts tells the accounts, without their secrets.
+func (p *Platform) v1Accounts(http.ResponseWriter, *http.Request) (any, error) {
+	type account struct {
+		AppID      string `json:"app_id"`
+		OriginalID string `json:"original_id"`
+		Gateway    string `json:"gateway"`
+		Mode       Mode   `json:"mode"`
+	}
+	accounts := []account{}
+	for _, a := range p.shown() {
+		accounts = append(accounts, account{a.AppID, a.OriginalID, a.Gateway, a.Mode})
+	}
+	return map[string]any{"accounts": accounts}, nil
+}
+
+// v1PutAccount adds or changes an account.
+func (p *Platform) v1PutAccount(w http.ResponseWriter, r *http.Request) (any, error) {
+	var f accountForm
+	if err := readV1(r, &f); err != nil {
+		return nil, err
+	}
+	if err := p.Put(p.account(f), f.Gateway); err != nil {
+		return nil, err
+	}
+	return p.v1Accounts(w, r)
 }

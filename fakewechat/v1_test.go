@@ -126,7 +126,7 @@ func TestV1Users(t *testing.T) {
 		t.Fatalf("got %v", answer)
 	}
 	first, _ := messages[0].(map[string]any)
-	if first["at"] == "" || first["type"] != "text" || first["account"] != "" || !cmp.Equal(first["fields"], any(map[string]any{"content": "hi"})) {
+	if first["at"] == "" || first["type"] != "text" || first["account"] != "" || first["app_id"] != testAccount(Plain).AppID || !cmp.Equal(first["fields"], any(map[string]any{"content": "hi"})) {
 		t.Errorf("got %v", first)
 	}
 	for name, action := range actions {

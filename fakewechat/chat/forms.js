@@ -1,5 +1,6 @@
 // A form for every kind of message and event, made of what the platform says about them; a callback as XML; taps on a
-// menu message. A page has post(path, body), send(body) and user; send returns what is wrong, "" for nothing.
+// menu message. A page has post(path, body), send(body), toast(text), account and user; send returns what is wrong, ""
+// for nothing.
 import { h, $ } from './dom.js';
 import { t } from './words.js';
 import { openForm, problem } from './compose.js';
@@ -140,7 +141,7 @@ export async function openKinds(page) {
     },
   });
   find('');
-  const body = () => ({ user: page.user, message: form.value() });
+  const body = () => ({ account: page.account, user: page.user, message: form.value() });
   openForm(t('anyKind'), [
     h('div.kinds', {},
       h('div', {}, h('label', {}, h('span', {}, t('search')), search), h('label', {}, h('span', {}, t('kind')), list)),
@@ -150,13 +151,13 @@ export async function openKinds(page) {
       if (!fields.closest('form').reportValidity()) return;
       const said = await page.post('/fake/xml', body());
       problem(said.error || said.problem);
-      if (said.xml) editXML(page, page.user, said.xml);
+      if (said.xml) editXML(page, page.account, page.user, said.xml);
     },
   }, t('asXML')));
 }
 
-// editXML opens a callback of a user as XML. What is no XML is sent by a button of its own.
-export function editXML(page, user, xml) {
+// editXML opens a callback of an account's user as XML. What is no XML is sent by a button of its own.
+export function editXML(page, account, user, xml) {
   const text = h('textarea.code', { rows: '14', spellcheck: 'false', oninput: () => { clearTimeout(later); later = setTimeout(check, 300); } });
   text.value = xml;
   let later, asked = 0;
@@ -171,7 +172,7 @@ export function editXML(page, user, xml) {
   };
   const anyway = h('button', {
     type: 'button', id: 'anyway', hidden: true, onclick: async () => {
-      const wrong = await page.send({ user, xml: text.value });
+      const wrong = await page.send({ account, user, xml: text.value });
       problem(wrong);
       if (!wrong) $('form').close();
     },
@@ -185,5 +186,5 @@ export function tapMenu(page, e) {
   if (!link) return;
   e.preventDefault();
   const said = new URL(link.href).searchParams;
-  page.send({ user: page.user, message: { text: { content: said.get('msgmenucontent') ?? '', bizmsgmenuid: said.get('msgmenuid') ?? '' } } });
+  page.send({ account: page.account, user: page.user, message: { text: { content: said.get('msgmenucontent') ?? '', bizmsgmenuid: said.get('msgmenuid') ?? '' } } });
 }
