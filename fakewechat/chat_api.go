@@ -144,8 +144,8 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		writeProblem(w, http.StatusBadRequest, err.Error())
-	case noOpenID(c.req.from) != "":
-		writeProblem(w, http.StatusBadRequest, noOpenID(c.req.from))
+	case badUser(c.req.from) != "":
+		writeProblem(w, http.StatusBadRequest, badUser(c.req.from))
 	case !p.chat.begin():
 		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")
 	default:

@@ -92,13 +92,13 @@ func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		answer.Problem = err.Error()
 	} else {
-		answer.XML, answer.Problem = string(c.xml), noOpenID(c.req.from)
+		answer.XML, answer.Problem = string(c.xml), badUser(c.req.from)
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// noOpenID says what is wrong with a callback's user; "" for nothing.
-func noOpenID(from string) string {
+// badUser says what is wrong with a callback's user; "" for nothing.
+func badUser(from string) string {
 	if from == "" || len(from) > maxOpenID {
 		return "the callback has no FromUserName that could be an openid"
 	}
