@@ -29,14 +29,15 @@ type sendCmd struct {
 	Fake string `name:"fake" env:"WXGATE_FAKE" default:"http://127.0.0.1:8010" help:"A fake WeChat that is told what the user does, so that answers may follow; whether it is there is no matter."`
 	To   string `name:"to" placeholder:"GH_ID" help:"The account's original id."`
 
-	Kind string   `arg:"" help:"text, image, voice, video, shortvideo, location, link or event."`
+	Kind string   `arg:"" help:"text, image, voice, video, shortvideo, location, link, event or xml."`
 	Args []string `arg:"" optional:"" help:"What is sent, as above."`
 }
 
 // Help describes the kinds.
 func (c *sendCmd) Help() string {
 	kinds := strings.ReplaceAll("\n"+strings.TrimSpace(fakewechat.Kinds()), "\n", "\n    ")
-	return "Kinds and what they take:\n" + kinds +
+	return "Kinds and what they take:\n" + kinds + "\n    xml XML|-\n" +
+		"\nxml is a whole callback, - reads it from stdin: it says itself who it is for and from. With --from, what is no XML is sent too." +
 		"\n\nWithout --token the account of \"wxgate dev\" is used. Exit 1 where WeChat would show the user an error."
 }
 
@@ -50,11 +51,18 @@ func (c *sendCmd) Run(ctx context.Context) error {
 	if from == "" {
 		from = fakewechat.User
 	}
-	callback, err := fakewechat.Compose(account.OriginalID, from, time.Now(), c.Kind, c.Args...)
+	sender := fakewechat.Sender{URL: c.URL, Account: account, PlatformURL: c.Fake}
+	var callback []byte
+	var err error
+	if c.Kind == "xml" {
+		sender.From = c.From
+		callback, err = c.whole()
+	} else {
+		callback, err = fakewechat.Compose(account.OriginalID, from, time.Now(), c.Kind, c.Args...)
+	}
 	if err != nil {
 		return err
 	}
-	sender := fakewechat.Sender{URL: c.URL, Account: account, PlatformURL: c.Fake}
 	for attempt := 1; ; attempt++ {
 		result, err := sender.Send(ctx, callback)
 		if err == nil {
@@ -66,6 +74,17 @@ func (c *sendCmd) Run(ctx context.Context) error {
 		}
 		fmt.Fprintln(os.Stderr, "no answer in 5 s: sent again, as WeChat does")
 	}
+}
+
+// whole returns the callback that is given whole.
+func (c *sendCmd) whole() ([]byte, error) {
+	switch {
+	case len(c.Args) != 1:
+		return nil, fmt.Errorf("xml: %d arguments do not fit; usage: xml XML|-", len(c.Args))
+	case c.Args[0] == "-":
+		return readBody(os.Stdin)
+	}
+	return []byte(c.Args[0]), nil
 }
 
 // sendAttempts is how often WeChat sends a callback that is not answered (platform page "消息推送").

@@ -76,6 +76,7 @@ type result struct {
 	answer  any
 	errcode int
 	fields  []Field // for the page; its own copy
+	account string  // the AppID of the account that it is for
 	user    string  // whom it is about
 }
 
@@ -123,7 +124,7 @@ func (p *Platform) handle(path, method string, s style, do func(r *http.Request)
 		}
 		w.Header().Set("Content-Type", s.contentType)
 		p.saw(seen{What: path, Outcome: outcome, Fields: res.fields})
-		p.chat.called(chatCall{At: p.now(), Path: path, Outcome: outcome, User: res.user})
+		p.chat.called(chatCall{At: p.now(), Path: path, Outcome: outcome, Account: res.account, User: res.user})
 		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
 		struck.answer(w, r, bytes.TrimSpace(body.Bytes()))
 	})

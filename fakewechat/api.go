@@ -15,7 +15,7 @@ type accountCall struct {
 	path, method string
 	open         bool // makes the access_token, so needs none
 	daily        int  // how often a day; more is 45009
-	do           func(c *apiCall) result
+	do           func(o *official, c *apiCall) result
 }
 
 // apiCall is one call, let in and counted. Whoever works on it holds the store's lock.
@@ -37,47 +37,64 @@ const (
 
 // accountCalls follow the platform's pages "稳定版接口调用凭据", "发送客服消息", "客服输入状态", "查询API调用额度" and
 // their neighbours. Where they name no daily limit it is usualDaily.
-func (p *Platform) accountCalls() []accountCall {
+func accountCalls() []accountCall {
 	const get, post = http.MethodGet, http.MethodPost
 	return []accountCall{
-		{"/cgi-bin/stable_token", post, true, usualDaily, p.stableToken},
-		{"/cgi-bin/token", get, true, 2000, p.plainToken},
-		{"/cgi-bin/ticket/getticket", get, false, usualDaily, p.jsapiTicket},
-		{"/cgi-bin/message/custom/send", post, false, usualDaily, p.customSend},
-		{"/cgi-bin/message/custom/typing", post, false, usualDaily, p.customTyping},
+		{"/cgi-bin/stable_token", post, true, usualDaily, (*official).stableToken},
+		{"/cgi-bin/token", get, true, 2000, (*official).plainToken},
+		{"/cgi-bin/ticket/getticket", get, false, usualDaily, (*official).jsapiTicket},
+		{"/cgi-bin/message/custom/send", post, false, usualDaily, (*official).customSend},
+		{"/cgi-bin/message/custom/typing", post, false, usualDaily, (*official).customTyping},
 		{"/cgi-bin/getcallbackip", get, false, usualDaily, ipList("127.0.0.1", "::1", "203.0.113.10", "198.51.100.0/25")},
 		{"/cgi-bin/get_api_domain_ip", get, false, usualDaily, ipList("203.0.113.20", "203.0.113.21")},
-		{"/cgi-bin/openapi/quota/get", post, false, usualDaily, p.quotaGet},
-		{"/cgi-bin/clear_quota", post, false, usualDaily, p.clearQuota},
+		{"/cgi-bin/openapi/quota/get", post, false, usualDaily, (*official).quotaGet},
+		{"/cgi-bin/clear_quota", post, false, usualDaily, (*official).clearQuota},
+	}
+}
+
+// api returns a call of an account's API.
+func (p *Platform) api(call accountCall) func(r *http.Request) result {
+	return func(r *http.Request) result {
+		c := &apiCall{query: r.URL.Query(), r: r}
+		c.raw, _ = io.ReadAll(io.LimitReader(r.Body, maxBody+1)) // a broken body is broken JSON
+		o := p.called(c.query, appIDIn(c.raw))
+		res := o.admit(call, c)
+		res.account = o.account.AppID
+		return res
 	}
 }
 
 // admit checks a call before it is done: the access_token, the day's quota, that a POST's body is a JSON object.
-func (p *Platform) admit(call accountCall) func(r *http.Request) result {
-	return func(r *http.Request) result {
-		c := &apiCall{query: r.URL.Query(), r: r}
-		c.raw, _ = io.ReadAll(io.LimitReader(r.Body, maxBody+1)) // a broken body is broken JSON
-		s := p.api
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		c.now = p.now()
-		if !call.open {
-			if errcode := s.checkToken(c.query.Get("access_token"), c.now); errcode != 0 {
-				return refused(errcode)
-			}
+func (o *official) admit(call accountCall, c *apiCall) result {
+	s := o.api
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.now = o.platform.now()
+	if !call.open {
+		if errcode := s.checkToken(c.query.Get("access_token"), c.now); errcode != 0 {
+			return refused(errcode)
 		}
-		if !s.count(call.path, c.now) {
-			return refused(45009)
-		}
-		if call.method == http.MethodPost {
-			if errcode := c.parse(); errcode != 0 {
-				return refused(errcode)
-			}
-		}
-		res := call.do(c)
-		c.body.read("touser", &res.user)
-		return res
 	}
+	if !s.count(call.path, c.now) {
+		return refused(45009)
+	}
+	if call.method == http.MethodPost {
+		if errcode := c.parse(); errcode != 0 {
+			return refused(errcode)
+		}
+	}
+	res := call.do(o, c)
+	c.body.read("touser", &res.user)
+	return res
+}
+
+// appIDIn returns the appid in a call's body, "" where there is none.
+func appIDIn(raw []byte) (appID string) {
+	var body object
+	if json.Unmarshal(raw, &body) == nil {
+		body.read("appid", &appID)
+	}
+	return appID
 }
 
 // parse reads the body, strictly.
@@ -113,8 +130,8 @@ func escaped(raw []byte) bool {
 	}
 }
 
-func ipList(ips ...string) func(*apiCall) result {
-	return func(*apiCall) result {
+func ipList(ips ...string) func(*official, *apiCall) result {
+	return func(*official, *apiCall) result {
 		return result{answer: struct {
 			IPs []string `json:"ip_list"`
 		}{ips}}

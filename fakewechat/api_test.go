@@ -111,7 +111,7 @@ func (s *site) with(t *testing.T, path string) string {
 
 func TestAccessTokenIsChecked(t *testing.T) {
 	s := newSite(t, Config{})
-	for _, c := range s.platform.accountCalls() {
+	for _, c := range accountCalls() {
 		if c.open {
 			continue
 		}
@@ -132,7 +132,7 @@ func TestAccessTokenIsChecked(t *testing.T) {
 
 func TestMethods(t *testing.T) {
 	s := newSite(t, Config{})
-	for _, c := range s.platform.accountCalls() {
+	for _, c := range accountCalls() {
 		wrong, want := http.MethodPost, 43001
 		if c.method == http.MethodPost {
 			wrong, want = http.MethodGet, 43002

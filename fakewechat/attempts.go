@@ -36,8 +36,8 @@ type Delivery struct {
 
 // Deliver sends a callback as WeChat does: up to 3 attempts, one after the other, of 5 s each, until one has an answer,
 // be it a bad one (platform.md A.6). The faults of the Sender's Platform strike. tell, where not nil, is called with
-// each attempt when it begins, and when it is done. The error tells that nothing can be sent: the callback is no XML, the account's key is
-// none, the URL is none. Where ctx ends, so do the attempts.
+// each attempt when it begins, and when it is done. The error tells that nothing can be sent: the callback is no XML and
+// From is empty, the account's key is none, the URL is none. Where ctx ends, so do the attempts.
 func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt)) (*Delivery, error) {
 	t := &trip{Sender: s, delivery: &Delivery{}, tell: tell}
 	if s.Platform != nil {

@@ -8,23 +8,14 @@ import (
 	"strings"
 )
 
-// pageErrors are the errors of the authorize page. WeChat shows them to the user; redirect_uri never learns of them.
-var pageErrors = map[int]string{
-	0:     "WeChat takes only appid, redirect_uri, response_type=code, scope, state in this order, then forcePopup, forceSnapShot or connect_redirect",
-	10003: "the redirect_uri is no http or https address of the account's domain",
-	10005: "the account has no permission for this scope",
-	10010: "the scope is missing",
-	10011: "the redirect_uri is missing",
-	10012: "the appid is missing",
-	10013: "the state is empty, longer than 128 or has other characters than a-z, A-Z, 0-9",
-	40013: "the appid is not this account's",
-}
-
 // authRequest is what an authorize page was asked for.
 type authRequest struct {
 	AppID, RedirectURI, Scope, State string
 	hasState, snapshot               bool
 }
+
+// fakeUser is the parameter of ours that says who is logged in to WeChat; a cookie remembers it for the account.
+const fakeUser = "fake_user"
 
 // parseAuthorize reads a raw query as strictly as WeChat, which matches it against a pattern. The second result is a
 // key of pageErrors, and the third false where there is one.
@@ -64,7 +55,7 @@ func (p *Platform) parseAuthorize(rawQuery string, scopes []string) (a authReque
 	}
 	to, err := url.Parse(a.RedirectURI)
 	switch {
-	case a.AppID != p.account.AppID:
+	case a.AppID != p.of(a.AppID).account.AppID:
 		return a, 40013, false
 	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https":
 		return a, 10003, false
@@ -85,29 +76,88 @@ func validState(s string) bool {
 // authorize returns the handler of an authorize page: snsapi_base goes back at once, the other scopes ask the user.
 func (p *Platform) authorize(scopes ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		a, errcode, ok := p.parseAuthorize(r.URL.RawQuery, scopes)
+		query, chosen := withoutUser(r.URL.RawQuery)
+		a, errcode, ok := p.parseAuthorize(query, scopes)
+		if ok && chosen != "" && !validOpenID(chosen) {
+			errcode, ok = noOpenID, false
+		}
 		if !ok {
-			p.saw(seen{What: r.URL.Path, Outcome: fmt.Sprintf("refused: %d %s", errcode, pageErrors[errcode])})
-			p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "errcode", errcode)
-			render(w, http.StatusBadRequest, "refused", struct {
-				Code    int
-				Message string
-			}{errcode, pageErrors[errcode]})
+			p.refuse(w, r, errcode)
 			return
 		}
-		snapshot := a.snapshot && a.Scope == "snsapi_userinfo"
-		allow := a.back(p.oauth.mint(a.Scope, snapshot, p.now()))
+		o := p.of(a.AppID)
+		user := p.loggedIn(w, r, o, chosen)
+		a.snapshot = a.snapshot && a.Scope == "snsapi_userinfo"
+		allow := a.back(o.oauth.mint(a.Scope, user.OpenID, a.snapshot, p.now()))
 		p.saw(seen{What: r.URL.Path, Outcome: "a code for " + a.Scope})
 		p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope)
 		if a.Scope == "snsapi_base" {
 			http.Redirect(w, r, allow, http.StatusFound)
 			return
 		}
-		render(w, http.StatusOK, "consent", struct {
-			authRequest
-			Allow, Refuse string
-		}{a, allow, a.back("")})
+		p.ask(w, r, consent{authRequest: a, OriginalID: o.account.originalID(), Allow: allow, Refuse: a.back(""), User: user}, query)
 	}
+}
+
+// withoutUser splits a raw query into WeChat's own parameters and the value of fakeUser.
+func withoutUser(rawQuery string) (query, chosen string) {
+	var own []string
+	for part := range strings.SplitSeq(rawQuery, "&") {
+		if value, is := strings.CutPrefix(part, fakeUser+"="); is {
+			chosen = value
+			continue
+		}
+		own = append(own, part)
+	}
+	return strings.Join(own, "&"), chosen
+}
+
+func validOpenID(s string) bool {
+	return s != "" && len(s) <= maxOpenID && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
+	})
+}
+
+// loggedIn returns the user of an account who has the browser: the chosen one, who may be new, else the one of before,
+// else User.
+func (p *Platform) loggedIn(w http.ResponseWriter, r *http.Request, o *official, chosen string) chatUser {
+	name := fakeUser + "_" + o.account.AppID
+	if chosen != "" {
+		http.SetCookie(w, &http.Cookie{Name: name, Value: chosen, Path: "/connect/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+		return p.chat.meet(talker{o.account.AppID, chosen})
+	}
+	before := User
+	if c, err := r.Cookie(name); err == nil {
+		before = c.Value
+	}
+	users := p.chat.usersOf(o.account.AppID)
+	for _, openid := range []string{before, User} {
+		if i := slices.IndexFunc(users, func(u chatUser) bool { return u.OpenID == openid }); i >= 0 {
+			return users[i]
+		}
+	}
+	return p.chat.meet(talker{o.account.AppID, User})
+}
+
+// Nickname is what a user is called.
+func (u chatUser) Nickname() string {
+	if u.OpenID == User {
+		return "示例&用户😀"
+	}
+	return fmt.Sprintf("示例用户%d", u.Number)
+}
+
+// Tone is the color of a user's avatar, as on the chat page.
+func (u chatUser) Tone() int { return u.Number % 6 }
+
+// nickname returns what a user is called, who may be forgotten.
+func (c *chat) nickname(is talker) string {
+	for _, u := range c.usersOf(is.Account) {
+		if u.OpenID == is.OpenID {
+			return u.Nickname()
+		}
+	}
+	return chatUser{talker: is}.Nickname()
 }
 
 // back returns the redirect_uri with code and state, or with state alone where there is no code.

@@ -1,9 +1,11 @@
 package fakewechat
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -34,10 +36,17 @@ type chat struct {
 	closed   bool
 }
 
+// talker is a user of an account.
+type talker struct {
+	Account string `json:"account"` // its AppID
+	OpenID  string `json:"openid"`
+}
+
 // chatUser is a user of the fake platform with a chat.
 type chatUser struct {
-	OpenID string    `json:"openid"`
-	Since  int64     `json:"since"` // its place among the users
+	talker
+	Since  int64     `json:"since"`  // its place among the users
+	Number int       `json:"number"` // among the account's users, from 1
 	typing time.Time // when the sign that the account is typing goes out
 }
 
@@ -51,6 +60,7 @@ const (
 // chatLine is a message or event of a user with the attempts to deliver it, or a customer-service message.
 type chatLine struct {
 	ID       int64          `json:"id"`
+	Account  string         `json:"account"` // its AppID
 	User     string         `json:"user"`
 	At       time.Time      `json:"at"`
 	From     string         `json:"from"`
@@ -58,7 +68,8 @@ type chatLine struct {
 	Done     bool           `json:"done"`              // no more attempts follow
 	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
-	XML      string         `json:"xml,omitempty"` // the callback, plain; not in events
+	XML      string         `json:"xml,omitempty"`  // the callback, plain; not in events
+	Send     []string       `json:"send,omitempty"` // the kind and arguments that made it; not in events
 }
 
 // chatAttempt is one attempt to deliver a callback.
@@ -90,13 +101,14 @@ type chatCall struct {
 	At      time.Time `json:"at"`
 	Path    string    `json:"path"`
 	Outcome string    `json:"outcome"`
-	User    string    `json:"user,omitempty"` // whom it is for
+	Account string    `json:"account,omitempty"` // the AppID of the account that it is for
+	User    string    `json:"user,omitempty"`    // whom it is for
 }
 
 // chatTyping tells for how long the account is typing.
 type chatTyping struct {
-	User   string `json:"user"`
-	Millis int64  `json:"ms"`
+	talker
+	Millis int64 `json:"ms"`
 }
 
 // chatState is all that a page needs to begin.
@@ -113,9 +125,10 @@ type chatEvent struct {
 	data []byte // JSON
 }
 
-func newChat() *chat {
+// newChat returns the chats of an account that has one user, User.
+func newChat(account string) *chat {
 	c := &chat{watchers: map[chan chatEvent]bool{}}
-	c.user(User)
+	c.user(talker{account, User})
 	return c
 }
 
@@ -134,7 +147,7 @@ func (c *chat) watch(now time.Time) (chatState, chan chatEvent) {
 		shown := *u
 		state.Users = append(state.Users, &shown)
 		if left := u.typing.Sub(now); left > 0 {
-			state.Typing = append(state.Typing, chatTyping{u.OpenID, left.Milliseconds()})
+			state.Typing = append(state.Typing, chatTyping{u.talker, left.Milliseconds()})
 		}
 	}
 	for _, l := range c.lines {
@@ -186,11 +199,11 @@ func (c *chat) close() {
 }
 
 // reset forgets all chats and calls; the pages begin anew.
-func (c *chat) reset() {
+func (c *chat) reset(account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lines, c.users, c.calls, c.told = nil, nil, nil, [sha256.Size]byte{}
-	c.user(User)
+	c.user(talker{account, User})
 	c.tell("reset", nil)
 }
 
@@ -214,41 +227,69 @@ func (c *chat) end() {
 }
 
 // user returns a user's entry, which is now the newest. The caller holds mu, or has the chat alone.
-func (c *chat) user(openid string) *chatUser {
-	i := slices.IndexFunc(c.users, func(u *chatUser) bool { return u.OpenID == openid })
+func (c *chat) user(is talker) *chatUser {
+	i := slices.IndexFunc(c.users, func(u *chatUser) bool { return u.talker == is })
 	if i >= 0 {
 		u := c.users[i]
 		c.users = append(slices.Delete(c.users, i, i+1), u)
 		return u
 	}
 	if len(c.users) == maxTalkers {
-		forgotten := c.users[0].OpenID
+		forgotten := c.users[0].talker
 		c.users = slices.Delete(c.users, 0, 1)
-		c.lines = slices.DeleteFunc(c.lines, func(l *chatLine) bool { return l.User == forgotten })
+		c.lines = slices.DeleteFunc(c.lines, func(l *chatLine) bool { return l.of() == forgotten })
 		c.tell("forget", forgotten)
 	}
 	c.last++
-	u := &chatUser{OpenID: openid, Since: c.last}
+	u := &chatUser{talker: is, Since: c.last, Number: 1}
+	for _, other := range c.users {
+		if other.Account == is.Account {
+			u.Number = max(u.Number, other.Number+1)
+		}
+	}
 	c.users = append(c.users, u)
 	c.tell("user", u)
 	return u
 }
 
-// meet makes sure that a user has a chat.
-func (c *chat) meet(openid string) {
+// meet makes sure that a user has a chat, and returns the user.
+func (c *chat) meet(is talker) chatUser {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.user(openid)
+	return *c.user(is)
+}
+
+// usersOf returns an account's users, by their place.
+func (c *chat) usersOf(account string) []chatUser {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var users []chatUser
+	for _, u := range c.users {
+		if u.Account == account {
+			users = append(users, *u)
+		}
+	}
+	slices.SortFunc(users, func(a, b chatUser) int { return cmp.Compare(a.Since, b.Since) })
+	return users
+}
+
+// tellAccounts tells the pages of the accounts.
+func (c *chat) tellAccounts(shown func() []chatAccount) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tell("accounts", shown())
 }
 
 // add puts a line at the end of its user's chat and returns its id.
 func (c *chat) add(l chatLine) int64 {
 	l.User = clip(l.User, maxOpenID)
 	l.Fields = bounded(l.Fields)
-	l.XML = clip(l.XML, maxForm)
+	if l.XML = clip(l.XML, maxForm); len(strings.Join(l.Send, "")) > maxForm {
+		l.Send = nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u := c.user(l.User)
+	u := c.user(l.of())
 	if l.From == fromAccount {
 		u.typing = time.Time{}
 	}
@@ -297,11 +338,11 @@ func (c *chat) whole(id int64) []byte {
 }
 
 // types takes note that the account is typing until then; the zero time: not any more.
-func (c *chat) types(openid string, until, now time.Time) {
+func (c *chat) types(is talker, until, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.user(openid).typing = until
-	c.tell("typing", chatTyping{openid, max(0, until.Sub(now).Milliseconds())})
+	c.user(is).typing = until
+	c.tell("typing", chatTyping{is, max(0, until.Sub(now).Milliseconds())})
 }
 
 // called takes note of an API call.
@@ -327,10 +368,13 @@ func (c *chat) heard(xml []byte) bool {
 	return c.told != sum
 }
 
+// of returns whose chat the line is in.
+func (l *chatLine) of() talker { return talker{l.Account, l.User} }
+
 // summary returns a copy without the bodies.
 func (l *chatLine) summary() *chatLine {
 	s := *l
-	s.XML, s.Attempts = "", nil
+	s.XML, s.Send, s.Attempts = "", nil, nil
 	for _, a := range l.Attempts {
 		short := *a
 		short.Exchange = nil

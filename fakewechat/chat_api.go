@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -35,8 +35,12 @@ func (p *Platform) routeChat() {
 	p.mux.Handle("GET /fake/chat/", withChatPolicy(http.StripPrefix("/fake/chat", static)))
 	p.mux.Handle("GET /fake/events", sameOrigin(http.HandlerFunc(p.serveEvents)))
 	p.mux.Handle("GET /fake/lines/{id}", sameOrigin(http.HandlerFunc(p.serveLine)))
+	p.mux.Handle("GET /fake/kinds", sameOrigin(http.HandlerFunc(p.serveKinds)))
+	p.mux.Handle("POST /fake/xml", own.Handler(http.HandlerFunc(p.serveXML)))
 	p.mux.Handle("POST /fake/lines", own.Handler(http.HandlerFunc(p.serveNewLine)))
 	p.mux.Handle("POST /fake/users", own.Handler(http.HandlerFunc(p.serveNewUser)))
+	p.mux.Handle("POST /fake/accounts", own.Handler(http.HandlerFunc(p.serveAccount)))
+	p.mux.Handle("POST /fake/accounts/check", own.Handler(http.HandlerFunc(p.serveCheck)))
 }
 
 func withChatPolicy(next http.Handler) http.Handler {
@@ -100,20 +104,12 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 
 // hello returns what a page begins with.
 func (p *Platform) hello(state chatState) any {
-	mode, _, _ := p.account.cipher() // a key that is none shows where a message is sent
-	hello := struct {
-		AppID      string `json:"appID"`
-		OriginalID string `json:"originalID"`
-		Mode       Mode   `json:"mode"`
-		Gateway    string `json:"gateway"` // "": none to send to
-		Failed     string `json:"failed"`
-		Patience   int64  `json:"patience"` // in milliseconds
+	return struct {
+		Accounts []chatAccount `json:"accounts"`
+		Failed   string        `json:"failed"`
+		Patience int64         `json:"patience"` // in milliseconds
 		chatState
-	}{p.account.AppID, p.account.originalID(), mode, "", ServiceFailed, patience.Milliseconds(), state}
-	if p.sender != nil {
-		hello.Gateway = p.sender.URL
-	}
-	return hello
+	}{p.shown(), ServiceFailed, patience.Milliseconds(), state}
 }
 
 // serveLine serves all that is known of a line.
@@ -128,34 +124,21 @@ func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(line)
 }
 
-// serveNewLine sends a message or an event: of a kind with its arguments, or as XML. The answer comes as an event.
+// serveNewLine sends a message or an event. The answer comes as an event.
 func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
-	if p.sender == nil {
-		writeProblem(w, http.StatusNotFound, errNoGateway.Error())
-		return
-	}
-	var said struct {
-		User, Kind, XML string
-		Args            []string
-	}
+	var said pageSpoken
 	if problem := readJSON(w, r, &said); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	c := &callback{kind: "xml", what: "xml", xml: []byte(said.XML)}
-	var err error
-	if said.XML == "" {
-		c.kind, c.what = said.Kind, said.Kind+" "+strings.Join(said.Args, " ")
-		c.xml, err = Compose(p.account.originalID(), said.User, p.now(), said.Kind, said.Args...)
-	}
-	if err == nil {
-		c.req, err = readRequest(c.xml)
-	}
+	c, err := p.callback(said.spoken())
 	switch {
+	case errors.Is(err, errNoGateway):
+		writeProblem(w, http.StatusNotFound, err.Error())
 	case err != nil:
 		writeProblem(w, http.StatusBadRequest, err.Error())
-	case c.req.from == "" || len(c.req.from) > maxOpenID:
-		writeProblem(w, http.StatusBadRequest, "the callback has no FromUserName that could be an openid")
+	case badUser(c.req.from) != "":
+		writeProblem(w, http.StatusBadRequest, badUser(c.req.from))
 	case !p.chat.begin():
 		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")
 	default:
@@ -170,20 +153,26 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 
 // serveNewUser makes a user.
 func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
-	var nothing struct{}
-	if problem := readJSON(w, r, &nothing); problem != "" {
+	var of struct{ Account string } // an AppID
+	if problem := readJSON(w, r, &of); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	openid := fmt.Sprintf("oFakeUser%019d", rand.Int64())
-	p.chat.meet(openid)
-	writeJSON(w, http.StatusCreated, map[string]string{"openid": openid})
+	o, err := p.asked(of.Account)
+	if err != nil {
+		writeProblem(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	writeJSON(w, http.StatusCreated, p.chat.meet(talker{o.account.AppID, newOpenID()}))
 }
+
+// newOpenID returns the openid of somebody new.
+func newOpenID() string { return fmt.Sprintf("oFakeUser%019d", rand.Int64()) }
 
 // toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
 func (p *Platform) toldElsewhere(req request, xml []byte) {
 	if p.chat.heard(xml) {
-		(&callback{xml: xml, req: req}).line(p, fromElsewhere)
+		(&callback{xml: xml, req: req, to: p.named(req.to)}).line(p, fromElsewhere)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,12 +112,14 @@ func TestChat(t *testing.T) {
 	t.Cleanup(s.platform.Close)
 	first, second := s.open(t), s.open(t)
 	var hello struct {
-		AppID, OriginalID, Mode, Gateway, Failed string
+		Accounts []chatAccount
+		Failed   string
 		chatState
 	}
 	first.next("hello", &hello)
-	if hello.AppID != testAccount(Compat).AppID || hello.Mode != "compat" || hello.Gateway != gw || hello.Failed != ServiceFailed ||
-		len(hello.Users) != 1 || hello.Users[0].OpenID != User || len(hello.Lines) != 0 {
+	acc := testAccount(Compat)
+	if !cmp.Equal(hello.Accounts, []chatAccount{{acc.AppID, acc.OriginalID, Compat, gw}}) || hello.Failed != ServiceFailed ||
+		len(hello.Users) != 1 || hello.Users[0].talker != (talker{acc.AppID, User}) || len(hello.Lines) != 0 {
 		t.Errorf("hello %+v", hello)
 	}
 
@@ -127,7 +131,7 @@ func TestChat(t *testing.T) {
 	if diff := cmp.Diff(line, second.done(), cmp.AllowUnexported(chatLine{})); diff != "" {
 		t.Errorf("the pages differ (-first +second):\n%s", diff)
 	}
-	if float64(line.ID) != said["id"] || line.User != User || line.From != fromUser || len(line.Attempts) != 1 {
+	if float64(line.ID) != said["id"] || line.of() != (talker{acc.AppID, User}) || line.From != fromUser || len(line.Attempts) != 1 {
 		t.Fatalf("line %+v, id %v", line, said)
 	}
 	if a := line.Attempts[0]; a.Running || a.Status != 200 || a.Exchange != nil || len(a.Refused) != 0 ||
@@ -174,7 +178,7 @@ func TestChatCalls(t *testing.T) {
 	}
 	var typing chatTyping
 	s.api(t, typingPath+"?access_token="+access, `{"touser":"`+User+`","command":"Typing"}`)
-	if p.next("typing", &typing); typing.User != User || typing.Millis != typingLasts.Milliseconds() {
+	if p.next("typing", &typing); typing.talker != (talker{testAccount(Plain).AppID, User}) || typing.Millis != typingLasts.Milliseconds() {
 		t.Errorf("typing %+v", typing)
 	}
 	s.api(t, sendPath+"?access_token="+access, text(User, "<b>late</b>"))
@@ -298,9 +302,48 @@ func TestChatFiles(t *testing.T) {
 	}
 }
 
+// TestChatWords: all words are there in both languages.
+func TestChatWords(t *testing.T) {
+	source, err := chatFiles.ReadFile("chat/words.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := regexp.MustCompile("'[^']*'|`[^`]*`|//.*")
+	names := regexp.MustCompile(`(\w+):`)
+	of := func(language string) []string {
+		_, rest, _ := strings.Cut(string(source), "const "+language+" = {")
+		block, _, _ := strings.Cut(rest, "\n};")
+		var all []string
+		for _, m := range names.FindAllStringSubmatch(texts.ReplaceAllString(block, ""), -1) {
+			all = append(all, m[1])
+		}
+		return all
+	}
+	en := of("en")
+	if diff := cmp.Diff(en, of("zh")); diff != "" || len(en) < 100 {
+		t.Errorf("%d words (-en +zh):\n%s", len(en), diff)
+	}
+	used := regexp.MustCompile(`\bt\('(\w+)'\)|data-t[\w-]*="(\w+)"`)
+	entries, err := chatFiles.ReadDir("chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		file, err := chatFiles.ReadFile("chat/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range used.FindAllStringSubmatch(string(file), -1) {
+			if name := m[1] + m[2]; !slices.Contains(en, name) {
+				t.Errorf("%s has no word %q", e.Name(), name)
+			}
+		}
+	}
+}
+
 // TestChatIsBounded: lines, users, calls, pages, bodies and what is in flight.
 func TestChatIsBounded(t *testing.T) {
-	c := newChat()
+	c := newChat("wx")
 	long := strings.Repeat("世", 1<<16)
 	for i := range maxLines + 50 {
 		fields := make([]Field, maxElements+1)
@@ -315,7 +358,7 @@ func TestChatIsBounded(t *testing.T) {
 		t.Errorf("a line of %d, %d, %d", len(l.XML), len(l.Fields), len(l.Fields[0].Value))
 	}
 	for i := range 2 * maxTalkers {
-		c.meet(fmt.Sprintf("p%d", i))
+		c.meet(talker{"wx", fmt.Sprintf("p%d", i)})
 	}
 	if len(c.users) != maxTalkers || len(c.lines) != 0 { // the silent ones are forgotten with their lines
 		t.Errorf("%d users, %d lines", len(c.users), len(c.lines))
@@ -339,8 +382,8 @@ func TestChatIsBounded(t *testing.T) {
 		t.Error("too many pages")
 	}
 	for range watcherLag + 1 {
-		c.meet("p0")
-		c.types("p0", time.Now(), time.Now())
+		c.meet(talker{"wx", "p0"})
+		c.types(talker{"wx", "p0"}, time.Now(), time.Now())
 	}
 	n := 0
 	for range slow { // closed, or this hangs

@@ -222,7 +222,7 @@ func (x *xmlWriter) text(name, s string) {
 
 func (x *xmlWriter) number(name, s string) { x.raw("<" + name + ">" + s + "</" + name + ">\n") }
 
-// msgID writes a new MsgId. Like WeChat's it does not fit into a float64.
-func (x *xmlWriter) msgID() {
-	x.number("MsgId", strconv.FormatInt(10_000_000_000_000_000+rand.Int64N(9e18), 10))
-}
+func (x *xmlWriter) msgID() { x.number("MsgId", strconv.FormatInt(newMsgID(), 10)) }
+
+// newMsgID makes a MsgId. Like WeChat's it does not fit into a float64.
+func newMsgID() int64 { return 10_000_000_000_000_000 + rand.Int64N(9e18) }

@@ -47,41 +47,49 @@ func (p *Platform) came(path string) (errcode int) {
 	return c.errcode
 }
 
-// ExpireToken ends the account's access_tokens of both families now, as if their time were over: their next use is
+// ExpireToken ends the accounts' access_tokens of both families now, as if their time were over: their next use is
 // answered 42001, and the next call for a token makes a new one.
 func (p *Platform) ExpireToken() {
-	p.api.mu.Lock()
-	defer p.api.mu.Unlock()
 	now := p.now()
-	for _, t := range p.api.tokens.values {
-		if now.Before(t.expires) {
-			t.expires = now
+	for _, o := range p.all() {
+		o.api.mu.Lock()
+		for _, t := range o.api.tokens.values {
+			if now.Before(t.expires) {
+				t.expires = now
+			}
 		}
+		o.api.mu.Unlock()
 	}
 }
 
-// RefuseIP says whether the calls for a token are answered 40164, as to an address that is not in the account's list.
+// RefuseIP says whether the calls for a token are answered 40164, as to an address that is not in the accounts' lists.
 func (p *Platform) RefuseIP(refuse bool) {
-	p.api.mu.Lock()
-	defer p.api.mu.Unlock()
-	p.api.refuseIP = refuse
+	for _, o := range p.all() {
+		o.api.mu.Lock()
+		o.api.refuseIP = refuse
+		o.api.mu.Unlock()
+	}
 }
 
-// Reset makes the Platform as it was at first: users, tokens, messages, counts and what should fail are forgotten, and
-// the faults are those of its Config.
+// Reset makes the Platform as it was at first: users, tokens, messages, counts, accounts that were added and what should
+// fail are forgotten, and the account and the faults are those of its Config.
 func (p *Platform) Reset() {
-	p.api.mu.Lock()
-	p.api.apiState = newAPIState(p.api.quota.daily)
-	p.api.mu.Unlock()
-	p.oauth.mu.Lock()
-	p.oauth.oauthState = newOAuthState()
-	p.oauth.mu.Unlock()
+	p.mu.Lock()
+	main := p.accounts[0].with(p.first.Account, p.first.Gateway)
+	p.accounts = []*official{main}
+	p.mu.Unlock()
+	main.api.mu.Lock()
+	main.api.apiState = newAPIState(main.api.quota.daily)
+	main.api.mu.Unlock()
+	main.oauth.mu.Lock()
+	main.oauth.oauthState = newOAuthState()
+	main.oauth.mu.Unlock()
 	p.mu.Lock()
 	for _, c := range p.calls {
 		*c = callCount{}
 	}
 	p.seen = nil
 	p.mu.Unlock()
-	p.chat.reset()
+	p.chat.reset(main.account.AppID)
 	p.SetFaults(p.initial)
 }

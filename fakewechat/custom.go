@@ -10,6 +10,7 @@ type CustomMessage struct {
 	At      time.Time
 	To      string  // openid
 	Type    string  // msgtype: text, image …
+	AppID   string  // of the account that sent it
 	Account string  // kf_account; "": the account itself
 	Fields  []Field // what it says: content, media_id, articles[0].title …, no empty ones
 }
@@ -19,13 +20,20 @@ const (
 	typingAfter = 30 * time.Second // how long after the last contact the account may begin to type
 )
 
-// Sent returns the customer-service messages that the user got, the oldest first. Of all users together the last 1000
-// are kept.
+// Sent returns the customer-service messages that the user got, account by account, the oldest first. Of all users of an
+// account together the last 1000 are kept.
 func (p *Platform) Sent(openid string) []CustomMessage {
-	p.api.mu.Lock()
-	defer p.api.mu.Unlock()
 	var sent []CustomMessage
-	for _, m := range p.api.sent {
+	for _, o := range p.all() {
+		sent = append(sent, o.sentTo(openid)...)
+	}
+	return sent
+}
+
+func (o *official) sentTo(openid string) (sent []CustomMessage) {
+	o.api.mu.Lock()
+	defer o.api.mu.Unlock()
+	for _, m := range o.api.sent {
 		if m.To == openid {
 			m.Fields = slices.Clone(m.Fields)
 			sent = append(sent, m)
@@ -35,7 +43,7 @@ func (p *Platform) Sent(openid string) []CustomMessage {
 }
 
 // customSend is /cgi-bin/message/custom/send.
-func (p *Platform) customSend(c *apiCall) result {
+func (o *official) customSend(c *apiCall) result {
 	if escaped(c.raw) {
 		return refused(40033)
 	}
@@ -43,7 +51,7 @@ func (p *Platform) customSend(c *apiCall) result {
 	if errcode != 0 {
 		return refused(errcode)
 	}
-	u := p.api.users.get(m.To)
+	u := o.api.users.get(m.To)
 	if u == nil {
 		return refused(40003)
 	}
@@ -53,16 +61,16 @@ func (p *Platform) customSend(c *apiCall) result {
 	}
 	w.left--
 	u.contact, u.typing = c.now, time.Time{}
-	m.At = c.now
-	if len(p.api.sent) == maxSent {
-		p.api.sent = slices.Delete(p.api.sent, 0, 1)
+	m.At, m.AppID = c.now, o.account.AppID
+	if len(o.api.sent) == maxSent {
+		o.api.sent = slices.Delete(o.api.sent, 0, 1)
 	}
-	p.api.sent = append(p.api.sent, m)
-	p.chat.add(chatLine{User: m.To, At: m.At, From: fromAccount, Done: true, Fields: m.said()})
-	if p.onSent != nil {
+	o.api.sent = append(o.api.sent, m)
+	o.platform.chat.add(chatLine{Account: o.account.AppID, User: m.To, At: m.At, From: fromAccount, Done: true, Fields: m.said()})
+	if onSent := o.platform.onSent; onSent != nil {
 		told := m
 		told.Fields = slices.Clone(m.Fields)
-		p.onSent(told)
+		onSent(told)
 	}
 	return result{answer: okResult.answer, fields: m.said()}
 }
@@ -71,18 +79,18 @@ func (p *Platform) customSend(c *apiCall) result {
 func (m *CustomMessage) said() []Field { return append([]Field{{"msgtype", m.Type}}, m.Fields...) }
 
 // customTyping is /cgi-bin/message/custom/typing.
-func (p *Platform) customTyping(c *apiCall) result {
+func (o *official) customTyping(c *apiCall) result {
 	var to, command string
 	if !c.body.read("touser", &to) || !c.body.read("command", &command) {
 		return refused(47001)
 	}
-	u := p.api.users.get(to)
+	u := o.api.users.get(to)
 	switch {
 	case u == nil:
 		return refused(40003)
 	case command == "CancelTyping":
 		u.typing = time.Time{}
-		p.chat.types(to, u.typing, c.now)
+		o.platform.chat.types(talker{o.account.AppID, to}, u.typing, c.now)
 		return okResult
 	case command != "Typing":
 		return refused(45072)
@@ -97,6 +105,6 @@ func (p *Platform) customTyping(c *apiCall) result {
 		return refused(45081)
 	}
 	u.typing = c.now.Add(typingLasts)
-	p.chat.types(to, u.typing, c.now)
+	o.platform.chat.types(talker{o.account.AppID, to}, u.typing, c.now)
 	return okResult
 }

@@ -49,7 +49,7 @@ func TestCustomSend(t *testing.T) {
 			s.wantAPI(t, s.with(t, sendPath), string(sample(t, "json/"+filepath.Base(file))), 0)
 			sent := s.platform.Sent(openid)
 			message := want[name]
-			message.At, message.To = s.clock.now(), openid
+			message.At, message.AppID, message.To = s.clock.now(), testAccount(Plain).AppID, openid
 			if diff := cmp.Diff(message, sent[len(sent)-1]); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

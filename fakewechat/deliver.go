@@ -18,6 +18,9 @@ type callback struct {
 	what string // for the list of what the platform saw
 	xml  []byte
 	req  request
+	to   *official
+	send []string // the kind and arguments that Compose made it of
+	from string   // see Sender.From
 }
 
 // line puts the callback into its user's chat; 0 where it is nobody's.
@@ -27,26 +30,25 @@ func (c *callback) line(p *Platform, from string) int64 {
 	}
 	elements, _ := topLevel(c.xml)
 	return p.chat.add(chatLine{
-		User: c.req.from, At: p.now(), From: from, Fields: elements, Done: from == fromElsewhere, XML: string(c.xml),
+		Account: c.to.account.AppID, User: c.req.from, At: p.now(), From: from, Fields: elements, Done: from == fromElsewhere,
+		XML: string(c.xml), Send: c.send,
 	})
 }
 
-// sendShown sends a callback to the gateway, and shows it in its user's chat. The log shows its kind, the list what.
-func (p *Platform) sendShown(ctx context.Context, kind, what string, xml []byte) (*Delivery, error) {
-	if p.sender == nil {
-		return nil, errNoGateway
-	}
-	req, err := readRequest(xml)
+// sendShown sends what a user says to the gateway, and shows it in the user's chat.
+func (p *Platform) sendShown(ctx context.Context, said spoken) (*Delivery, error) {
+	c, err := p.callback(said)
 	if err != nil {
 		return nil, err
 	}
-	c := &callback{kind, what, xml, req}
 	return p.deliver(ctx, c.line(p, fromUser), c)
 }
 
 // deliver sends a callback that has a line in its user's chat.
 func (p *Platform) deliver(ctx context.Context, id int64, c *callback) (*Delivery, error) {
-	d, err := p.sender.Deliver(ctx, c.xml, func(a Attempt) {
+	sender := *c.to.sender
+	sender.From = c.from
+	d, err := sender.Deliver(ctx, c.xml, func(a Attempt) {
 		p.chat.change(id, func(l *chatLine) { l.attempt(a) })
 		if a.Done {
 			p.sawAttempt(c, a)

@@ -7,8 +7,8 @@
 // (customer-service messages), and from recorded traffic. Answers are read with encoding/xml and not with the gateway's
 // own parser, so that a mistake there is not made twice.
 //
-// A test starts one with Start and sends messages with Send. It steers a Platform with Config.Now, Config.OnSent, Calls, Did, Sent, Fail, ExpireToken, RefuseIP, SetFaults and
-// Reset; one in another language does so over HTTP (docs/FAKE.md).
+// A test starts one with Start and sends messages with Send. It steers a Platform with Config.Now, Config.OnSent, Put, Calls,
+// Did, Sent, Fail, ExpireToken, RefuseIP, SetFaults and Reset; one in another language does so over HTTP (docs/FAKE.md).
 package fakewechat
 
 import (

@@ -39,12 +39,12 @@ func fresh(t *testing.T, f Faults) *site {
 
 // plainToken returns the latest access_token of /cgi-bin/token, "" for none.
 func (s *site) plainToken() string {
-	s.platform.api.mu.Lock()
-	defer s.platform.api.mu.Unlock()
-	if s.platform.api.plain == nil {
+	s.platform.of("").api.mu.Lock()
+	defer s.platform.of("").api.mu.Unlock()
+	if s.platform.of("").api.plain == nil {
 		return ""
 	}
-	return s.platform.api.plain.value
+	return s.platform.of("").api.plain.value
 }
 
 func TestAPIReset(t *testing.T) {

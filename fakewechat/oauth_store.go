@@ -19,6 +19,7 @@ const maxKept = 1000
 // code is what the browser brings back from the authorize page.
 type code struct {
 	scope    string
+	openid   string
 	snapshot bool // of a snapshot page: the user is a virtual one
 	minted   time.Time
 	used     bool
@@ -64,18 +65,18 @@ func newOAuthState() oauthState {
 	}
 }
 
-// mint makes a code for a scope.
-func (s *oauthStore) mint(scope string, snapshot bool, now time.Time) string {
+// mint makes a code for a scope and a user.
+func (s *oauthStore) mint(scope, openid string, snapshot bool, now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	value := rand.Text()
-	s.codes.put(value, &code{scope: scope, snapshot: snapshot, minted: now})
+	s.codes.put(value, &code{scope: scope, openid: openid, snapshot: snapshot, minted: now})
 	return value
 }
 
 // grantFor makes the tokens for a code. The caller holds mu.
 func (s *oauthStore) grantFor(c *code, now time.Time) *grant {
-	g := &grant{openid: User, scope: c.scope, snapshot: c.snapshot, issued: now, refreshToken: newToken()}
+	g := &grant{openid: c.openid, scope: c.scope, snapshot: c.snapshot, issued: now, refreshToken: newToken()}
 	if c.snapshot {
 		g.openid = "oFakeVirtual00000000000000" + rand.Text()[:2]
 	}

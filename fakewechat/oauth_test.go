@@ -57,6 +57,11 @@ func (s *site) do(t *testing.T, method, path string) (*http.Response, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s.answer(t, r)
+}
+
+func (s *site) answer(t *testing.T, r *http.Request) (*http.Response, string) {
+	t.Helper()
 	resp, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -350,13 +355,13 @@ func TestCapped(t *testing.T) {
 	first := s.code(t, "snsapi_base")
 	second := s.code(t, "snsapi_base")
 	for range maxKept - 1 {
-		s.platform.oauth.mint("snsapi_base", false, at)
+		s.platform.of("").oauth.mint("snsapi_base", User, false, at)
 	}
 	s.wantErrcode(t, exchange+first, 40029)
 	if got := s.call(t, exchange+second); got["openid"] != User {
 		t.Errorf("the second code: %v", got)
 	}
-	if n := len(s.platform.oauth.codes.values); n != maxKept {
+	if n := len(s.platform.of("").oauth.codes.values); n != maxKept {
 		t.Errorf("%d codes are kept", n)
 	}
 }

@@ -3,19 +3,19 @@ package fakewechat
 import (
 	"bytes"
 	"cmp"
-	_ "embed"
+	"embed"
 	"html/template"
 	"net/http"
 	"strings"
 )
 
-//go:embed page.html
-var pageHTML string
+//go:embed page.html authorize.html
+var pageFiles embed.FS
 
 //go:embed style.css
 var styleCSS []byte
 
-var pages = template.Must(template.New("").Parse(pageHTML))
+var pages = template.Must(template.ParseFS(pageFiles, "*.html"))
 
 // logPath is where all that the platform saw is listed, for reading and for scripts.
 const logPath = "/fake/log"
@@ -25,7 +25,7 @@ const (
 	maxForm  = 64 << 10 // bytes of the page's form
 )
 
-// render writes one of the templates of page.html.
+// render writes one of the templates of page.html and authorize.html.
 func render(w http.ResponseWriter, status int, name string, data any) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, name, data); err != nil {
@@ -40,9 +40,12 @@ func render(w http.ResponseWriter, status int, name string, data any) {
 	_, _ = w.Write(b.Bytes())
 }
 
-func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	_, _ = w.Write(styleCSS)
+// serveStyle serves a style sheet.
+func serveStyle(css []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(css)
+	}
 }
 
 func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
@@ -50,16 +53,16 @@ func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
 		Gateway, AppID, Failed, Usage string
 		Kinds                         []string
 		Seen                          []seen
-	}{AppID: p.account.AppID, Failed: ServiceFailed, Usage: Kinds(), Kinds: strings.Split(kindNames(), ", "), Seen: p.newest()}
-	if p.sender != nil {
-		data.Gateway = p.sender.URL
+	}{AppID: p.of("").account.AppID, Failed: ServiceFailed, Usage: Kinds(), Kinds: strings.Split(kindNames(), ", "), Seen: p.newest()}
+	if s := p.of("").sender; s != nil {
+		data.Gateway = s.URL
 	}
 	render(w, http.StatusOK, "page", data)
 }
 
 // serveSend sends what a form says, up to three times as WeChat does, and goes on to the chat page, or back to the log.
 func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
-	if p.sender == nil {
+	if p.of("").sender == nil {
 		http.Error(w, errNoGateway.Error(), http.StatusNotFound)
 		return
 	}
@@ -70,13 +73,8 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := r.PostForm.Get("kind")
 	from := cmp.Or(r.PostForm.Get("from"), User) // the form of the log has no such field: scripts send as several users
-	xml, err := Compose(p.account.originalID(), from, p.now(), kind, words(kind, r.PostForm.Get("arg"))...)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
 	longAnswer(w)
-	if _, err := p.sendShown(r.Context(), kind, kind+" "+r.PostForm.Get("arg"), xml); err != nil {
+	if _, err := p.sendShown(r.Context(), spoken{from: from, kind: kind, args: words(kind, r.PostForm.Get("arg"))}); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

@@ -25,24 +25,22 @@ type Config struct {
 // Platform is the fake of open.weixin.qq.com and api.weixin.qq.com, with a page of chats and one that lists what it saw.
 // It is an http.Handler, safe for concurrent use, and its memory is bounded. Whoever serves its pages closes it.
 type Platform struct {
-	account Account
 	now     func() time.Time
 	log     *slog.Logger
-	sender  *Sender             // nil without a gateway
 	onSent  func(CustomMessage) // nil: nobody wants them
 	mux     *http.ServeMux
-	oauth   *oauthStore
-	api     *apiStore
 	chat    *chat
 	odd     *misbehaviour
-	initial Faults // Reset goes back to them
+	first   Config // Reset goes back to its account, and to
+	initial Faults
 
 	ctx  context.Context // of what the chat page sends
 	stop func()
 
-	mu    sync.Mutex
-	seen  []seen                // oldest first, at most maxSeen
-	calls map[string]*callCount // all API calls, by path
+	mu       sync.Mutex
+	accounts []*official           // the Config's first
+	seen     []seen                // oldest first, at most maxSeen
+	calls    map[string]*callCount // all API calls, by path
 }
 
 const maxSeen = 200
@@ -55,15 +53,14 @@ type seen struct {
 	Refused       []string
 }
 
-// New returns a Platform with one account. Its page has one user, User; others get known by what they do.
+// New returns a Platform with one account; Put adds more. Its page has one user, User; others get known by what they do.
 func New(cfg Config) *Platform {
 	if cfg.Account == (Account{}) {
 		cfg.Account = DevAccount()
 	}
 	p := &Platform{
-		account: cfg.Account, now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(),
-		oauth: newOAuthStore(), api: newAPIStore(), calls: map[string]*callCount{},
-		chat: newChat(),
+		now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(), calls: map[string]*callCount{},
+		chat: newChat(cfg.Account.AppID),
 		odd:  &misbehaviour{calls: map[string]uint64{}, held: map[string]chan struct{}{}},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
@@ -77,31 +74,30 @@ func New(cfg Config) *Platform {
 	if cfg.Faults.String() != noFaults {
 		p.initial = p.SetFaults(cfg.Faults)
 	}
-	if cfg.Gateway != "" {
-		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now, Platform: p}
-	}
+	p.first = cfg
+	p.accounts = []*official{p.newOfficial(cfg.Account, cfg.Gateway)}
 
 	p.routeChat()
 	p.mux.HandleFunc("GET "+logPath, p.servePage)
-	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
+	p.mux.HandleFunc("GET /fake/style.css", serveStyle(styleCSS))
+	p.mux.HandleFunc("GET /fake/authorize.css", serveStyle(authorizeCSS))
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
 	p.mux.Handle("POST "+toldPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
 	p.mux.Handle(v1Path, http.NewCrossOriginProtection().Handler(p.v1()))
 	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
 	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
-	p.handle("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.sns(p.exchange))
-	p.handle("/sns/oauth2/refresh_token", http.MethodGet, snsStyle, p.sns(p.refresh))
-	p.handle("/sns/userinfo", http.MethodGet, snsStyle, p.sns(p.userInfo))
-	p.handle("/sns/auth", http.MethodGet, snsStyle, p.sns(p.checkToken))
-	for _, c := range p.accountCalls() {
-		p.api.quota.daily[c.path] = c.daily
-		p.handle(c.path, c.method, accountStyle, p.admit(c))
+	p.handle("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.sns((*official).exchange))
+	p.handle("/sns/oauth2/refresh_token", http.MethodGet, snsStyle, p.sns((*official).refresh))
+	p.handle("/sns/userinfo", http.MethodGet, snsStyle, p.sns((*official).userInfo))
+	p.handle("/sns/auth", http.MethodGet, snsStyle, p.sns((*official).checkToken))
+	for _, c := range accountCalls() {
+		p.handle(c.path, c.method, accountStyle, p.api(c))
 	}
 	return p
 }
 
-// Account returns the platform's account.
-func (p *Platform) Account() Account { return p.account }
+// Account returns the account of the Config.
+func (p *Platform) Account() Account { return p.of("").account }
 
 // ServeHTTP implements http.Handler.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -52,12 +52,12 @@ type rateLimit struct {
 }
 
 // quotaGet is /cgi-bin/openapi/quota/get. The rate limit that it tells is never applied: see Fail.
-func (p *Platform) quotaGet(c *apiCall) result {
+func (o *official) quotaGet(c *apiCall) result {
 	var path string
 	if !c.body.read("cgi_path", &path) {
 		return refused(47001)
 	}
-	q := &p.api.quota
+	q := &o.api.quota
 	daily, found := q.daily[path]
 	switch {
 	case !strings.HasPrefix(path, "/"):
@@ -73,15 +73,15 @@ func (p *Platform) quotaGet(c *apiCall) result {
 }
 
 // clearQuota is /cgi-bin/clear_quota.
-func (p *Platform) clearQuota(c *apiCall) result {
+func (o *official) clearQuota(c *apiCall) result {
 	var appID string
 	if !c.body.read("appid", &appID) {
 		return refused(47001)
 	}
-	if appID != p.account.AppID {
+	if appID != o.account.AppID {
 		return refused(40013)
 	}
-	q := &p.api.quota
+	q := &o.api.quota
 	if month := c.now.In(beijing).Format("2006-01"); q.month != month {
 		q.month, q.cleared = month, 0
 	}

@@ -30,6 +30,9 @@ type Sender struct {
 	Client  *http.Client     // nil: one of its own for each call that waits 5 s. It never follows a redirect
 	Now     func() time.Time // nil: time.Now
 
+	// From, where not empty, is the user of callbacks that name none, or are no XML: these are sent as they are.
+	From string
+
 	// Platform, where not nil, learns what the users of the callbacks do, which opens its windows for customer-service
 	// messages.
 	Platform *Platform
@@ -66,7 +69,7 @@ type signed struct {
 
 // Send signs a callback's plain XML, seals it as the account's mode wants, posts it once, and judges the answer.
 // The error tells that there is no answer to judge: the gateway was not reached or took more than 5 s, the callback is
-// no XML, the account's key is none. Deliver sends it as often as WeChat does.
+// no XML and From is empty, the account's key is none. Deliver sends it as often as WeChat does.
 func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
 	o, err := s.prepare(callback)
 	if err != nil {
@@ -77,7 +80,7 @@ func (s *Sender) Send(ctx context.Context, callback []byte) (*Result, error) {
 }
 
 func (s *Sender) prepare(callback []byte) (*outgoing, error) {
-	req, err := readRequest(callback)
+	req, err := s.read(callback)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +89,19 @@ func (s *Sender) prepare(callback []byte) (*outgoing, error) {
 		return nil, err
 	}
 	return &outgoing{callback, req, mode, cipher}, nil
+}
+
+// read reads a callback. Of one that is no XML, only who it is for and From are known.
+func (s *Sender) read(callback []byte) (request, error) {
+	req, err := readRequest(callback)
+	if s.From == "" {
+		return req, err
+	}
+	if err != nil {
+		req.to = s.Account.originalID()
+	}
+	req.from = cmp.Or(req.from, s.From)
+	return req, nil
 }
 
 // announce tells the Platform, before the gateway hears of it, as it may answer at once.
@@ -261,6 +277,9 @@ func (s *Sender) client() *http.Client {
 func envelope(mode Mode, callback []byte, to, sealed string) []byte {
 	if mode == Compat {
 		end := bytes.LastIndex(callback, []byte("</"))
+		if end < 0 { // no XML
+			end = len(callback)
+		}
 		x := &xmlWriter{b: append([]byte(nil), callback[:end]...)}
 		x.text("Encrypt", sealed)
 		x.raw(string(callback[end:]))

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"time"
+
+	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // Server is a Platform that is served on an address of this machine, for tests.
@@ -47,16 +48,21 @@ func (p *Platform) Send(ctx context.Context, kind string, args ...string) (*Deli
 
 // SendFrom is Send for the user with an openid.
 func (p *Platform) SendFrom(ctx context.Context, openid, kind string, args ...string) (*Delivery, error) {
-	xml, err := Compose(p.account.originalID(), openid, p.now(), kind, args...)
+	return p.sendShown(ctx, spoken{from: openid, kind: kind, args: args})
+}
+
+// SendMessage is SendFrom for a message of any kind, which ComposeMessage makes a callback.
+func (p *Platform) SendMessage(ctx context.Context, openid string, message *wechatv1.Message) (*Delivery, error) {
+	callback, err := ComposeMessage(p.of("").account.originalID(), openid, p.now(), message)
 	if err != nil {
 		return nil, err
 	}
-	return p.sendShown(ctx, kind, strings.Join(append([]string{kind}, args...), " "), xml)
+	return p.SendXML(ctx, callback)
 }
 
-// SendXML is Send for a whole callback, plain.
+// SendXML is Send for a whole callback, plain, of the account whose original id is its ToUserName.
 func (p *Platform) SendXML(ctx context.Context, callback []byte) (*Delivery, error) {
-	return p.sendShown(ctx, "xml", "xml", callback)
+	return p.sendShown(ctx, spoken{xml: string(callback)})
 }
 
 // Reply returns the answer's values by their path: MsgType, Content, Image.MediaId, Articles[0].Title. It is empty where

@@ -31,12 +31,14 @@ type userAnswer struct {
 }
 
 // sns makes an API call of web OAuth. The call has the store's lock; it returns its answer, or an errcode.
-func (p *Platform) sns(do func(q url.Values, now time.Time) (answer any, errcode int)) func(r *http.Request) result {
+func (p *Platform) sns(do func(o *official, q url.Values, now time.Time) (answer any, errcode int)) func(r *http.Request) result {
 	return func(r *http.Request) result {
-		p.oauth.mu.Lock()
-		defer p.oauth.mu.Unlock()
-		answer, errcode := do(r.URL.Query(), p.now())
-		return result{answer: answer, errcode: errcode}
+		q := r.URL.Query()
+		o := p.called(q, "")
+		o.oauth.mu.Lock()
+		defer o.oauth.mu.Unlock()
+		answer, errcode := do(o, q, p.now())
+		return result{answer: answer, errcode: errcode, account: o.account.AppID}
 	}
 }
 
@@ -54,17 +56,17 @@ func missing(q url.Values, names ...string) int {
 }
 
 // exchange is /sns/oauth2/access_token.
-func (p *Platform) exchange(q url.Values, now time.Time) (any, int) {
+func (o *official) exchange(q url.Values, now time.Time) (any, int) {
 	if errcode := missing(q, "appid", "secret", "code"); errcode != 0 {
 		return nil, errcode
 	}
-	c := p.oauth.codes.get(q.Get("code"))
+	c := o.oauth.codes.get(q.Get("code"))
 	switch {
 	case q.Get("grant_type") != "authorization_code":
 		return nil, 40002
-	case q.Get("appid") != p.account.AppID:
+	case q.Get("appid") != o.account.AppID:
 		return nil, 40013
-	case q.Get("secret") != p.account.AppSecret:
+	case q.Get("secret") != o.account.AppSecret:
 		return nil, 40125
 	case c == nil:
 		return nil, 40029
@@ -74,7 +76,7 @@ func (p *Platform) exchange(q url.Values, now time.Time) (any, int) {
 		return nil, 42003
 	}
 	c.used = true
-	g := p.oauth.grantFor(c, now)
+	g := o.oauth.grantFor(c, now)
 	a := g.answer(now)
 	a.Scope, a.UnionID = g.scope, g.unionid
 	if g.snapshot {
@@ -84,28 +86,28 @@ func (p *Platform) exchange(q url.Values, now time.Time) (any, int) {
 }
 
 // refresh is /sns/oauth2/refresh_token.
-func (p *Platform) refresh(q url.Values, now time.Time) (any, int) {
+func (o *official) refresh(q url.Values, now time.Time) (any, int) {
 	if errcode := missing(q, "appid", "refresh_token"); errcode != 0 {
 		return nil, errcode
 	}
-	g := p.oauth.refresh.get(q.Get("refresh_token"))
+	g := o.oauth.refresh.get(q.Get("refresh_token"))
 	switch {
 	case q.Get("grant_type") != "refresh_token":
 		return nil, 40002
-	case q.Get("appid") != p.account.AppID:
+	case q.Get("appid") != o.account.AppID:
 		return nil, 40013
 	case g == nil:
 		return nil, 40030
 	case now.Sub(g.issued) >= refreshLife:
 		return nil, 42002
 	}
-	p.oauth.renew(g, now)
+	o.oauth.renew(g, now)
 	return g.answer(now), 0
 }
 
 // userInfo is /sns/userinfo.
-func (p *Platform) userInfo(q url.Values, now time.Time) (any, int) {
-	g, errcode := p.granted(q, now)
+func (o *official) userInfo(q url.Values, now time.Time) (any, int) {
+	g, errcode := o.granted(q, now)
 	switch {
 	case errcode != 0:
 		return nil, errcode
@@ -118,7 +120,7 @@ func (p *Platform) userInfo(q url.Values, now time.Time) (any, int) {
 	}
 	return userAnswer{
 		OpenID:     g.openid,
-		Nickname:   "示例&用户😀",
+		Nickname:   o.platform.chat.nickname(talker{o.account.AppID, g.openid}),
 		Language:   lang,
 		HeadImgURL: "https://thirdwx.qlogo.cn/mmopen/vi_32/fake/132",
 		Privilege:  []string{}, // not null
@@ -127,19 +129,19 @@ func (p *Platform) userInfo(q url.Values, now time.Time) (any, int) {
 }
 
 // checkToken is /sns/auth.
-func (p *Platform) checkToken(q url.Values, now time.Time) (any, int) {
-	if _, errcode := p.granted(q, now); errcode != 0 {
+func (o *official) checkToken(q url.Values, now time.Time) (any, int) {
+	if _, errcode := o.granted(q, now); errcode != 0 {
 		return nil, errcode
 	}
 	return errorAnswer{0, "ok"}, 0
 }
 
 // granted returns the grant of the query's access_token and openid, or an errcode.
-func (p *Platform) granted(q url.Values, now time.Time) (*grant, int) {
+func (o *official) granted(q url.Values, now time.Time) (*grant, int) {
 	if errcode := missing(q, "access_token", "openid"); errcode != 0 {
 		return nil, errcode
 	}
-	t := p.oauth.access.get(q.Get("access_token"))
+	t := o.oauth.access.get(q.Get("access_token"))
 	switch {
 	case t == nil:
 		return nil, 40001

@@ -80,42 +80,42 @@ func (s *apiStore) force(now time.Time) {
 }
 
 // stableToken is /cgi-bin/stable_token.
-func (p *Platform) stableToken(c *apiCall) result {
+func (o *official) stableToken(c *apiCall) result {
 	var grantType, appID, secret string
 	var force bool
 	if !c.body.read("grant_type", &grantType) || !c.body.read("appid", &appID) ||
 		!c.body.read("secret", &secret) || !c.body.read("force_refresh", &force) {
 		return refused(47001)
 	}
-	if errcode := p.authenticate(grantType, appID, secret); errcode != 0 {
+	if errcode := o.authenticate(grantType, appID, secret); errcode != 0 {
 		return refused(errcode)
 	}
 	if force {
-		p.api.force(c.now)
+		o.api.force(c.now)
 	}
-	if !p.api.stable.lasting(c.now) {
-		p.api.stable = p.api.issue(true, c.now)
+	if !o.api.stable.lasting(c.now) {
+		o.api.stable = o.api.issue(true, c.now)
 	}
-	return result{answer: accessTokenAnswer{p.api.stable.value, p.api.stable.left(c.now)}}
+	return result{answer: accessTokenAnswer{o.api.stable.value, o.api.stable.left(c.now)}}
 }
 
 // plainToken is /cgi-bin/token: each call makes a new one, and leaves the old one 5 minutes.
-func (p *Platform) plainToken(c *apiCall) result {
-	if errcode := p.authenticate(c.query.Get("grant_type"), c.query.Get("appid"), c.query.Get("secret")); errcode != 0 {
+func (o *official) plainToken(c *apiCall) result {
+	if errcode := o.authenticate(c.query.Get("grant_type"), c.query.Get("appid"), c.query.Get("secret")); errcode != 0 {
 		return refused(errcode)
 	}
-	if old := p.api.plain; old != nil && c.now.Before(old.expires) {
+	if old := o.api.plain; old != nil && c.now.Before(old.expires) {
 		old.replaced = true
 		if end := c.now.Add(overlap); end.Before(old.expires) {
 			old.expires = end
 		}
 	}
-	p.api.plain = p.api.issue(false, c.now)
-	return result{answer: accessTokenAnswer{p.api.plain.value, p.api.plain.left(c.now)}}
+	o.api.plain = o.api.issue(false, c.now)
+	return result{answer: accessTokenAnswer{o.api.plain.value, o.api.plain.left(c.now)}}
 }
 
 // authenticate returns the errcode for an account's credentials, 0 for good ones.
-func (p *Platform) authenticate(grantType, appID, secret string) (errcode int) {
+func (o *official) authenticate(grantType, appID, secret string) (errcode int) {
 	switch {
 	case appID == "":
 		return 41002
@@ -123,27 +123,27 @@ func (p *Platform) authenticate(grantType, appID, secret string) (errcode int) {
 		return 41004
 	case grantType != "client_credential":
 		return 40002
-	case appID != p.account.AppID:
+	case appID != o.account.AppID:
 		return 40013
-	case secret != p.account.AppSecret:
+	case secret != o.account.AppSecret:
 		return 40125
-	case p.api.refuseIP:
+	case o.api.refuseIP:
 		return 40164
 	}
 	return 0
 }
 
 // jsapiTicket is /cgi-bin/ticket/getticket.
-func (p *Platform) jsapiTicket(c *apiCall) result {
+func (o *official) jsapiTicket(c *apiCall) result {
 	if c.query.Get("type") != "jsapi" {
 		return refused(40035)
 	}
-	if !p.api.ticket.lasting(c.now) {
-		p.api.ticket = &credential{value: rand.Text() + rand.Text(), expires: c.now.Add(tokenLife)}
+	if !o.api.ticket.lasting(c.now) {
+		o.api.ticket = &credential{value: rand.Text() + rand.Text(), expires: c.now.Add(tokenLife)}
 	}
 	return result{answer: struct {
 		errorAnswer
 		Ticket    string `json:"ticket"`
 		ExpiresIn int    `json:"expires_in"`
-	}{errorAnswer{0, "ok"}, p.api.ticket.value, p.api.ticket.left(c.now)}}
+	}{errorAnswer{0, "ok"}, o.api.ticket.value, o.api.ticket.left(c.now)}}
 }

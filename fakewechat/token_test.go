@@ -195,9 +195,9 @@ func TestTicket(t *testing.T) {
 func TestTokensAreBounded(t *testing.T) {
 	s := newSite(t, Config{})
 	for range maxKept + 10 {
-		s.platform.api.issue(false, at)
+		s.platform.of("").api.issue(false, at)
 	}
-	if n := len(s.platform.api.tokens.values); n != maxKept {
+	if n := len(s.platform.of("").api.tokens.values); n != maxKept {
 		t.Errorf("%d tokens are kept", n)
 	}
 }

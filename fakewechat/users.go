@@ -49,13 +49,10 @@ type user struct {
 }
 
 // Did tells the platform that the user does something now. Callbacks of the page, and of a Sender that has a Platform,
-// tell it by themselves. The user becomes known; an openid that is empty or longer than 128 bytes is nobody's.
+// tell it by themselves. The user becomes known; an openid that is empty or longer than 128 bytes is nobody's. What a user
+// of several accounts does concerns the first.
 func (p *Platform) Did(openid string, a Action) {
-	p.api.mu.Lock()
-	defer p.api.mu.Unlock()
-	if u := p.api.user(openid); u != nil {
-		u.did(a, p.now())
-	}
+	p.knows(openid).did(openid, a, nil)
 }
 
 // told takes note of a callback that is about to be sent; an attempt that repeats the last one is nothing new.
@@ -64,13 +61,22 @@ func (p *Platform) told(r request, callback []byte) {
 	if !is {
 		return
 	}
+	p.named(r.to).did(r.from, a, callback)
+}
+
+// did takes note of what a user does, by a callback or, where that is nil, without one.
+func (o *official) did(openid string, a Action, callback []byte) {
 	sum := sha256.Sum256(callback)
-	p.api.mu.Lock()
-	defer p.api.mu.Unlock()
-	if u := p.api.user(r.from); u != nil && u.last != sum {
-		u.last = sum
-		u.did(a, p.now())
+	o.api.mu.Lock()
+	defer o.api.mu.Unlock()
+	u := o.api.user(openid)
+	if u == nil || callback != nil && u.last == sum {
+		return
 	}
+	if callback != nil {
+		u.last = sum
+	}
+	u.did(a, o.platform.now())
 }
 
 // action returns what the user did, false where it allows nothing and ends nothing.

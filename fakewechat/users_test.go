@@ -96,7 +96,7 @@ func TestUsersAreBounded(t *testing.T) {
 	for i := range maxUsers {
 		s.platform.Did(fmt.Sprint("o", i), Wrote)
 	}
-	if n := len(s.platform.api.users.values); n != maxUsers {
+	if n := len(s.platform.of("").api.users.values); n != maxUsers {
 		t.Errorf("%d users are kept", n)
 	}
 	s.wantSends(t, User, 0, 40003) // came first

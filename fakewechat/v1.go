@@ -51,6 +51,8 @@ func (p *Platform) v1() http.Handler {
 		"POST reset":                  command(p.Reset),
 		"GET faults":                  func(http.ResponseWriter, *http.Request) (any, error) { return p.Faults(), nil },
 		"PUT faults":                  p.v1SetFaults,
+		"GET accounts":                p.v1Accounts,
+		"PUT accounts":                p.v1PutAccount,
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		mux.HandleFunc(method+" "+v1Path+path, func(w http.ResponseWriter, r *http.Request) {
@@ -154,33 +156,28 @@ type v1Delivery struct {
 // v1Messages sends a callback.
 func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, error) {
 	var body struct {
-		Kind string   `json:"kind"`
-		Args []string `json:"args"`
-		From string   `json:"from"`
-		XML  string   `json:"xml"`
+		Account string          `json:"account"` // its AppID
+		Kind    string          `json:"kind"`
+		Args    []string        `json:"args"`
+		From    string          `json:"from"`
+		Message json.RawMessage `json:"message"`
+		XML     string          `json:"xml"`
 	}
 	if err := readV1(r, &body); err != nil {
 		return nil, err
 	}
-	if p.sender == nil {
-		return nil, &v1Error{http.StatusNotFound, errNoGateway.Error()}
-	}
-	kind, callback := "xml", []byte(body.XML)
-	switch {
-	case body.XML != "" && (body.Kind != "" || body.Args != nil || body.From != ""):
-		return nil, badRequest("xml is a whole callback: kind, args and from must not stand beside it")
-	case len(body.From) > maxOpenID:
+	if len(body.From) > maxOpenID {
 		return nil, badRequest("from is longer than %d bytes", maxOpenID)
-	case body.XML == "":
-		var err error
-		kind = body.Kind
-		if callback, err = Compose(p.account.originalID(), cmp.Or(body.From, User), p.now(), kind, body.Args...); err != nil {
-			return nil, badRequest("%v", err)
-		}
+	}
+	if body.XML == "" {
+		body.From = cmp.Or(body.From, User)
 	}
 	longAnswer(w)
-	d, err := p.sendShown(r.Context(), kind, strings.Join(append([]string{kind}, body.Args...), " "), callback)
-	if err != nil {
+	d, err := p.sendShown(r.Context(), spoken{body.Account, body.From, body.Kind, body.Args, body.Message, body.XML})
+	switch {
+	case errors.Is(err, errNoGateway):
+		return nil, &v1Error{http.StatusNotFound, err.Error()}
+	case err != nil:
 		return nil, badRequest("%v", err)
 	}
 	return d.v1(), nil
@@ -227,11 +224,12 @@ func (p *Platform) v1Sent(_ http.ResponseWriter, r *http.Request) (any, error) {
 		At      time.Time         `json:"at"`
 		Type    string            `json:"type"`
 		Account string            `json:"account"`
+		AppID   string            `json:"app_id"`
 		Fields  map[string]string `json:"fields"`
 	}
 	messages := []message{}
 	for _, m := range p.Sent(openid) {
-		messages = append(messages, message{m.At, m.Type, m.Account, byName(m.Fields)})
+		messages = append(messages, message{m.At, m.Type, m.Account, m.AppID, byName(m.Fields)})
 	}
 	return map[string]any{"messages": messages}, nil
 }
@@ -312,4 +310,31 @@ func (p *Platform) v1SetFaults(_ http.ResponseWriter, r *http.Request) (any, err
 		return nil, badRequest("%v", err)
 	}
 	return p.SetFaults(f), nil
+}
+
+// v1Accounts tells the accounts, without their secrets.
+func (p *Platform) v1Accounts(http.ResponseWriter, *http.Request) (any, error) {
+	type account struct {
+		AppID      string `json:"app_id"`
+		OriginalID string `json:"original_id"`
+		Gateway    string `json:"gateway"`
+		Mode       Mode   `json:"mode"`
+	}
+	accounts := []account{}
+	for _, a := range p.shown() {
+		accounts = append(accounts, account{a.AppID, a.OriginalID, a.Gateway, a.Mode})
+	}
+	return map[string]any{"accounts": accounts}, nil
+}
+
+// v1PutAccount adds or changes an account.
+func (p *Platform) v1PutAccount(w http.ResponseWriter, r *http.Request) (any, error) {
+	var f accountForm
+	if err := readV1(r, &f); err != nil {
+		return nil, err
+	}
+	if err := p.Put(p.account(f), f.Gateway); err != nil {
+		return nil, err
+	}
+	return p.v1Accounts(w, r)
 }

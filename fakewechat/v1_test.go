@@ -126,7 +126,7 @@ func TestV1Users(t *testing.T) {
 		t.Fatalf("got %v", answer)
 	}
 	first, _ := messages[0].(map[string]any)
-	if first["at"] == "" || first["type"] != "text" || first["account"] != "" || !cmp.Equal(first["fields"], any(map[string]any{"content": "hi"})) {
+	if first["at"] == "" || first["type"] != "text" || first["account"] != "" || first["app_id"] != testAccount(Plain).AppID || !cmp.Equal(first["fields"], any(map[string]any{"content": "hi"})) {
 		t.Errorf("got %v", first)
 	}
 	for name, action := range actions {
@@ -217,6 +217,10 @@ func TestV1Errors(t *testing.T) {
 		{"POST", "messages", `{"kind": "location", "args": ["1"]}`, "usage: location X Y"},
 		{"POST", "messages", `{"kind": "text", "args": ["x"], "from": "` + long + `"}`, "from is longer than 128 bytes"},
 		{"POST", "messages", `{"kind": "text", "xml": "<xml></xml>"}`, "xml is a whole callback"},
+		{"POST", "messages", `{"kind": "text", "message": {"text": {}}}`, "kind and args must not stand beside it"},
+		{"POST", "messages", `{"message": {"text": {"contents": "x"}}}`, `message: unknown field "contents"`},
+		{"POST", "messages", `{"message": null}`, "message: unexpected token null"},
+		{"POST", "messages", `{"from": "oA", "xml": "<xml><FromUserName>oB</FromUserName></xml>"}`, "FromUserName is another user"},
 		{"POST", "messages", `{"xml": "<xml>"}`, "the callback is not XML"},
 		{"POST", "messages", `{"xml": "` + strings.Repeat("<a>", 100_000) + `"}`, "the callback is not XML"},
 		{"POST", "messages", `{"xml": "` + strings.Repeat("a", maxV1) + `"}`, "the body is longer than 4 MiB"},

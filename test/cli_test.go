@@ -60,6 +60,8 @@ func TestWrongStart(t *testing.T) {
 		{"unknown command", nil, "run", []string{"unexpected argument run"}},
 		{"log level", nil, "replier --log-level loud", []string{"--log-level", "loud"}},
 		{"duration", nil, "gateway --reply-timeout soon", []string{"--reply-timeout"}},
+		{"xml", nil, "send xml", []string{"xml: 0 arguments do not fit; usage: xml XML|-"}},
+		{"no XML", nil, "send xml hello", []string{"the callback is not XML"}},
 		{"unknown kind", nil, "send telegram", []string{`unknown kind "telegram"; kinds: text, image`}},
 		{"negative number", nil, "send location -33.86 151.21", []string{"behind --"}},
 		{"no gateway", nil, "send --url http://" + closedPort(t) + "/ text hello", []string{"refused"}},
@@ -112,11 +114,18 @@ func TestSecretsFromFiles(t *testing.T) {
 func TestSend(t *testing.T) {
 	p := start(t, env(accountEnv...), "serve")
 	url := "http://" + p.addr("listen") + "/"
+	whole, err := composed(t, "text", "a whole callback")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
 		want []string
 	}{
+		{[]string{"xml", string(whole)}, 0, []string{"Content  a whole callback\n"}},
+		{[]string{"xml", "-"}, 0, []string{"Content  a whole callback\n"}},
+		{[]string{"--from", user, "xml", "<xml><a></xml>"}, 1, []string{"the status is 400, not 200"}},
 		{[]string{"text", "Big brother muyao nb"}, 0, []string{"<Content><![CDATA[Big brother muyao nb]]></Content>", "MsgType  text\nContent  Big brother muyao nb\n"}},
 		{[]string{"location", "23.134521", "113.358803", "广州"}, 0, []string{"(X, Y)=(23.134521, 113.358803)of广州!"}},
 		{[]string{"location", "--", "-33.86", "151.21", "Sydney"}, 0, []string{"(X, Y)=(-33.86, 151.21)ofSydney!"}},
@@ -125,7 +134,7 @@ func TestSend(t *testing.T) {
 		{[]string{"--token", "wrong", "text", "hello"}, 1, []string{"403"}},
 		{[]string{"--mode", "plain", "text", "hello"}, 1, []string{"403"}},
 	} {
-		code, stdout, stderr := run(t, accountEnv, "", append([]string{"send", "--url", url}, c.args...)...)
+		code, stdout, stderr := run(t, accountEnv, string(whole), append([]string{"send", "--url", url}, c.args...)...)
 		if code != c.code {
 			t.Errorf("send %q: exit code %d, want %d\n%s%s", c.args, code, c.code, stdout, stderr)
 		}

@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"internal/wechat":          {"proto/wechat/v1"},
 	"internal/service":         {},
 	"internal/service/testca":  {},
-	"fakewechat":               {"internal/wechat"},
+	"fakewechat":               {"internal/wechat", "proto/wechat/v1"},
 	"internal/load":            {"fakewechat"},
 	"bench":                    {"internal/wechat", "proto/wechat/v1", "proto/replier/v1"},
 	"bench/bare":               {},

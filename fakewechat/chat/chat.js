@@ -3,14 +3,22 @@ import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
 import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
+import { openKinds, editXML, tapMenu } from './forms.js';
+import { drawAccounts, settings } from './accounts.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
-let hello = { users: [], lines: [], calls: [], typing: [], gateway: '', failed: '', patience: 5000 };
-let current = sessionStorage.getItem('user') ?? ''; // openid
+let hello = { accounts: [], users: [], lines: [], calls: [], typing: [], failed: '', patience: 5000 };
+let account = sessionStorage.getItem('account') ?? ''; // the AppID of the one that is shown
+let current = sessionStorage.getItem('user') ?? ''; // openid of its user
 let chosen = 0; // id of the line in the inspector
 let known; // the chosen line with its bodies
-const typing = new Map(); // openid → when it ends
-const read = new Map(); // openid → the newest line that was shown
+const typing = new Map(); // talker → when it ends
+const read = new Map(); // talker → the newest line that was shown
+const last = new Map(); // AppID → the openid of its user who was shown last
+
+// talker names a user of an account, or the one whose line it is.
+const talker = one => `${one.account} ${one.openid ?? one.user}`;
+const shown = () => talker({ account, openid: current });
 
 // The platform's side of it.
 
@@ -24,7 +32,7 @@ function put(list, value) {
 
 // meet adds a user, or puts what is newer in its place.
 function meet(user) {
-  hello.users = [...hello.users.filter(u => u.openid !== user.openid), user];
+  hello.users = [...hello.users.filter(u => talker(u) !== talker(user)), user];
 }
 
 function listen() {
@@ -34,8 +42,8 @@ function listen() {
     hello = state;
     hello.calls ??= [];
     typing.clear();
-    for (const one of state.typing) typing.set(one.user, Date.now() + one.ms);
-    if (!read.size) for (const l of hello.lines) read.set(l.user, l.id);
+    for (const one of state.typing) typing.set(talker(one), Date.now() + one.ms);
+    if (!read.size) for (const l of hello.lines) read.set(talker(l), l.id);
     offline(false);
     know();
   });
@@ -45,15 +53,16 @@ function listen() {
     closeInspector();
     listen();
   });
+  on('accounts', accounts => { hello.accounts = accounts; });
   on('user', meet);
-  on('forget', openid => {
-    hello.users = hello.users.filter(u => u.openid !== openid);
-    hello.lines = hello.lines.filter(l => l.user !== openid);
+  on('forget', one => {
+    hello.users = hello.users.filter(u => talker(u) !== talker(one));
+    hello.lines = hello.lines.filter(l => talker(l) !== talker(one));
   });
   on('line', line => {
     put(hello.lines, line);
     hello.lines.splice(0, hello.lines.length - atMost.lines);
-    if (line.from === 'account') typing.delete(line.user);
+    if (line.from === 'account') typing.delete(talker(line));
     if (line.id === chosen) know();
   });
   on('call', call => {
@@ -62,7 +71,7 @@ function listen() {
     drawInspector();
   });
   on('typing', one => {
-    typing.set(one.user, Date.now() + one.ms);
+    typing.set(talker(one), Date.now() + one.ms);
     setTimeout(draw, one.ms + 50);
   });
   events.onerror = () => offline(true);
@@ -90,6 +99,9 @@ async function send(body) {
   else choice(said.id, false);
   return said.error ?? '';
 }
+
+// page is what forms.js needs to know.
+const page = { get account() { return account; }, get user() { return current; }, post, send, toast };
 
 // know asks for all of the chosen line.
 async function know() {
@@ -124,11 +136,17 @@ function closeInspector() {
 
 function chooseUser(openid) {
   current = openid;
+  sessionStorage.setItem('account', account);
   sessionStorage.setItem('user', openid);
-  if (hello.lines.find(l => l.id === chosen)?.user !== openid) chosen = 0;
+  if (!hello.lines.some(l => l.id === chosen && talker(l) === shown())) chosen = 0;
   draw();
   drawInspector();
   toEnd(true);
+}
+
+function chooseAccount(appID) {
+  account = appID;
+  chooseUser(last.get(appID) ?? mine()[0]?.openid ?? '');
 }
 
 let toastEnds;
@@ -139,10 +157,14 @@ function toast(text) {
   toastEnds = setTimeout(() => $('toast').classList.remove('shown'), 4000);
 }
 
-async function copy(text) {
+async function copy(text, hint) {
+  if (!text) {
+    toast(t('tooLong'));
+    return;
+  }
   try {
     await navigator.clipboard.writeText(text);
-    toast(t('copied'));
+    toast(hint);
   } catch { // no permission, or no secure context: let the user copy it
     ask(t('copySend'), [['xml', text]], () => '');
   }
@@ -151,32 +173,43 @@ async function copy(text) {
 // Drawing.
 
 const tones = 6;
-const tone = openid => [...openid].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) % 9973, 7) % tones;
-const number = openid => hello.users.toSorted((a, b) => a.since - b.since).findIndex(u => u.openid === openid) + 1;
-const avatar = openid => h(`span.avatar.tone${tone(openid)}`, { 'aria-hidden': 'true' }, `${number(openid)}`);
+const mine = () => hello.users.filter(u => u.account === account).toSorted((a, b) => a.since - b.since);
+const avatar = openid => {
+  const number = mine().find(u => u.openid === openid)?.number ?? 0;
+  return h(`span.avatar.tone${number % tones}`, { 'aria-hidden': 'true' }, `${number}`);
+};
+const unread = one => hello.lines.some(l => talker(l) === talker(one) && l.id > (read.get(talker(one)) ?? 0));
+
+// about is what is known of the account that is shown.
+const about = () => hello.accounts.find(a => a.appID === account) ?? hello.accounts[0];
 
 function draw() {
-  const users = hello.users.toSorted((a, b) => a.since - b.since);
+  if (!hello.accounts.length) return; // nothing is known yet
+  const of = about();
+  account = of.appID;
+  const users = mine();
   if (!users.some(u => u.openid === current)) current = users[0]?.openid ?? '';
-  const mine = hello.lines.filter(l => l.user === current);
-  read.set(current, mine.at(-1)?.id ?? 0);
+  last.set(account, current);
+  const lines = hello.lines.filter(l => talker(l) === shown());
+  read.set(shown(), lines.at(-1)?.id ?? 0);
 
-  $('gateway').textContent = hello.gateway || t('noGateway');
-  $('mode').textContent = hello.mode ?? '';
+  drawAccounts(hello.accounts, account, appID => hello.users.some(u => u.account === appID && unread(u)), chooseAccount);
+  $('gateway').textContent = of.gateway || t('noGateway');
+  $('mode').textContent = of.mode;
   arrange($('users'), users.map(u => {
-    const unread = hello.lines.some(l => l.user === u.openid && l.id > (read.get(u.openid) ?? 0));
-    return { key: u.openid, state: [language, u.openid === current, unread].join(), u, unread };
-  }), ({ u, unread }) => h('button', {
+    const news = unread(u);
+    return { key: talker(u), state: [language, u.openid === current, news].join(), u, news };
+  }), ({ u, news }) => h('button', {
     type: 'button', title: u.openid, 'aria-pressed': String(u.openid === current), onclick: () => chooseUser(u.openid),
-  }, avatar(u.openid), h('span', {}, t('user')(number(u.openid))), unread && h('span.unread', {}, '•')));
+  }, avatar(u.openid), h('span', {}, t('user')(u.number)), news && h('span.unread', { role: 'img', 'aria-label': t('unread') }, '•')));
 
-  const isTyping = (typing.get(current) ?? 0) > Date.now();
+  const isTyping = (typing.get(shown()) ?? 0) > Date.now();
   $('peer').textContent = isTyping ? t('typing') : t('account');
   $('peer').classList.toggle('typing', isTyping);
-  $('peer-id').textContent = hello.originalID ?? '';
-  for (const e of $('say').elements) e.disabled = !hello.gateway;
+  $('peer-id').textContent = of.originalID;
+  for (const e of $('say').elements) e.disabled = !of.gateway || !current;
 
-  arrange($('lines'), items(mine), drawItem);
+  arrange($('lines'), items(lines), drawItem);
   toEnd();
 }
 
@@ -247,30 +280,19 @@ function drawInspector() {
   const kind = `${language} ${known.from === 'user'}`;
   if ($('detail').firstChild?.dataset?.kind !== kind) {
     $('detail').replaceChildren(h('div.actions', { 'data-kind': kind }, known.from === 'user' && buttons({
-      again: () => send({ xml: known.xml }),
-      edit: () => ask(t('edit'), [['xml', known.xml]], ([xml]) => broken(xml) ? t('broken') : send({ xml })),
-      copySend: () => copy(sendLine(known, hello)),
-      copyCurl: () => copy(curlLine(known)),
+      again: () => send({ account: known.account, user: known.user, xml: known.xml }),
+      edit: () => editXML(page, known.account, known.user, known.xml),
+      copySend: () => copy(sendLine(known, about()), t('copied')),
+      copyCurl: () => copy(curlLine(known), t('copiedCurl')),
     })), h('div.story'));
   }
   const into = $('detail').lastChild;
   const open = into.dataset.line === String(chosen) ? [...into.querySelectorAll('details')].map(d => d.open) : [];
-  const since = hello.calls.filter(c => (!c.user || c.user === known.user) && Date.parse(c.at) >= Date.parse(known.at)).slice(0, 20);
-  into.replaceChildren(...detail(known, since, hello));
+  const since = hello.calls.filter(c => (!c.account || c.account === known.account) && (!c.user || c.user === known.user) && Date.parse(c.at) >= Date.parse(known.at)).slice(0, 20);
+  into.replaceChildren(...detail(known, since, hello.patience, about()));
   into.dataset.line = chosen;
   const sections = [...into.querySelectorAll('details')];
   if (open.length === sections.length) sections.forEach((d, i) => { d.open = open[i]; });
-}
-
-// broken says whether tags do not fit, which the platform would refuse to send. (A DOMParser's own error breaks the policy.)
-function broken(xml) {
-  const open = [];
-  for (const [tag] of xml.replace(/<!\[CDATA\[[\s\S]*?\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '').matchAll(/<[^<>]*>?/g)) {
-    const [, end, name, alone] = /^<(\/?)([^\s<>/]+)[^<>]*?(\/?)>$/.exec(tag) ?? [];
-    if (!name || end && open.pop() !== name) return true;
-    if (!end && !alone) open.push(name);
-  }
-  return open.length > 0 || !xml.trim().endsWith('</xml>');
 }
 
 function toggleMenu(open) {
@@ -283,7 +305,7 @@ function translate(wanted) {
   choose(wanted);
   $('language').textContent = language === 'zh' ? 'English' : '中文';
   $('language').lang = language === 'zh' ? 'en' : 'zh';
-  drawMenu((kind, args) => { toggleMenu(false); return send({ user: current, kind, args }); });
+  drawMenu((kind, args) => { toggleMenu(false); return send({ account, user: current, kind, args }); }, () => { toggleMenu(false); openKinds(page); });
   draw();
   drawInspector();
 }
@@ -298,7 +320,7 @@ function begin() {
     if (!said.trim()) return;
     text.value = '';
     text.focus();
-    if (await send({ user: current, kind: 'text', args: [said] })) text.value ||= said;
+    if (await send({ account, user: current, kind: 'text', args: [said] })) text.value ||= said;
     toEnd(true);
   });
   let shift = false;
@@ -308,20 +330,28 @@ function begin() {
     e.preventDefault();
     $('say').requestSubmit();
   });
+  lines.addEventListener('click', e => tapMenu(page, e));
   $('more').addEventListener('click', () => toggleMenu($('menu').hidden));
   $('close').addEventListener('click', closeInspector);
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));
   $('new-user').addEventListener('click', async () => {
-    const made = await post('/fake/users', {});
+    const made = await post('/fake/users', { account });
     if (made.error) {
       toast(made.error);
       return;
     }
-    if (!hello.users.some(u => u.openid === made.openid)) meet({ openid: made.openid, since: Infinity }); // its event follows
+    meet(made);
     chooseUser(made.openid);
   });
+  const saved = (appID, accounts) => {
+    hello.accounts = accounts;
+    chooseAccount(appID);
+    toast(t('saved'));
+  };
+  $('settings').addEventListener('click', () => settings(about(), post, saved));
+  $('new-account').addEventListener('click', () => settings(undefined, post, saved));
   document.addEventListener('keydown', e => {
-    if (e.key !== 'Escape' || $('form').open) return;
+    if (e.key !== 'Escape' || document.querySelector('dialog[open]')) return;
     if (!$('menu').hidden) {
       toggleMenu(false);
       $('more').focus();

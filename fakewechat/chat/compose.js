@@ -19,8 +19,8 @@ const actions = [
   ['report', '🧭', 'event', ['LOCATION'], [['latitude', '31.230416'], ['longitude', '121.473701']]],
 ];
 
-// drawMenu fills the + menu. send(kind, args) returns what is wrong, "" for nothing.
-export function drawMenu(send) {
+// drawMenu fills the + menu. send(kind, args) returns what is wrong, "" for nothing; more opens the form of all kinds.
+export function drawMenu(send, more) {
   $('menu').replaceChildren(...actions.map(([name, icon, kind, args, fields]) =>
     h('button', {
       type: 'button', 'data-action': name,
@@ -28,30 +28,38 @@ export function drawMenu(send) {
         while (values.length && values.at(-1) === '' && fields[values.length - 1][2]) values = values.slice(0, -1);
         return send(kind, [...args, ...values]);
       }),
-    }, h('span.icon', { 'aria-hidden': 'true' }, icon), h('span', {}, t(name)))));
+    }, h('span.icon', { 'aria-hidden': 'true' }, icon), h('span', {}, t(name)))), h('button', { type: 'button', 'data-action': 'kinds', onclick: more },
+    h('span.icon', { 'aria-hidden': 'true' }, '⋯'), h('span', {}, t('kinds'))));
 }
 
 // ask opens the form and calls done with its values; it stays open where done returns a problem.
 export function ask(title, fields, done) {
-  const dialog = $('form'), form = dialog.querySelector('form');
   const inputs = fields.map(([name, value]) => name === 'xml' ? h('textarea.code', { rows: '14', spellcheck: 'false' }) : h('input', { value }));
   fields.forEach(([name, value], i) => { if (name === 'xml') inputs[i].value = value; });
+  openForm(title, fields.map(([name, , optional], i) =>
+    h('label', {}, h('span', {}, t('field')[name], optional && h('small', {}, t('field').optional)), inputs[i])), () => done(inputs.map(i => i.value)));
+}
+
+// openForm opens the form with what is in it, and with more buttons. It stays open where done returns a problem.
+export function openForm(title, content, done, ...buttons) {
+  const dialog = $('form');
   $('form-title').textContent = title;
-  $('form-fields').replaceChildren(...fields.map(([name, , optional], i) =>
-    h('label', {}, h('span', {}, t('field')[name], optional && h('small', {}, t('field').optional)), inputs[i])));
+  $('form-fields').replaceChildren(...content);
+  $('form-more').replaceChildren(...buttons);
   problem('');
   $('form-cancel').onclick = () => dialog.close();
-  form.onsubmit = async e => {
+  dialog.querySelector('form').onsubmit = async e => {
     e.preventDefault();
-    const wrong = await done(inputs.map(i => i.value));
+    const wrong = await done();
     problem(wrong);
     if (!wrong) dialog.close();
   };
-  dialog.showModal();
-  inputs[0].focus();
+  if (!dialog.open) dialog.showModal();
+  $('form-fields').querySelector('input, textarea').focus();
 }
 
-function problem(text) {
+// problem shows what is wrong with the form; "" for nothing.
+export function problem(text) {
   $('form-problem').textContent = text;
   $('form-problem').hidden = !text;
 }

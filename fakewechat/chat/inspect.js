@@ -9,12 +9,12 @@ export function buttons({ again, edit, copySend, copyCurl }) {
   return h('div.buttons', {}, button('again', again), button('edit', edit), button('copySend', copySend), button('copyCurl', copyCurl));
 }
 
-// detail makes the inspector's content for a line and the API calls since then.
-export function detail(line, calls, hello) {
+// detail makes the inspector's content for a line of an account and the API calls since then. WeChat waits for patience ms.
+export function detail(line, calls, patience, account) {
   const whole = [];
   if (line.from === 'user') {
-    whole.push(timeline(line, hello));
-    line.attempts?.forEach(a => whole.push(attempt(a, line, hello)));
+    whole.push(timeline(line, patience));
+    line.attempts?.forEach(a => whole.push(attempt(a, line, account)));
     if (line.refused?.length) whole.push(h('ul.checks', { id: 'refused' }, ...line.refused.map(r => h('li', {}, r))));
   } else {
     whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
@@ -34,8 +34,7 @@ function outcome(a) {
 }
 
 // timeline draws each attempt on a line of as many seconds as WeChat waits.
-function timeline(line, hello) {
-  const limit = hello.patience;
+function timeline(line, limit) {
   const rows = (line.attempts ?? []).map(a => {
     const bar = h(`div.bar.${outcome(a)}`);
     if (a.running) bar.style.animationDelay = `-${Math.max(0, Math.min(limit, Date.now() - Date.parse(a.at)))}ms`; // it began before it is drawn
@@ -47,7 +46,7 @@ function timeline(line, hello) {
   return h('section.timeline', {}, h('h3', {}, t('attempts')), ...rows, scale);
 }
 
-function attempt(a, line, hello) {
+function attempt(a, line, account) {
   const x = a.exchange;
   const state = outcome(a);
   const verdict = state === 'running' ? t('running') : state === 'good' ? t('accepted') : a.error ? t('noAnswer') : t('refusedBy');
@@ -59,7 +58,7 @@ function attempt(a, line, hello) {
     checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
     a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),
     x && code(t('signedURL'), x.url.replace(/[?&]/g, m => '\n  ' + m), ''),
-    x && x.request !== line.xml && code(t('sentBody'), x.request, hello.mode === 'plain' ? t('plain') : t('sealed')),
+    x && x.request !== line.xml && code(t('sentBody'), x.request, account.mode === 'plain' ? t('plain') : t('sealed')),
     x?.answer ? code(t('received'), x.answer, x.opened && x.opened !== x.answer ? t('sealed') : t('plain')) : undefined,
     x?.opened && x.opened !== x.answer ? code(t('opened'), x.opened, t('plain')) : undefined);
 }
@@ -79,23 +78,21 @@ function call(c) {
 
 const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
 
-// sendLine returns the command that sends the like of a callback.
-export function sendLine(line, hello) {
-  const v = valuesOf(line.fields);
-  const args = {
-    text: [v.content ?? ''], image: [v.picurl], voice: [v.recognition], location: [v.locationx, v.locationy, v.label],
-    link: [v.url, v.title, v.description],
-  }[v.msgtype] ?? [];
-  if (v.msgtype === 'event') {
-    const key = (v.eventkey ?? '').replace(/^qrscene_/, '');
-    args.push(v.event, ...(v.event === 'LOCATION' ? [v.latitude, v.longitude] : key ? [key] : []));
-  }
-  return ['wxgate', 'send', '--url', quote(hello.gateway), '--from', quote(line.user), v.msgtype,
-    ...args.filter(a => a !== undefined).map(quote)].join(' ');
+// cut says whether the platform kept no more than the beginning of a text.
+const cut = text => !text || text.endsWith('…');
+
+// sendLine returns the command that sends the like of a callback; "" where that is too long.
+export function sendLine(line, account) {
+  if (!line.send && cut(line.xml)) return '';
+  const [kind, ...args] = line.send ?? ['xml', line.xml];
+  const to = line.send ? ['--to', quote(valuesOf(line.fields).tousername)] : [];
+  return ['wxgate', 'send', '--url', quote(account.gateway), '--from', quote(line.user), ...to, kind,
+    ...(args.some(a => a.startsWith('-')) ? ['--'] : []), ...args.map(quote)].join(' ');
 }
 
-// curlLine returns the command that repeats the last attempt byte for byte, for as long as its time is accepted.
+// curlLine returns the command that repeats the last attempt byte for byte; "" where that is too long. A gateway takes it
+// for as long as it takes the time in the URL: 5 minutes.
 export function curlLine(line) {
   const x = line.attempts?.at(-1)?.exchange;
-  return x ? `curl -sS -H 'Content-Type: text/xml' --data-binary ${quote(x.request)} ${quote(x.url)}` : '';
+  return !x || cut(x.request) ? '' : `curl -sS -H 'Content-Type: text/xml' --data-raw ${quote(x.request)} ${quote(x.url)}`;
 }

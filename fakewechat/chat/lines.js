@@ -27,6 +27,7 @@ export function repliedLine(line) {
 
 // saidBy makes what a user's callback shows.
 export function saidBy(line) {
+  if (!line.fields?.length) return h('div.bubble.card', {}, h('b', {}, t('broken')));
   const v = valuesOf(line.fields);
   if (v.msgtype !== 'event') return bubble(v, false);
   const event = (v.event ?? '').toLowerCase();
@@ -55,6 +56,8 @@ export function bubble(v, byAccount) {
       return h('div.bubble.card.place', {}, h('b', {}, v.label || t('location')), h('p', {}, `${v.locationx}, ${v.locationy}`), h('div.map', { role: 'img', 'aria-label': t('location') }, '📍'));
     case 'link':
       return h('div.bubble.card', {}, anchor(v.url ?? '', h('b', {}, v.title || t('link'))), h('p', {}, v.description ?? ''), h('small', {}, v.url ?? ''));
+    case 'file': return h('div.bubble.card', {}, h('b', {}, v.title || t('file')), h('small', {}, v.filekey ?? ''));
+    case 'device_text': case 'device_event': return h('div.bubble.card', {}, h('b', {}, t('device')), h('small', {}, v.deviceid ?? ''));
     case 'news': return news(v);
     case 'msgmenu': return menu(v);
     case 'transfercustomerservice': case 'transfer_customer_service':
@@ -91,6 +94,9 @@ function news(v) {
 
 function menu(v) {
   const items = [];
-  for (let i = 0; v[`list[${i}].id`] !== undefined; i++) items.push(h('li', {}, v[`list[${i}].content`] ?? ''));
+  for (let i = 0; v[`list[${i}].id`] !== undefined; i++) {
+    const content = v[`list[${i}].content`] ?? '';
+    items.push(h('li', {}, anchor('weixin://bizmsgmenu?' + new URLSearchParams({ msgmenucontent: content, msgmenuid: v[`list[${i}].id`] }), content)));
+  }
   return h('div.bubble.text', {}, v.headcontent, h('ul', {}, ...items), v.tailcontent);
 }

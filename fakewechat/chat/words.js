@@ -1,6 +1,10 @@
 // The page's words in its two languages.
 
 const en = {
+  accounts: 'Accounts', settings: 'Account settings', newAccount: 'Add an account', unread: 'unread', save: 'Save', saved: 'Saved', checkURL: 'Check the URL',
+  checked: 'The gateway answered echostr, as WeChat wants it.', unchanged: 'unchanged', callbackURL: 'Callback URL of the gateway', appID: 'AppID', originalID: 'Original id (gh_…)',
+  mode: 'Encryption of messages', modes: { plain: 'plain', compat: 'compatible', safe: 'safe' }, token: 'Token', aesKey: 'EncodingAESKey', appSecret: 'AppSecret',
+  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' },
   title: 'Fake WeChat', log: 'Log', users: 'Users', newUser: 'New user', chat: 'Chat', message: 'Message', send: 'Send',
   more: 'More to send', inspector: 'What happened', close: 'Close', cancel: 'Cancel', user: n => `User ${n}`,
   account: 'Official account', typing: 'The account is typing…', pushed: 'customer service', elsewhere: 'sent by another process',
@@ -25,10 +29,17 @@ const en = {
   sealed: 'sealed', plain: 'plain', received: 'Answer as received', opened: 'Reply, opened', reply: 'Reply', calls: 'API calls since then',
   noCalls: 'None', again: 'Send again', edit: 'Edit XML', copySend: 'Copy as wxgate send', copyCurl: 'Copy as curl', noAnswer: 'no answer',
   elsewhereHint: 'Another process sent this callback, and it alone saw the answer. What the account pushes shows here.',
-  pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, copy: 'copy', broken: 'This is not XML that ends with </xml>.',
+  pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, copy: 'copy',
+  kinds: 'More kinds…', anyKind: 'Any message or event', kind: 'Kind', search: 'Search by name or element', messages: 'Messages', events: 'Events', asXML: 'As XML', anyway: 'Send anyway',
+  add: e => `Add ${e}`, remove: e => `Remove ${e}`, number: 'An integer', leftOut: 'What stays empty is left out.', broken: 'Broken XML',
+  file: 'File', device: 'Device message', tooLong: 'Too long to copy.', copiedCurl: 'Copied. A gateway takes it for 5 minutes: its time is signed.',
 };
 
 const zh = {
+  accounts: '公众号', settings: '公众号设置', newAccount: '添加公众号', unread: '未读', save: '保存', saved: '已保存', checkURL: '验证 URL',
+  checked: '网关原样返回了 echostr，符合微信的要求。', unchanged: '不变', callbackURL: '网关的回调 URL', appID: 'AppID', originalID: '原始 ID（gh_…）',
+  mode: '消息加解密方式', modes: { plain: '明文模式', compat: '兼容模式', safe: '安全模式' }, token: 'Token（令牌）', aesKey: 'EncodingAESKey（消息加解密密钥）', appSecret: 'AppSecret',
+  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' },
   title: '模拟微信', log: '日志', users: '用户', newUser: '新用户', chat: '聊天', message: '消息', send: '发送',
   more: '更多', inspector: '经过', close: '关闭', cancel: '取消', user: n => `用户 ${n}`,
   account: '公众号', typing: '对方正在输入…', pushed: '客服消息', elsewhere: '由其他进程发送',
@@ -53,7 +64,10 @@ const zh = {
   sealed: '密文', plain: '明文', received: '收到的应答', opened: '解密后的回复', reply: '回复', calls: '此后的接口调用',
   noCalls: '无', again: '再次发送', edit: '编辑 XML', copySend: '复制为 wxgate send', copyCurl: '复制为 curl', noAnswer: '没有应答',
   elsewhereHint: '这条回调由其他进程发送，只有它看到了应答。公众号之后推送的消息会显示在这里。',
-  pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, copy: '副本', broken: '这不是以 </xml> 结尾的 XML。',
+  pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, copy: '副本',
+  kinds: '更多类型…', anyKind: '任意消息或事件', kind: '类型', search: '按名称或元素搜索', messages: '消息', events: '事件', asXML: '转为 XML', anyway: '仍然发送',
+  add: e => `添加 ${e}`, remove: e => `删除 ${e}`, number: '整数', leftOut: '留空的字段不会发送。', broken: '损坏的 XML',
+  file: '文件', device: '设备消息', tooLong: '内容太长，无法复制。', copiedCurl: '已复制。时间戳有签名，网关在 5 分钟内接受它。',
 };
 
 const languages = { en, zh };

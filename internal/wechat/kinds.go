@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	v1 "wxgate/proto/wechat/v1"
 )
 
@@ -153,4 +156,31 @@ var basicKinds = []kind[v1.Event]{
 	newKind("VIEW", func(e *v1.Event, k *v1.ViewEvent) { e.Kind = &v1.Event_View{View: k} }, (*v1.Event).GetView,
 		token("MenuId", func(k *v1.ViewEvent) *string { return &k.MenuId }),
 	),
+}
+
+// Kind is a kind of message, or of event.
+type Kind struct {
+	Name string                       // MsgType or Event, as WeChat writes it
+	Arm  protoreflect.FieldDescriptor // of Message's content, of Event's kind
+}
+
+// Kinds returns the kinds of messages but event, and those of events, in the order of their tables.
+func Kinds() (messages, events []Kind) {
+	messages = slices.DeleteFunc(armsOf(messageKinds, "content"), func(k Kind) bool { return k.Name == "event" })
+	return messages, armsOf(eventKinds, "kind")
+}
+
+// armsOf returns the kinds of a table by the arm that each fills.
+func armsOf[P any, M interface {
+	*P
+	proto.Message
+}](table *kinds[P], oneof protoreflect.Name) []Kind {
+	var all []Kind
+	for _, k := range table.list {
+		p := M(new(P))
+		k.read(&Document{nodes: []node{{end: 1}}}, p)
+		m := p.ProtoReflect()
+		all = append(all, Kind{k.name, m.WhichOneof(m.Descriptor().Oneofs().ByName(oneof))})
+	}
+	return all
 }

@@ -61,6 +61,25 @@ func kindsByArm[P any, M interface {
 	return names
 }
 
+// Kinds lists what the tables hold, in their order.
+func TestKinds(t *testing.T) {
+	messages, events := Kinds()
+	want := slices.Concat(slices.Collect(maps.Keys(kindsByArm(t, messageKinds, "content"))), slices.Collect(maps.Keys(kindsByArm(t, eventKinds, "kind"))))
+	want = slices.DeleteFunc(want, func(name protoreflect.Name) bool { return name == "event" })
+	var got []protoreflect.Name
+	for _, k := range slices.Concat(messages, events) {
+		got = append(got, k.Arm.Name())
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("arms: -want +got:\n%s", diff)
+	}
+	if messages[0].Name != "text" || messages[0].Arm.FullName() != "wechat.v1.Message.text" || events[2].Name != "SCAN" || events[2].Arm.FullName() != "wechat.v1.Event.scan" {
+		t.Errorf("got %v and %v first; want text, and SCAN as the third event", messages[0], events[:3])
+	}
+}
+
 // fullMessages returns a message of each kind of message and event, with every field set but those of no element: the
 // account, a scene, the generic elements.
 func fullMessages(t testing.TB) map[string]*wechatv1.Message {

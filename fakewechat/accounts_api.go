@@ -1,0 +1,101 @@
+package fakewechat
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// chatAccount is what a page may know of an account.
+type chatAccount struct {
+	AppID      string `json:"appID"`
+	OriginalID string `json:"originalID"`
+	Mode       Mode   `json:"mode"`
+	Gateway    string `json:"gateway"` // "": none to send to
+}
+
+// shown returns what a page may know of the accounts.
+func (p *Platform) shown() []chatAccount {
+	var accounts []chatAccount
+	for _, o := range p.all() {
+		mode, _, _ := o.account.cipher() // a key that is none shows where a message is sent
+		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode}
+		if o.sender != nil {
+			a.Gateway = o.sender.URL
+		}
+		accounts = append(accounts, a)
+	}
+	return accounts
+}
+
+// accountForm is an account as somebody writes it. Secrets that are left out stay what they are.
+type accountForm struct {
+	AppID      string `json:"app_id"`
+	OriginalID string `json:"original_id"`
+	Gateway    string `json:"gateway"` // the callback URL; "": none
+	Mode       Mode   `json:"mode"`
+	Token      string `json:"token"`
+	AESKey     string `json:"aes_key"`
+	AppSecret  string `json:"app_secret"`
+}
+
+// account returns what a form says, with the secrets that the account has already.
+func (p *Platform) account(f accountForm) Account {
+	a := Account{AppID: f.AppID, AppSecret: f.AppSecret, Token: f.Token, AESKey: f.AESKey, OriginalID: f.OriginalID, Mode: f.Mode}
+	if old := p.of(a.AppID).account; old.AppID == a.AppID {
+		a.AppSecret, a.Token, a.AESKey = cmp.Or(a.AppSecret, old.AppSecret), cmp.Or(a.Token, old.Token), cmp.Or(a.AESKey, old.AESKey)
+	}
+	return a
+}
+
+// serveAccount adds or changes an account, and answers all.
+func (p *Platform) serveAccount(w http.ResponseWriter, r *http.Request) {
+	var f accountForm
+	if problem := readJSON(w, r, &f); problem != "" {
+		writeProblem(w, http.StatusBadRequest, problem)
+		return
+	}
+	if err := p.Put(p.account(f), f.Gateway); err != nil {
+		writeWrong(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"accounts": p.shown()})
+}
+
+// serveCheck checks a callback URL as WeChat's console does before it saves one.
+func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
+	var f accountForm
+	if problem := readJSON(w, r, &f); problem != "" {
+		writeProblem(w, http.StatusBadRequest, problem)
+		return
+	}
+	a := p.account(f)
+	wrong := a.wrong(f.Gateway)
+	if f.Gateway == "" {
+		wrong = append(wrong, Field{"gateway", errNoGateway.Error()})
+	}
+	if len(wrong) > 0 {
+		writeWrong(w, wrong)
+		return
+	}
+	longAnswer(w)
+	if err := (&Sender{URL: f.Gateway, Account: a, Now: p.now}).Verify(r.Context()); err != nil {
+		writeWrong(w, wrongAccount{{"gateway", strings.TrimPrefix(err.Error(), "verify: ")}})
+		return
+	}
+	writeJSON(w, http.StatusOK, done)
+}
+
+// writeWrong answers what is wrong with an account, where possible by the form's names. The status is 200: the page was
+// told what it asked for, and a browser has nothing to complain of.
+func writeWrong(w http.ResponseWriter, err error) {
+	answer := struct {
+		Error  string            `json:"error"`
+		Fields map[string]string `json:"fields,omitempty"`
+	}{Error: err.Error()}
+	if wrong := (wrongAccount)(nil); errors.As(err, &wrong) {
+		answer.Fields = byName(wrong)
+	}
+	writeJSON(w, http.StatusOK, answer)
+}

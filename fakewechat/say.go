@@ -1,0 +1,119 @@
+package fakewechat
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// spoken is what a user shall say: a kind with its arguments, a wechat.v1.Message, or a whole callback.
+type spoken struct {
+	account string // its AppID; "": the Config's. Of a callback it is the account where that is no XML
+	from    string // openid. Of a callback it is the user where that is no XML, or names none
+	kind    string
+	args    []string
+	message json.RawMessage // protobuf's JSON
+	xml     string
+}
+
+// callback makes the callback of what a user says. The error tells what is wrong with it; errNoGateway, that there is
+// nobody to send it to.
+func (p *Platform) callback(s spoken) (*callback, error) {
+	c := &callback{kind: "xml", what: "xml", xml: []byte(s.xml)}
+	to, err := p.asked(s.account)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.xml == "" && s.kind == "" && s.message == nil:
+		return nil, errors.New("nothing is said: kind, message and xml are missing; kinds: " + kindNames())
+	case s.xml != "" && (s.kind != "" || s.args != nil || s.message != nil):
+		return nil, errors.New("xml is a whole callback: kind, args and message must not stand beside it")
+	case s.message != nil && (s.kind != "" || s.args != nil):
+		return nil, errors.New("a message says which kind it is: kind and args must not stand beside it")
+	case s.xml != "":
+		c.from = s.from
+	case s.message != nil:
+		c.kind = "message"
+		c.xml, err = p.composed(to, s.from, s.message)
+	default:
+		c.kind, c.send = s.kind, append([]string{s.kind}, s.args...)
+		c.what = strings.Join(c.send, " ")
+		c.xml, err = Compose(to.account.originalID(), s.from, p.now(), s.kind, s.args...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.req, err = (&Sender{Account: to.account, From: c.from}).read(c.xml)
+	c.to = p.named(c.req.to)
+	if s.message != nil {
+		c.what = strings.TrimSpace(c.req.msgType + " " + c.req.event)
+	}
+	switch {
+	case err != nil:
+	case s.xml != "" && s.from != "" && s.from != c.req.from:
+		err = errors.New("the callback's FromUserName is another user")
+	case s.xml != "" && s.account != "" && s.account != c.to.account.AppID:
+		err = errors.New("the callback's ToUserName is another account")
+	case c.to.sender == nil:
+		err = errNoGateway
+	}
+	return c, err
+}
+
+// composed makes a callback of a message in JSON.
+func (p *Platform) composed(to *official, from string, message []byte) ([]byte, error) {
+	m, err := readMessage(message)
+	if err != nil {
+		return nil, err
+	}
+	return ComposeMessage(to.account.originalID(), from, p.now(), m)
+}
+
+// serveKinds serves the forms of all kinds.
+func (p *Platform) serveKinds(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, map[string][]kindForm{"kinds": kindForms()})
+}
+
+// pageSpoken is spoken in the page's JSON.
+type pageSpoken struct {
+	Account, User, Kind, XML string // Account is an AppID
+	Args                     []string
+	Message                  json.RawMessage
+}
+
+func (s *pageSpoken) spoken() spoken {
+	return spoken{s.Account, s.User, s.Kind, s.Args, s.Message, s.XML}
+}
+
+// serveXML serves the XML that something spoken is sent as, and what is wrong with it: nothing is sent.
+func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
+	var said pageSpoken
+	if problem := readJSON(w, r, &said); problem != "" {
+		writeProblem(w, http.StatusBadRequest, problem)
+		return
+	}
+	s := said.spoken()
+	if s.xml != "" {
+		s.from = "" // nobody stands in for what it lacks
+	}
+	answer := struct {
+		XML     string `json:"xml"`
+		Problem string `json:"problem"`
+	}{XML: s.xml}
+	c, err := p.callback(s)
+	if err != nil && !errors.Is(err, errNoGateway) {
+		answer.Problem = err.Error()
+	} else {
+		answer.XML, answer.Problem = string(c.xml), badUser(c.req.from)
+	}
+	writeJSON(w, http.StatusOK, answer)
+}
+
+// badUser says what is wrong with a callback's user; "" for nothing.
+func badUser(from string) string {
+	if from == "" || len(from) > maxOpenID {
+		return "the callback has no FromUserName that could be an openid"
+	}
+	return ""
+}

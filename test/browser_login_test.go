@@ -1,0 +1,83 @@
+package test
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// avatarHost has the pictures of WeChat's users, but not those of a fake one's.
+const avatarHost = "thirdwx.qlogo.cn"
+
+// goes opens an address.
+func (b *tab) goes(url string) {
+	b.t.Helper()
+	b.do("open "+url, chromedp.Navigate(url))
+}
+
+// TestBrowserLogin: logins as one user and as another, one that is refused, one by a QR code, one on a snapshot page.
+func TestBrowserLogin(t *testing.T) {
+	p := start(t, env(), "dev")
+	chat, gateway := "http://"+p.addr("fake-listen")+"/", "http://"+p.addr("listen")
+	b := openTab(t, chat, "en-US")
+	b.click("#new-user")
+	b.sees("#users [aria-pressed=true]", "User 2")
+
+	b.goes(gateway + "/oauth/login")
+	b.sees("h2", "gh_0123456789ab")
+	b.sees(".asked", "see your nickname and picture")
+	b.sees("#user", "示例&用户😀")
+	b.pictures("authorize", phone, desktop)
+	b.click("#allow")
+	b.sees("body", "示例&用户😀")
+	b.goes(gateway + "/oauth/login")
+	b.click("summary")
+	b.pictures("authorize-users", phone, desktop)
+	b.click(".others li:first-child a")
+	b.sees("#user", "示例用户2")
+	b.click("#allow")
+	b.sees("body", "示例用户2")
+	b.goes(gateway + "/oauth/login?scope=snsapi_base")
+	b.sees("body", "snsapi_base")
+
+	b.goes(gateway + "/oauth/login?scope=snsapi_login")
+	b.sees("h1", "Scan with WeChat to log in")
+	b.sees(".phone #user", "示例用户2")
+	b.pictures("scan", phone, desktop)
+	b.click("summary")
+	b.click("#new-user")
+	b.sees(".phone #user", "示例用户3")
+	b.click("#allow")
+	b.sees("body", "示例用户3")
+	b.quiet(avatarHost)
+
+	b.goes(gateway + "/oauth/login")
+	b.click("#snapshot")
+	b.sees(".banner", "virtual user")
+	b.pictures("snapshot", phone, desktop)
+	b.click("#snapshot")
+	b.sees("#user", "示例用户3")
+	b.click("#snapshot")
+	b.click("#allow")
+	b.sees("body", "快照")
+	b.goes(gateway + "/oauth/login")
+	b.click("#refuse")
+	b.sees("body", "You did not agree to the login.")
+
+	b = openTab(t, chat, "zh-CN")
+	b.goes(gateway + "/oauth/login?scope=snsapi_login")
+	b.sees("h1", "使用微信扫一扫登录")
+	b.sees("#allow", "确认登录")
+	b.pictures("scan-zh", phone, desktop)
+	b.goes(gateway + "/oauth/login")
+	b.sees("html", "获取你的昵称、头像")
+	b.sees("#allow", "允许")
+	b.pictures("authorize-zh", phone)
+	b.click("#allow")
+	b.sees("body", "示例&用户😀")
+	b.quiet(avatarHost)
+
+	b.goes(chat + "connect/oauth2/authorize?appid=wx1")
+	b.sees("h1", "模拟微信拒绝了这个链接")
+	b.pictures("authorize-refused", phone)
+}
