@@ -138,6 +138,32 @@ func TestAuthorizeLanguages(t *testing.T) {
 	}
 }
 
+// FuzzAuthorize: an authorize page leads to the redirect_uri, or is refused for a known reason.
+func FuzzAuthorize(f *testing.F) {
+	p := New(Config{Account: testAccount(Plain)})
+	f.Fuzz(func(t *testing.T, rawQuery string) {
+		query, chosen := withoutUser(rawQuery)
+		a, errcode, ok := p.parseAuthorize(query, []string{"snsapi_base"})
+		if !ok {
+			if pageErrors[errcode][0] == "" || pageErrors[errcode][1] == "" {
+				t.Errorf("%q: no words for %d", rawQuery, errcode)
+			}
+			return
+		}
+		want, err := url.Parse(a.RedirectURI)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := url.Parse(a.back("CODE"))
+		if err != nil || got.Scheme != want.Scheme || got.Host != want.Host || got.Path != want.Path {
+			t.Errorf("%q leads to %v, %v; want %v", rawQuery, got, err, want)
+		}
+		if strings.Contains(query, "&"+fakeUser+"=") || validOpenID(chosen) && url.QueryEscape(chosen) != chosen {
+			t.Errorf("%q: %q is left, %q chosen", rawQuery, query, chosen)
+		}
+	})
+}
+
 // TestDrawCode: a picture for each login, with the marks in three corners.
 func TestDrawCode(t *testing.T) {
 	one, two := drawCode("one"), drawCode("two")

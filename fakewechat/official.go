@@ -92,7 +92,7 @@ func (a *Account) wrong(gateway string) (wrong wrongAccount) {
 		needed      bool
 	}{
 		{"app_id", a.AppID, true}, {"original_id", a.OriginalID, true}, {"token", a.Token, true},
-		{"app_secret", a.AppSecret, false}, {"gateway", gateway, false},
+		{"aes_key", a.AESKey, false}, {"app_secret", a.AppSecret, false}, {"gateway", gateway, false},
 	} {
 		switch {
 		case f.needed && f.value == "":

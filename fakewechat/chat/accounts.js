@@ -19,6 +19,9 @@ const fields = [
 ];
 const modes = ['plain', 'compat', 'safe'];
 
+// inWords returns what the platform says is wrong, in the page's language where there are words for it.
+const inWords = text => t('problems').reduce((said, [english, ours]) => said.replace(english, ours), text);
+
 // settings opens the form for an account, or for a new one where there is none. post sends what is in it to a path and
 // returns what came back; saved(appID, accounts) is called at the end.
 export function settings(account, post, saved) {
@@ -36,11 +39,11 @@ export function settings(account, post, saved) {
   }));
   const say = (problem = '', by = {}, checked = '') => {
     for (const [name] of fields) {
-      wrongs[name].textContent = by[name] ?? '';
+      wrongs[name].textContent = inWords(by[name] ?? '');
       wrongs[name].hidden = !by[name];
       inputs[name].setAttribute('aria-invalid', String(!!by[name]));
     }
-    const general = Object.keys(by).length ? '' : problem;
+    const general = Object.keys(by).length ? '' : inWords(problem);
     $('account-problem').textContent = general;
     $('account-problem').hidden = !general;
     $('account-checked').textContent = checked;
