@@ -59,6 +59,8 @@ type chatLine struct {
 	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
 	XML      string         `json:"xml,omitempty"` // the callback, plain; not in events
+
+	RefusedZH []string `json:"refusedZH,omitempty"` // Refused in Chinese
 }
 
 // chatAttempt is one attempt to deliver a callback.
@@ -74,6 +76,9 @@ type chatAttempt struct {
 	Fields   []Field       `json:"fields,omitempty"`
 	Refused  []string      `json:"refused,omitempty"`
 	Exchange *chatExchange `json:"exchange,omitempty"` // not in events
+
+	ErrorZH   string   `json:"errorZH,omitempty"` // Error and Refused in Chinese
+	RefusedZH []string `json:"refusedZH,omitempty"`
 }
 
 // chatExchange is what an attempt sent and got, byte for byte as far as it is shown.
