@@ -110,6 +110,8 @@ type chatState struct {
 	Lines  []*chatLine  `json:"lines"`
 	Calls  []chatCall   `json:"calls"`
 	Typing []chatTyping `json:"typing"`
+	Faults Faults       `json:"faults"`
+	Paths  []string     `json:"paths"` // of API calls
 }
 
 // chatEvent is a server-sent event.
@@ -188,6 +190,13 @@ func (c *chat) close() {
 	for events := range c.watchers {
 		c.drop(events)
 	}
+}
+
+// misbehave tells the pages of the faults from now on.
+func (c *chat) misbehave(f Faults) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tell("faults", f)
 }
 
 // reset forgets all chats and calls; the pages begin anew.

@@ -3,6 +3,7 @@ import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
 import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
+import { drawFaults, openFaults } from './faults.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
 let hello = { users: [], lines: [], calls: [], typing: [], gateway: '', failed: '', patience: 5000 };
@@ -61,6 +62,7 @@ function listen() {
     hello.calls.splice(0, hello.calls.length - atMost.calls);
     drawInspector();
   });
+  on('faults', faults => { hello.faults = faults; });
   on('typing', one => {
     typing.set(one.user, Date.now() + one.ms);
     setTimeout(draw, one.ms + 50);
@@ -176,6 +178,7 @@ function draw() {
   $('peer-id').textContent = hello.originalID ?? '';
   for (const e of $('say').elements) e.disabled = !hello.gateway;
 
+  drawFaults(hello.faults);
   arrange($('lines'), items(mine), drawItem);
   toEnd();
 }
@@ -310,6 +313,7 @@ function begin() {
   });
   $('more').addEventListener('click', () => toggleMenu($('menu').hidden));
   $('close').addEventListener('click', closeInspector);
+  $('faults').addEventListener('click', () => openFaults(hello.faults, hello.paths));
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));
   $('new-user').addEventListener('click', async () => {
     const made = await post('/fake/users', {});
@@ -321,7 +325,7 @@ function begin() {
     chooseUser(made.openid);
   });
   document.addEventListener('keydown', e => {
-    if (e.key !== 'Escape' || $('form').open) return;
+    if (e.key !== 'Escape' || document.querySelector('dialog[open]')) return;
     if (!$('menu').hidden) {
       toggleMenu(false);
       $('more').focus();

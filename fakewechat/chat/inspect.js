@@ -15,7 +15,7 @@ export function detail(line, calls, hello) {
   if (line.from === 'user') {
     whole.push(timeline(line, hello));
     line.attempts?.forEach(a => whole.push(attempt(a, line, hello)));
-    if (line.refused?.length) whole.push(h('ul.checks', { id: 'refused' }, ...said(line, 'refused').map(r => h('li', {}, r))));
+    if (line.refused?.length && !line.attempts?.some(a => a.refused?.length)) whole.push(h('ul.checks', { id: 'refused' }, ...said(line, 'refused').map(r => h('li', {}, r))));
   } else {
     whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
   }
@@ -57,7 +57,7 @@ function attempt(a, line, hello) {
   const status = a.status ? `HTTP ${a.status} · ${took(a.ms)}` : '';
   const checks = [...(a.error ? [said(a, 'error')] : []), ...(said(a, 'refused') ?? [])];
   return h('section.attempt', {},
-    h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', {}, f)), h(`span.verdict.${state}`, {}, verdict)),
+    h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', { title: f }, t('fault')[f]?.[0] ?? f)), h(`span.verdict.${state}`, {}, verdict)),
     h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),
     checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
     a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),
