@@ -3,7 +3,6 @@ package fakewechat
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -75,7 +74,7 @@ func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt
 		sent()
 	}
 	if t.delivery.Answer == nil {
-		t.delivery.Refused = []string{"no answer in three attempts"}
+		t.delivery.Refused = []string{noAnswerAtAll.text}
 		return t.delivery, nil
 	}
 	t.delivery.Refused = t.delivery.Answer.Refused
@@ -93,6 +92,8 @@ func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt
 	}
 	return t.delivery, nil
 }
+
+var noAnswerAtAll = because("no answer in three attempts")
 
 // trip is a callback on its way.
 type trip struct {
@@ -219,7 +220,7 @@ func (t *trip) sign(n int, strikes func(fault string, rate float64) bool) signed
 }
 
 func noAnswer(ctx context.Context, began time.Time) error {
-	return fmt.Errorf("send: no answer within %.1f s: %w", time.Since(began).Seconds(), ctx.Err())
+	return fmt.Errorf("send: %w", because("no answer within %.1f s: %v", time.Since(began).Seconds(), ctx.Err()))
 }
 
 // sleep is false where ctx ends before.
@@ -244,7 +245,7 @@ func (s *Sender) cutting() *Sender {
 
 type cutTransport struct{ http.RoundTripper }
 
-var errCut = errors.New("the connection was cut in the middle of the answer")
+var errCut = because("the connection was cut in the middle of the answer")
 
 // RoundTrip implements http.RoundTripper.
 func (c cutTransport) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -70,6 +70,8 @@ type chatLine struct {
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
 	XML      string         `json:"xml,omitempty"`  // the callback, plain; not in events
 	Send     []string       `json:"send,omitempty"` // the kind and arguments that made it; not in events
+
+	RefusedZH []string `json:"refusedZH,omitempty"` // Refused in Chinese
 }
 
 // chatAttempt is one attempt to deliver a callback.
@@ -85,6 +87,9 @@ type chatAttempt struct {
 	Fields   []Field       `json:"fields,omitempty"`
 	Refused  []string      `json:"refused,omitempty"`
 	Exchange *chatExchange `json:"exchange,omitempty"` // not in events
+
+	ErrorZH   string   `json:"errorZH,omitempty"` // Error and Refused in Chinese
+	RefusedZH []string `json:"refusedZH,omitempty"`
 }
 
 // chatExchange is what an attempt sent and got, byte for byte as far as it is shown.
@@ -117,6 +122,8 @@ type chatState struct {
 	Lines  []*chatLine  `json:"lines"`
 	Calls  []chatCall   `json:"calls"`
 	Typing []chatTyping `json:"typing"`
+	Faults Faults       `json:"faults"`
+	Paths  []string     `json:"paths"` // of API calls
 }
 
 // chatEvent is a server-sent event.
@@ -196,6 +203,13 @@ func (c *chat) close() {
 	for events := range c.watchers {
 		c.drop(events)
 	}
+}
+
+// misbehave tells the pages of the faults from now on.
+func (c *chat) misbehave(f Faults) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tell("faults", f)
 }
 
 // reset forgets all chats and calls; the pages begin anew.

@@ -85,6 +85,7 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 		_, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e.name, e.data)
 		return err == nil && control.Flush() == nil
 	}
+	state.Faults, state.Paths = p.Faults(), p.paths()
 	hello, err := json.Marshal(p.hello(state))
 	if err != nil {
 		panic(err) // the values are our own structs

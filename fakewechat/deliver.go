@@ -57,10 +57,13 @@ func (p *Platform) deliver(ctx context.Context, id int64, c *callback) (*Deliver
 	p.chat.change(id, func(l *chatLine) {
 		l.Done = true
 		if err != nil {
-			l.Refused = []string{err.Error()}
+			l.Refused, l.RefusedZH = []string{err.Error()}, []string{inChinese(err)}
 			return
 		}
-		l.Refused = d.Refused
+		l.Refused, l.RefusedZH = d.Refused, []string{noAnswerAtAll.chinese()}
+		if d.Answer != nil {
+			l.RefusedZH = allInChinese(d.Answer.reasons)
+		}
 	})
 	return d, err
 }
@@ -75,10 +78,11 @@ func (l *chatLine) attempt(a Attempt) {
 		Exchange: &chatExchange{URL: clip(a.URL, maxShown), Request: clip(string(a.Body), maxShown)},
 	}
 	if a.Err != nil {
-		shown.Error = a.Err.Error()
+		shown.Error, shown.ErrorZH = a.Err.Error(), inChinese(a.Err)
 	}
 	if r := a.Result; r != nil {
-		shown.Status, shown.Fields, shown.Refused = r.Status, bounded(r.Fields), r.Refused
+		shown.Status, shown.Fields = r.Status, bounded(r.Fields)
+		shown.Refused, shown.RefusedZH = r.Refused, allInChinese(r.reasons)
 		shown.Exchange.Answer, shown.Exchange.Opened = clip(string(r.Body), maxShown), clip(string(r.XML), maxShown)
 	}
 	l.Attempts[a.Index] = shown
@@ -96,7 +100,7 @@ func (p *Platform) sawAttempt(c *callback, a Attempt) {
 		log.Info("fake WeChat sent a callback", "err", a.Err)
 		s.Outcome = a.Err.Error()
 		if a.Number == attempts && !a.Copy {
-			s.Refused = []string{"no answer in three attempts"}
+			s.Refused = []string{noAnswerAtAll.text}
 		}
 	} else {
 		log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))

@@ -43,11 +43,11 @@ type judge struct {
 	cipher  *wechat.Cipher // nil in plain mode
 	request request
 	fields  []Field
-	refused []string
+	refused []*reason
 }
 
 func (j *judge) refuse(format string, args ...any) {
-	j.refused = append(j.refused, fmt.Sprintf(format, args...))
+	j.refused = append(j.refused, because(format, args...))
 }
 
 // body judges an answer's body and returns the reply's XML, opened; nil where nothing is said or nothing can be read.
@@ -102,7 +102,7 @@ func (j *judge) open(root *node) ([]byte, bool) {
 	if len(j.refused) > before {
 		return nil, false
 	}
-	j.seconds("the envelope's TimeStamp", value["TimeStamp"])
+	j.seconds("the envelope's ", "TimeStamp", value["TimeStamp"])
 	if !wechat.VerifySignature(value["MsgSignature"], j.account.Token, value["TimeStamp"], value["Nonce"], value["Encrypt"]) {
 		j.refuse("the envelope's MsgSignature is not that of the token with its own TimeStamp, Nonce and Encrypt")
 		return nil, false
@@ -137,7 +137,7 @@ func (j *judge) reply(root *node) {
 		}
 	}
 	if created := j.leaf(root, "", "CreateTime", true); created != "" {
-		j.seconds("CreateTime", created)
+		j.seconds("", "CreateTime", created)
 	}
 	kind := j.leaf(root, "", "MsgType", true)
 	if kind == "" {
@@ -266,12 +266,12 @@ func (j *judge) noText(n *node, where string) {
 }
 
 // seconds judges a time. What is above 1e11 can only be milliseconds: as seconds it is after the year 5000.
-func (j *judge) seconds(name, text string) {
+func (j *judge) seconds(at, name, text string) {
 	text = strings.TrimSpace(text)
 	switch n, err := strconv.ParseInt(text, 10, 64); {
 	case err != nil || strings.Trim(text, "0123456789") != "":
-		j.refuse("%s is no integer", name)
+		j.refuse("%s%s is no integer", at, name)
 	case n >= 1e11:
-		j.refuse("%s is in milliseconds; it must be in seconds", name)
+		j.refuse("%s%s is in milliseconds; it must be in seconds", at, name)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"wxgate/internal/wechat"
 )
@@ -93,7 +94,7 @@ func TestSendFields(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := &Result{Status: 200, Took: r.Took, Body: []byte(answer), XML: []byte(test.answer), Fields: test.want}
-				if diff := cmp.Diff(want, r); diff != "" {
+				if diff := cmp.Diff(want, r, cmpopts.IgnoreUnexported(Result{})); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", mode, diff)
 				}
 			}

@@ -40,6 +40,7 @@ func (p *Platform) SetFaults(f Faults) Faults {
 	}
 	p.odd.mu.Lock()
 	p.odd.faults, p.odd.callbacks, p.odd.calls = f, 0, map[string]uint64{}
+	p.chat.misbehave(f) // in the order of the settings
 	p.odd.mu.Unlock()
 	p.log.Info("fake WeChat's faults", "faults", strings.ReplaceAll(f.String(), "=", " ")) // no "signature=" in a log
 	return p.Faults()

@@ -105,6 +105,10 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
+	if foreignHost(r) {
+		http.Error(w, "open the page by its address, such as http://127.0.0.1:8010/, or as localhost: a stranger's name could point here", http.StatusForbidden)
+		return
+	}
 	p.mux.ServeHTTP(w, r)
 }
 

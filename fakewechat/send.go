@@ -48,6 +48,8 @@ type Result struct {
 	XML     []byte        // the reply, opened; nil where nothing is said or nothing can be read
 	Fields  []Field       // MsgType and the reply's values
 	Refused []string      // why WeChat would show ServiceFailed to the user; empty: accepted
+
+	reasons []*reason // those of Refused
 }
 
 // request is what an answer is judged against, and what its user did: elements of the callback.
@@ -146,7 +148,7 @@ func (s *Sender) post(ctx context.Context, o *outgoing, w signed) (*Result, erro
 	default:
 		r.XML = j.body(answer)
 	}
-	r.Fields, r.Refused = j.fields, j.refused
+	r.Fields, r.Refused, r.reasons = j.fields, english(j.refused), j.refused
 	return r, nil
 }
 
@@ -259,9 +261,9 @@ func (s *Sender) do(ctx context.Context, method, query string, body []byte) (sta
 		error
 		Timeout() bool
 	}](err); ok && t.Timeout() {
-		return 0, nil, 0, fmt.Errorf("%s: no answer within %.1f s: %w", u.Host, took.Seconds(), err)
+		return 0, nil, 0, because("%s: no answer within %.1f s: %v", u.Host, took.Seconds(), err)
 	}
-	return 0, nil, 0, fmt.Errorf("%s: no answer: %w", u.Host, err)
+	return 0, nil, 0, because("%s: no answer: %v", u.Host, err)
 }
 
 func (s *Sender) client() *http.Client {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -39,14 +38,14 @@ func parse(body []byte) (*node, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("the answer is not well-formed XML: %s", clip(err.Error(), 160))
+			return nil, because("the answer is not well-formed XML: %s", clip(err.Error(), 160))
 		}
 		switch t := token.(type) {
 		case xml.Directive:
-			return nil, errors.New("the answer has a DOCTYPE")
+			return nil, because("the answer has a DOCTYPE")
 		case xml.ProcInst:
 			if begin != 0 || t.Target != "xml" {
-				return nil, errors.New("the answer has a processing instruction; at most an XML declaration may stand at its start")
+				return nil, because("the answer has a processing instruction; at most an XML declaration may stand at its start")
 			}
 		case xml.StartElement:
 			n := &node{name: t.Name.Local}
@@ -55,16 +54,16 @@ func parse(body []byte) (*node, error) {
 			}
 			switch {
 			case len(open) >= maxDepth:
-				return nil, fmt.Errorf("the answer's elements are nested deeper than %d", maxDepth)
+				return nil, because("the answer's elements are nested deeper than %d", maxDepth)
 			case len(open) > 0:
 				parent := open[len(open)-1]
 				parent.children = append(parent.children, n)
 			case root != nil:
-				return nil, errors.New("the answer has more than one root element")
+				return nil, because("the answer has more than one root element")
 			case strings.EqualFold(n.name, "html"):
-				return nil, errors.New("the answer is an HTML page")
+				return nil, because("the answer is an HTML page")
 			case n.name != "xml":
-				return nil, fmt.Errorf("the answer's root element is <%s>, not <xml>", clip(n.name, 40))
+				return nil, because("the answer's root element is <%s>, not <xml>", clip(n.name, 40))
 			default:
 				root = n
 			}
@@ -74,7 +73,7 @@ func parse(body []byte) (*node, error) {
 		case xml.CharData:
 			if len(open) == 0 {
 				if len(bytes.TrimSpace(t)) > 0 {
-					return nil, errors.New("text stands outside of the answer's <xml>")
+					return nil, because("text stands outside of the answer's <xml>")
 				}
 				continue
 			}
@@ -88,7 +87,7 @@ func parse(body []byte) (*node, error) {
 		}
 	}
 	if root == nil {
-		return nil, errors.New("the answer has no element <xml>")
+		return nil, because("the answer has no element <xml>")
 	}
 	return root, nil
 }
@@ -98,17 +97,17 @@ func notXML(body []byte) error {
 	text := bytes.TrimSpace(body)
 	switch {
 	case bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
-		return errors.New("the answer begins with a byte order mark")
+		return because("the answer begins with a byte order mark")
 	case bytes.EqualFold(bytes.Trim(body, " \t\r\n\"'"), []byte(wechat.Success)):
-		return errors.New("the answer is not exactly success: lower case, without blanks, newline or quotes")
+		return because("the answer is not exactly success: lower case, without blanks, newline or quotes")
 	case len(text) == 0:
-		return errors.New("the answer is blank: it must be XML, success, or have no byte at all")
+		return because("the answer is blank: it must be XML, success, or have no byte at all")
 	case json.Valid(text):
-		return errors.New("the answer is JSON; official accounts take XML only")
+		return because("the answer is JSON; official accounts take XML only")
 	case text[0] == '<':
 		return nil
 	case bytes.Contains(text, []byte("<xml>")):
-		return errors.New("text stands before the answer's <xml>")
+		return because("text stands before the answer's <xml>")
 	}
-	return errors.New("the answer is neither XML nor success nor empty")
+	return because("the answer is neither XML nor success nor empty")
 }

@@ -291,12 +291,17 @@ func (p *Platform) v1Calls(_ http.ResponseWriter, r *http.Request) (any, error) 
 }
 
 func (p *Platform) checkPath(path string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.calls[path] == nil {
-		return badRequest("%q is no path of an API call; there are %s", clip(path, 80), strings.Join(slices.Sorted(maps.Keys(p.calls)), ", "))
+	if paths := p.paths(); !slices.Contains(paths, path) {
+		return badRequest("%q is no path of an API call; there are %s", clip(path, 80), strings.Join(paths, ", "))
 	}
 	return nil
+}
+
+// paths returns the paths of all API calls.
+func (p *Platform) paths() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(maps.Keys(p.calls))
 }
 
 // v1SetFaults sets all faults.

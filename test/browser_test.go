@@ -472,5 +472,187 @@ func TestBrowserReplies(t *testing.T) {
 	b.click("#lines .theirs:last-child li:first-child a")
 	b.sees("#lines .mine .bubble", "<b>Yes</b>")
 	b.sees("#detail .story", "<bizmsgmenuid><![CDATA[1]]></bizmsgmenuid>")
+
+	const hostile = `"><img src=x onerror=alert(1)>`
+	if _, err := p.SendFrom(t.Context(), hostile, "text", "music"); err != nil {
+		t.Fatal(err)
+	}
+	b.sees("#users button", "User 2")
+	if title := value[string](b, "document.querySelector('#users button:last-child').title"); title != hostile {
+		t.Errorf("the user is %q; want %q", title, hostile)
+	}
+	b.click("#users button:last-child")
+	b.sees("#lines .said .bubble", "music")
+	b.sees("#lines .failed", fakewechat.ServiceFailed) // the reply is for another user
+	b.click("#lines .failed")
+	b.sees("#detail", hostile)
+	if n := value[int](b, "document.querySelectorAll('img[onerror]').length"); n != 0 {
+		t.Errorf("%d pictures out of an openid", n)
+	}
+	b.quiet()
+}
+
+// TestBrowserFaults: what goes wrong on purpose is set in the dialog, strikes, shows on all pages, and ends, in both languages.
+func TestBrowserFaults(t *testing.T) {
+	p, url, _ := startSite(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "success") })
+	b, other := openTab(t, url, "en-US"), openTab(t, url, "zh-CN")
+	open := func(b *tab) {
+		t.Helper()
+		b.click("#faults")
+		b.do("see the dialog", chromedp.WaitVisible("#misbehave[open]"))
+	}
+	closed := func(b *tab) {
+		t.Helper()
+		b.do("wait for the dialog to close", chromedp.WaitNotVisible("#misbehave"))
+	}
+	set := func(b *tab, name, text string) {
+		t.Helper()
+		value[string](b, fmt.Sprintf("document.querySelector('#fault-%s').value = %q", name, text))
+	}
+	b.pictures("empty", phone, desktop)
+	open(b)
+	b.click("[data-fault=lose] .presets label:last-child")
+	b.pictures("faults-en", phone, desktop)
+	b.click("#apply")
+	closed(b)
+	if got := p.Faults(); got.Lose != 1 || got.Seed == 0 {
+		t.Errorf("the faults are %v; want lose=1 and a seed", got)
+	}
+	for _, page := range []*tab{b, other} {
+		page.sees("#faults-on", "1")
+	}
+	if title := value[string](other, "document.querySelector('#faults').title"); title != "已开启：丢失 100 %" {
+		t.Errorf("the badge says %q", title)
+	}
+	b.says("is anybody there?")
+	b.sees("#lines .failed", fakewechat.ServiceFailed)
+	b.sees("#detail #refused", "no answer in three attempts")
+	b.sees("#detail .attempt .tag", "Lost")
+	if n := value[int](b, "document.querySelectorAll('#detail .attempt .verdict.bad').length"); n != 3 {
+		t.Errorf("%d attempts failed; want 3", n)
+	}
+	b.pictures("lost-en", phone, desktop)
+	other.click("#lines .failed")
+	other.sees("#detail #refused", "三次推送都没有得到应答")
+	other.sees("#detail .attempt .checks", "5.0 秒内没有应答：超时")
+	other.sees("#detail .attempt .tag", "丢失")
+	other.pictures("lost-zh", phone, desktop)
+	other.sized(phone, "")
+	other.do("close what happened", chromedp.Click("#close"))
+	other.sized(desktop, "")
+
+	open(other)
+	if got := value[string](other, "document.querySelector('#fault-lose').value"); got != "100" {
+		t.Errorf("the dialog has lose %q; want 100", got)
+	}
+	other.click("#all-off")
+	closed(other)
+	for _, page := range []*tab{b, other} {
+		page.sees("#faults-on", "0")
+	}
+	if got := p.Faults(); got.String() != "none" {
+		t.Errorf("the faults are %v; want none", got)
+	}
+	b.says("and now?")
+	b.sees("#detail .verdict", "WeChat would accept it")
+
+	// Every fault, and the API's.
+	open(other)
+	set(other, "delay", "20ms")
+	set(other, "clock", "-1h")
+	set(other, "unknown_type", "33.3")
+	set(other, "seed", "7")
+	other.click("#fault-api_errors")
+	other.click("#apply")
+	closed(other)
+	if got, want := p.Faults().String(), "seed=7,delay=20ms,clock=-1h0m0s,unknown_type=0.333,api_errors.45009=0.1"; got != want {
+		t.Errorf("the faults are %s; want %s", got, want)
+	}
+	other.sees("#faults-on", "4")
+	open(other)
+	other.click("#fail")
+	other.sees("#misbehave-said", "接下来的调用会失败")
+	other.click("#expire")
+	other.sees("#misbehave-said", "42001")
+	for _, width := range []int64{phone, desktop} {
+		other.sized(width, "")
+		value[int](other, "document.querySelector('#misbehave').scrollTop = 1e6")
+		other.pictures("faults-zh", width)
+	}
+	other.quiet()
+	b.quiet()
+
+	// What the platform refuses is said at its field. (A refusal is on the browser's console.)
+	set(other, "lose", "200")
+	set(other, "delay", "long")
+	set(other, "seed", "-1")
+	other.click("#fault-api_errors") // a second one of the same
+	other.click("#apply")
+	other.sees("#fault-api_errors-wrong", "出现了两次")
+	other.click("[data-fault=api_errors] li .round")
+	other.click("#apply")
+	other.sees("#fault-lose-wrong", "必须在 0 到 100 之间")
+	other.sees("#fault-delay-wrong", "0s 到 1m0s 的时长")
+	other.sees("#fault-seed-wrong", "整数")
+	other.pictures("faults-wrong", phone, desktop)
+	value[string](other, "document.querySelector('#fail-n').value = 'many'")
+	other.click("#fail")
+	other.sees("#misbehave-said", `"n" must not be a JSON string`)
+	if got := p.Faults(); got.Lose != 0 || got.Seed != 7 {
+		t.Errorf("the faults are %v; want those of before", got)
+	}
+	if unnamed := value[[]string](other, `[...document.querySelectorAll('button, textarea, input, select')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML)`); len(unnamed) != 0 {
+		t.Errorf("without a name: %q", unnamed)
+	}
+}
+
+// TestBrowserForeign: another origin's page can neither make the platform do something, nor read what it knows.
+func TestBrowserForeign(t *testing.T) {
+	sent := make(chan struct{}, 100)
+	p, url, _ := startSite(t, func(http.ResponseWriter, *http.Request) { sent <- struct{}{} })
+	before := p.SetFaults(fakewechat.Faults{Clock: time.Second})
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		if path := r.URL.Query().Get("post"); path != "" { // as a form of that page
+			fmt.Fprintf(w, `<form method="post" action="%s%s" enctype="%s"><input name='{"kind":"text","args":["form"],"x":"' value='"}'>`+
+				`<input name="kind" value="text"><input name="arg" value="form"></form><script>document.forms[0].submit()</script>`, url, path, r.URL.Query().Get("as"))
+			return
+		}
+		_, _ = io.WriteString(w, "<p id=users><button>foreign</button></p>")
+	}))
+	t.Cleanup(foreign.Close)
+	for _, at := range []string{foreign.URL, strings.Replace(foreign.URL, "127.0.0.1", "localhost", 1)} { // of one site with the platform, and of another
+		b := openTab(t, at, "en-US")
+		b.do("call the platform", chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
+			const text = JSON.stringify({ user: 'o', kind: 'text', args: ['hi'] });
+			const calls = [
+				['/fake/lines', { method: 'POST', body: text }], ['/fake/lines', { method: 'POST', body: text, headers: { 'Content-Type': 'application/json' } }],
+				['/fake/users', { method: 'POST', body: '{}' }], ['/fake/send', { method: 'POST', body: new URLSearchParams({ kind: 'text', arg: 'hi' }) }],
+				['/fake/told', { method: 'POST', body: '<xml></xml>' }], ['/fake/v1/messages', { method: 'POST', body: text }],
+				['/fake/v1/faults', { method: 'PUT', body: '{"lose":1}' }], ['/fake/v1/reset', { method: 'POST' }],
+				['/fake/events'], ['/fake/log'], ['/fake/v1/faults'],
+			].flatMap(([path, init]) => ['cors', 'no-cors'].map(mode => fetch(%q + path, { ...init, mode }).then(answer => answer.text()).catch(() => '')));
+			Promise.all(calls).then(texts => { document.querySelector('#users').textContent = 'read: ' + texts.join(''); });
+		}`, url)))
+		b.sees("#users", "read: ")
+		if got := value[string](b, "document.querySelector('#users').textContent"); got != "read: " {
+			t.Errorf("a foreign page %s", got)
+		}
+		for _, path := range []string{"/fake/send", "/fake/lines", "/fake/users", "/fake/v1/messages", "/fake/v1/reset"} {
+			for _, as := range []string{"text/plain", "application/x-www-form-urlencoded"} {
+				b.do("post a form", chromedp.Navigate(at+"/?post="+path+"&as="+as))
+				b.sees("body", "cross-origin")
+			}
+		}
+	}
+	if len(sent) > 0 || p.Faults().String() != before.String() {
+		t.Errorf("%d messages were sent, and the faults are %v", len(sent), p.Faults())
+	}
+	b := openTab(t, url, "en-US")
+	if n := value[int](b, "document.querySelectorAll('#users button').length"); n != 1 {
+		t.Errorf("%d users; want one", n)
+	}
+	b.says("hi")
+	<-sent // so that the channel is known to work
 	b.quiet()
 }

@@ -5,6 +5,7 @@ import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } f
 import { drawMenu, ask } from './compose.js';
 import { openKinds, editXML, tapMenu } from './forms.js';
 import { drawAccounts, settings } from './accounts.js';
+import { drawFaults, openFaults } from './faults.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
 let hello = { accounts: [], users: [], lines: [], calls: [], typing: [], failed: '', patience: 5000 };
@@ -70,6 +71,7 @@ function listen() {
     hello.calls.splice(0, hello.calls.length - atMost.calls);
     drawInspector();
   });
+  on('faults', faults => { hello.faults = faults; });
   on('typing', one => {
     typing.set(talker(one), Date.now() + one.ms);
     setTimeout(draw, one.ms + 50);
@@ -209,6 +211,7 @@ function draw() {
   $('peer-id').textContent = of.originalID;
   for (const e of $('say').elements) e.disabled = !of.gateway || !current;
 
+  drawFaults(hello.faults);
   arrange($('lines'), items(lines), drawItem);
   toEnd();
 }
@@ -333,6 +336,7 @@ function begin() {
   lines.addEventListener('click', e => tapMenu(page, e));
   $('more').addEventListener('click', () => toggleMenu($('menu').hidden));
   $('close').addEventListener('click', closeInspector);
+  $('faults').addEventListener('click', () => openFaults(hello.faults, hello.paths));
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));
   $('new-user').addEventListener('click', async () => {
     const made = await post('/fake/users', { account });
