@@ -17,10 +17,10 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	var m struct{ ToUserName, FromUserName, MsgType, Content string }
 	_ = xml.NewDecoder(r.Body).Decode(&m)
 	if m.MsgType != "text" {
-		fmt.Fprint(w, "success")
+		_, _ = fmt.Fprint(w, "success")
 		return
 	}
-	fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>%d</CreateTime>"+
+	_, _ = fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>%d</CreateTime>"+
 		"<MsgType>text</MsgType><Content><![CDATA[%s]]></Content></xml>", m.FromUserName, m.ToUserName, time.Now().Unix(), m.Content)
 }
 

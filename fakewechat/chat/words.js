@@ -76,7 +76,7 @@ const zh = {
   problems: [ // the platform's words for what is wrong with an account, and ours
     [/^this is missing$/, '缺少此项'], [/^this is longer than (\d+) bytes$/, '超过 $1 字节'], [/^this has blanks or control characters$/, '含有空格或控制字符'],
     [/^this is the original id of the account (.+)$/, '这是公众号 $1 的原始 ID'], [/^there are (\d+) accounts, and no more than that$/, '已有 $1 个公众号，不能再多'],
-    [/^the gateway's URL must look like (.+)$/, '网关的 URL 应形如 $1'], [/^no gateway to send to.*$/, '缺少网关的回调 URL'],
+    [/^the gateway.s URL must look like (.+)$/, '网关的 URL 应形如 $1'], [/^no gateway to send to.*$/, '缺少网关的回调 URL'],
     [/^(?:compat|safe) mode: .*$/, 'EncodingAESKey 应为 43 个字母或数字'], [/^the status is (\d+), not 200: check the token$/, '状态码是 $1 而不是 200：请检查 Token'],
     [/^the answer .* is not echostr .*$/, '应答与 echostr 不一致'], [/^(\S+): no answer.*$/, '$1 没有应答'],
   ],
