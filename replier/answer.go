@@ -131,7 +131,9 @@ func before(ctx context.Context, until time.Time, little time.Duration) (context
 }
 
 // earlier returns a time that is a little before another.
-func earlier(t time.Time, little time.Duration) time.Time { return t.Add(-min(little, time.Until(t)/8)) }
+func earlier(t time.Time, little time.Duration) time.Time {
+	return t.Add(-min(little, time.Until(t)/8))
+}
 
 // asker returns what asks bots for a caller who waits until a time, or where that is zero for ever. A bot has the time that
 // its rule gives it, or that which the way of a slow answer leaves; else the caller's.
