@@ -48,6 +48,10 @@ type GRPC struct {
 // connectionAge is how long a connection takes new calls.
 const connectionAge = 10 * time.Second
 
+// streamWorkers are goroutines that take calls. The stack of a new one is too small for a call, and would be copied as it
+// grows; a call that finds no worker idle gets one nevertheless.
+const streamWorkers = 32
+
 // ResolveEvery is how often a name may be looked up. gRPC's own is every 30 s; it is set for the whole process, by main.
 const ResolveEvery = 2 * time.Second
 
@@ -79,6 +83,7 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: 90 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(5*time.Second),
+		grpc.NumStreamWorkers(streamWorkers),
 	)
 	healthv1.RegisterHealthServer(g.Server, g.health)
 	g.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
@@ -167,6 +172,9 @@ func (l *Line) join(caller *Line, method string, err error) bool {
 
 // ends notes the private cause of a call's error.
 func (l *Line) ends(err error) {
+	if err == nil {
+		return
+	}
 	var private *grpcError
 	if errors.As(err, &private) && private.cause != nil {
 		l.Add(slog.String("cause", private.cause.Error()))
