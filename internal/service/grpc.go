@@ -95,7 +95,10 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 func (g *GRPC) Addr() net.Addr { return g.lis.Addr() }
 
 // Close gives the address back; for a server that never served.
-func (g *GRPC) Close() { _ = g.lis.Close() }
+func (g *GRPC) Close() {
+	g.Stop()
+	_ = g.lis.Close()
+}
 
 // Serve serves until ctx ends. It then reports NOT_SERVING, and calls in flight have Grace to end: an open health
 // watch would hold a graceful stop for ever.
