@@ -17,6 +17,10 @@ type Config struct {
 	Log     *slog.Logger     // nil: no log
 	Faults  Faults           // how it misbehaves at first
 
+	// The internal address of a wxgate gateway that runs with --debug, such as http://127.0.0.1:8001: the chat page shows what
+	// it tells of each callback; "": nothing. InternalKey is what it wants to be shown; "": nothing.
+	GatewayInternal, InternalKey string
+
 	// OnSent, where not nil, gets each customer-service message that reaches its user, in their order, before the
 	// account learns that it did. The Platform waits for it, and must not be asked by it.
 	OnSent func(CustomMessage)
@@ -36,6 +40,7 @@ type Platform struct {
 	chat    *chat
 	odd     *misbehaviour
 	initial Faults // Reset goes back to them
+	tracer  *tracer
 
 	ctx  context.Context // of what the chat page sends
 	stop func()
@@ -81,6 +86,7 @@ func New(cfg Config) *Platform {
 		p.sender = &Sender{URL: cfg.Gateway, Account: cfg.Account, Now: p.now, Platform: p}
 	}
 
+	p.tracer = newTracer(cfg.GatewayInternal, cfg.InternalKey)
 	p.routeChat()
 	p.mux.HandleFunc("GET "+logPath, p.servePage)
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle)
