@@ -92,8 +92,8 @@ type debugFlags struct {
 	Debug bool `name:"debug" env:"WXGATE_DEBUG" help:"Show the last callbacks, with what users write, at /debug/callbacks of the internal address; on in dev."`
 }
 
-// warn tells that users' words can be read.
-func (f debugFlags) warn(env service.Env) {
+// warnOfDebug tells that users' words can be read.
+func (f debugFlags) warnOfDebug(env service.Env) {
 	if f.Debug {
 		env.Log.Warn("debugging is on: /debug/callbacks on the internal address shows what users write", "flag", "debug")
 	}

@@ -41,7 +41,7 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 	}
 	cfg := gatewayConfig(env, c.accountFlags, c.accountsFlag, c.publicFlags, c.internalFlags, c.slowFlags, true)
 	cfg.Replier, cfg.OAuth, cfg.Debug = c.Replier, c.OAuth, c.Debug
-	c.debugFlags.warn(env)
+	c.warnOfDebug(env)
 	shared := storeFlags{natsFlags: c.natsFlags}
 	if err := errors.Join(cfg.Validate(), c.validateBacklog(), shared.config(env).Validate()); err != nil {
 		return err
@@ -229,9 +229,9 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.debugFlags.warn(env)
+	c.warnOfDebug(env)
 	if running.store != nil {
-		c.oauthFlags.warn(env)
+		c.warn(env)
 	}
 	return service.Run(ctx, env.Ready, running.servers()...)
 }

@@ -39,7 +39,7 @@ func TestTrace(t *testing.T) {
 	asked := make(chan *http.Request, 9)
 	address := internal(t, func(w http.ResponseWriter, r *http.Request) {
 		asked <- r
-		fmt.Fprint(w, `{"callbacks": [{"rule": "<one>"}, {"rule": "two"}]}`)
+		fmt.Fprintln(w, `{"callbacks": [{"rule": "<one>"}, {"rule": "two"}]}`)
 	})
 	s := newSite(t, Config{Gateway: gw, GatewayInternal: address + "/", InternalKey: "key of the test"})
 	t.Cleanup(s.platform.Close)
@@ -63,7 +63,7 @@ func TestTrace(t *testing.T) {
 // TestTraceOfLost: what never got to the gateway has no trace, and does not take another's.
 func TestTraceOfLost(t *testing.T) {
 	address := internal(t, func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `{"callbacks": [{"n": 1}, {"n": 2}]}`)
+		fmt.Fprintln(w, `{"callbacks": [{"n": 1}, {"n": 2}]}`)
 	})
 	exchange := &chatExchange{URL: "http://gateway/?nonce=1"}
 	attempts := []*chatAttempt{{}, {Exchange: exchange, Faults: []string{"lose"}}, {Exchange: exchange}, {Exchange: exchange}, {Exchange: exchange}}
@@ -85,8 +85,8 @@ func TestTraceFails(t *testing.T) {
 		"no URL":           "http://[",
 		"away":             "http://127.0.0.1:1",
 		"does not debug":   internal(t, http.NotFound),
-		"nonsense":         internal(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }),
-		"another document": internal(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"callbacks": "none"}`) }),
+		"nonsense":         internal(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `<html>`) }),
+		"another document": internal(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `{"callbacks": "none"}`) }),
 		"too long": internal(t, func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"callbacks": [{"message": %q}]}`, strings.Repeat("x", maxTrace))
 		}),

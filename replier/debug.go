@@ -29,7 +29,7 @@ func debugs(ctx context.Context) bool {
 type seen struct {
 	came    time.Time
 	steps   *steps // of what is done in a moment
-	run     *run // nil: no work was begun
+	run     *run   // nil: no work was begun
 	attempt int
 	late    bool // the answer was not ready
 }

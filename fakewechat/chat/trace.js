@@ -21,7 +21,7 @@ function facts({ replier }, words) {
   const { rule, file, line, outcome, attempt, failed } = replier;
   const how = [words.outcome[outcome] ?? outcome, attempt > 1 && words.again(attempt)].filter(Boolean);
   return [
-    h('dt', {}, words.rule), h('dd', {}, rule ? [rule, ' ', file && h('code', {}, `${file}:${line}`)] : words.noRule),
+    h('dt', {}, words.rule), h('dd', {}, rule ? [rule, ' ', file && h('code', {}, `${file}:${line}`)] : attempt ? words.noRule : words.notAgain),
     ...how.flatMap(one => [h('dt', {}, words.how), h('dd', {}, one)]),
     ...(failed ?? []).flatMap(one => [h('dt', {}, words.failed), h('dd', {}, one)]),
   ];

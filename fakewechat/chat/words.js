@@ -27,13 +27,13 @@ const en = {
   elsewhereHint: 'Another process sent this callback, and it alone saw the answer. What the account pushes shows here.',
   pushedHint: 'The account sent this by /cgi-bin/message/custom/send.', seconds: n => `${n} s`, ms: n => `${n} ms`, copy: 'copy', broken: 'This is not XML that ends with </xml>.',
   trace: {
-    title: 'In the gateway', rule: 'Rule', how: 'Answer', failed: 'Failed', message: 'Message as protobuf', noRule: 'none', untold: 'the replier does not tell',
+    title: 'In the gateway', rule: 'Rule', how: 'Answer', failed: 'Failed', message: 'Message as protobuf', noRule: 'none', notAgain: 'not asked again', untold: 'the replier does not tell',
     refused: why => `The gateway refused it: ${why}.`,
     again: n => `of the work that an earlier attempt began; this one is number ${n}`,
-    hop: { open: 'check, open, decode', replier: 'gRPC to the replier', rules: 'rules', forward: 'forward to', fetch: 'fetch the answer', store: 'store', seal: 'encode, seal' },
+    hop: { open: 'check, open, decode', replier: 'call the replier', rules: 'rules', forward: 'forward to', fetch: 'fetch the answer', store: 'store', seal: 'encode, seal' },
     outcome: {
       reply: '', silent: 'none: the rule says nothing', no_rule: 'none: no rule matches', fetched: 'to an earlier message, which waited for this one',
-      deferred: 'not ready in time: it follows', hold: 'not ready in time: WeChat is to send the message again', dropped: 'not ready in time: dropped',
+      deferred: 'not ready in time: the message is stored, and answered later', hold: 'not ready in time: WeChat is to send the message again', dropped: 'not ready in time: dropped',
       given_up: 'none in time, and none will come', failed: 'none: the replier failed, see its log',
     },
   },
@@ -66,13 +66,13 @@ const zh = {
   elsewhereHint: '这条回调由其他进程发送，只有它看到了应答。公众号之后推送的消息会显示在这里。',
   pushedHint: '公众号通过 /cgi-bin/message/custom/send 发送。', seconds: n => `${n} 秒`, ms: n => `${n} 毫秒`, copy: '副本', broken: '这不是以 </xml> 结尾的 XML。',
   trace: {
-    title: '网关里', rule: '规则', how: '回答', failed: '失败', message: 'protobuf 消息', noRule: '无', untold: 'replier 没有说明',
+    title: '网关里', rule: '规则', how: '回答', failed: '失败', message: 'protobuf 消息', noRule: '无', notAgain: '不再询问', untold: 'replier 没有说明',
     refused: why => `网关拒绝了它：${why}。`,
     again: n => `取自前一次推送开始的处理；这是第 ${n} 次`,
-    hop: { open: '验签、解密、解析', replier: 'gRPC 到 replier', rules: '规则', forward: '转发到', fetch: '取回答', store: '存储', seal: '编码、加密' },
+    hop: { open: '验签、解密、解析', replier: '调用 replier', rules: '规则', forward: '转发到', fetch: '取回答', store: '存储', seal: '编码、加密' },
     outcome: {
       reply: '', silent: '无：规则不回复', no_rule: '无：没有匹配的规则', fetched: '是对之前某条消息的，等到这条消息才发出',
-      deferred: '没有及时准备好：随后发出', hold: '没有及时准备好：让微信重发这条消息', dropped: '没有及时准备好：丢弃',
+      deferred: '没有及时准备好：消息已存下，稍后回答', hold: '没有及时准备好：让微信重发这条消息', dropped: '没有及时准备好：丢弃',
       given_up: '没有及时准备好，也不会再有', failed: '无：replier 出错，见它的日志',
     },
   },

@@ -1,3 +1,4 @@
+// Package replierv1 is what gateways, repliers and bots say to each other.
 package replierv1
 
 import (
