@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat"
+	"wxgate/gateway"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 	"wxgate/replier"
@@ -49,15 +50,22 @@ func (c *devCmd) Run(ctx context.Context) error {
 		return err
 	}
 	gatewayURL := browserURL(running.gateway.Addr())
-	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log, Faults: faults})
+	cfg := fakewechat.Config{Account: account, Gateway: gatewayURL + "/", Log: env.Log, Faults: faults}
+	if c.TLSCert == "" { // else nobody gets in without a certificate
+		cfg.GatewayInternal = browserURL(running.gateway.InternalAddr())
+		key, _, _ := strings.Cut(c.InternalKey.Reveal(), ",")
+		cfg.InternalKey = strings.TrimSpace(key)
+	}
+	platform := fakewechat.New(cfg)
 	fake := service.NewHTTP(env, "fake-listen", lis, platform)
 	fake.OnShutdown(platform.Close)
 	printURLs(os.Stdout, account, running, gatewayURL, fakeURL)
 	return service.Run(ctx, env.Ready, append(running.servers(), fake)...)
 }
 
-// demo has the built-in rules begin with a slow one, and gives it its bot.
-func demo(cfg *replier.Config) {
+// demo turns debugging on, has the built-in rules begin with a slow one, and gives it its bot.
+func demo(toGateway *gateway.Config, cfg *replier.Config) {
+	toGateway.Debug = true
 	cfg.Demo = cfg.Rules == ""
 	cfg.Handlers = map[string]replier.Handler{"slow": answerSlowly}
 }
@@ -102,7 +110,8 @@ type fakewechatCmd struct {
 	fakeFlags
 	accountFlags
 	appSecretFlags
-	Gateway string `name:"gateway" env:"WXGATE_GATEWAY" default:"http://127.0.0.1:8000/" help:"Callback URL to which the page sends messages."`
+	Gateway         string `name:"gateway" env:"WXGATE_GATEWAY" default:"http://127.0.0.1:8000/" help:"Callback URL to which the page sends messages."`
+	GatewayInternal string `name:"gateway-internal" env:"WXGATE_GATEWAY_INTERNAL" placeholder:"URL" help:"Internal address of a gateway with --debug, such as http://127.0.0.1:8001: the page shows what it tells of each callback."`
 	service.LogFlags
 }
 
@@ -115,7 +124,7 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	}
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	mux := service.InternalMux(env)
-	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, Log: env.Log, Faults: faults})
+	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, GatewayInternal: c.GatewayInternal, Log: env.Log, Faults: faults})
 	mux.Handle("/", platform)
 	fake, err := service.ListenHTTP(env, "fake-listen", c.FakeListen, mux)
 	if err != nil {

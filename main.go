@@ -88,6 +88,17 @@ type internalFlags struct {
 	InternalListen string `name:"internal-listen" env:"WXGATE_INTERNAL_LISTEN" default:"${internal_listen}" help:"Internal address: /metrics, /livez, /readyz; of a gateway REST too."`
 }
 
+type debugFlags struct {
+	Debug bool `name:"debug" env:"WXGATE_DEBUG" help:"Show the last callbacks, with what users write, at /debug/callbacks of the internal address; on in dev."`
+}
+
+// warnOfDebug tells that users' words can be read.
+func (f debugFlags) warnOfDebug(env service.Env) {
+	if f.Debug {
+		env.Log.Warn("debugging is on: /debug/callbacks on the internal address shows what users write", "flag", "debug")
+	}
+}
+
 type replierFlags struct {
 	ReplierListen string `name:"replier-listen" env:"WXGATE_REPLIER_LISTEN" default:"127.0.0.1:9001" help:"The replier's gRPC address."`
 	Rules         string `name:"rules" env:"WXGATE_RULES" placeholder:"FILE" help:"Rules file; by default the built-in rules."`

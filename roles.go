@@ -23,6 +23,7 @@ type gatewayCmd struct {
 	slowFlags
 	backlogFlags
 	natsFlags
+	debugFlags
 	Replier string `name:"replier" env:"WXGATE_REPLIER" default:"dns:///127.0.0.1:9001" help:"gRPC target of a replier, or of any bot that implements ReplierService."`
 	OAuth   string `name:"oauth" env:"WXGATE_OAUTH" default:"dns:///127.0.0.1:9002" help:"gRPC target of the oauth service."`
 	service.LogFlags
@@ -39,7 +40,8 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 		return err
 	}
 	cfg := gatewayConfig(env, c.accountFlags, c.accountsFlag, c.publicFlags, c.internalFlags, c.slowFlags, true)
-	cfg.Replier, cfg.OAuth = c.Replier, c.OAuth
+	cfg.Replier, cfg.OAuth, cfg.Debug = c.Replier, c.OAuth, c.Debug
+	c.warnOfDebug(env)
 	shared := storeFlags{natsFlags: c.natsFlags}
 	if err := errors.Join(cfg.Validate(), c.validateBacklog(), shared.config(env).Validate()); err != nil {
 		return err
@@ -209,6 +211,7 @@ type serveCmd struct {
 	appSecretFlags
 	accountsFlag
 	upstreamFlags
+	debugFlags
 	system
 }
 
@@ -221,10 +224,12 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	running, err := c.open(env, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags, nil)
+	debug := func(cfg *gateway.Config, _ *replier.Config) { cfg.Debug = c.Debug }
+	running, err := c.open(env, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags, debug)
 	if err != nil {
 		return err
 	}
+	c.warnOfDebug(env)
 	if running.store != nil {
 		c.warn(env)
 	}
@@ -252,15 +257,13 @@ func (o opened) servers() []service.Server {
 }
 
 // open checks the whole configuration and opens the services. Without an AppSecret there is no OAuth, and without a place
-// for it nothing is stored then. change, which may be nil, changes the replier's configuration.
-func (s *system) open(env service.Env, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags, change func(*replier.Config)) (o opened, err error) {
+// for it nothing is stored then. change changes the configuration of gateway and replier.
+func (s *system) open(env service.Env, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags, change func(*gateway.Config, *replier.Config)) (o opened, err error) {
 	withOAuth := secret != "" || many.hasSecret()
 	toReplier := replierConfig(env, s.replierFlags, many, s.slowFlags)
-	if change != nil {
-		change(&toReplier)
-	}
 	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
 	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, s.slowFlags, withOAuth)
+	change(&toGateway, &toReplier)
 	errs := []error{toGateway.Validate(), toReplier.Validate(), s.validateBacklog(), s.config(env).Validate()}
 	if withOAuth {
 		errs = append(errs, toOAuth.Validate())

@@ -90,6 +90,8 @@ type chatAttempt struct {
 
 	ErrorZH   string   `json:"errorZH,omitempty"` // Error and Refused in Chinese
 	RefusedZH []string `json:"refusedZH,omitempty"`
+
+	Trace json.RawMessage `json:"trace,omitempty"` // what the gateway tells of it; only put in where the page asks for the line
 }
 
 // chatExchange is what an attempt sent and got, byte for byte as far as it is shown.
@@ -336,19 +338,21 @@ func (c *chat) find(id int64) *chatLine {
 	return c.lines[i]
 }
 
-// whole returns a line with all that is known of it, as JSON; nil where it is not known.
-func (c *chat) whole(id int64) []byte {
+// whole returns a copy of a line with all that is known of it; nil where it is not known.
+func (c *chat) whole(id int64) *chatLine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.find(id)
 	if l == nil {
 		return nil
 	}
-	data, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // the values are our own structs
+	whole := *l
+	whole.Attempts = nil
+	for _, a := range l.Attempts {
+		own := *a
+		whole.Attempts = append(whole.Attempts, &own)
 	}
-	return data
+	return &whole
 }
 
 // types takes note that the account is typing until then; the zero time: not any more.

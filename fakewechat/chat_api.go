@@ -121,8 +121,8 @@ func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "this line is forgotten")
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(line)
+	p.tracer.add(r.Context(), line.Attempts)
+	writeJSON(w, http.StatusOK, line)
 }
 
 // serveNewLine sends a message or an event. The answer comes as an event.

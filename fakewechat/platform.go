@@ -17,6 +17,10 @@ type Config struct {
 	Log     *slog.Logger     // nil: no log
 	Faults  Faults           // how it misbehaves at first
 
+	// The internal address of a wxgate gateway that runs with --debug, such as http://127.0.0.1:8001: the chat page shows what
+	// it tells of each callback; "": nothing. InternalKey is what it wants to be shown; "": nothing.
+	GatewayInternal, InternalKey string
+
 	// OnSent, where not nil, gets each customer-service message that reaches its user, in their order, before the
 	// account learns that it did. The Platform waits for it, and must not be asked by it.
 	OnSent func(CustomMessage)
@@ -33,6 +37,7 @@ type Platform struct {
 	odd     *misbehaviour
 	first   Config // Reset goes back to its account, and to
 	initial Faults
+	tracer  *tracer
 
 	ctx  context.Context // of what the chat page sends
 	stop func()
@@ -77,6 +82,7 @@ func New(cfg Config) *Platform {
 	p.first = cfg
 	p.accounts = []*official{p.newOfficial(cfg.Account, cfg.Gateway)}
 
+	p.tracer = newTracer(cfg.GatewayInternal, cfg.InternalKey)
 	p.routeChat()
 	p.mux.HandleFunc("GET "+logPath, p.servePage)
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle(styleCSS))

@@ -29,6 +29,7 @@ type callbacks struct {
 	replier  replierv1.ReplierServiceClient
 	forgets  *forgetter // nil where there is no oauthsvc
 	owed     *owed
+	traces   *traces // nil: debugging is off
 	timeout  time.Duration
 	maxText  int
 	maxSkew  time.Duration
@@ -36,13 +37,14 @@ type callbacks struct {
 	seconds  prometheus.Histogram
 }
 
-// routeCallbacks adds the callback routes. forgets may be nil.
-func routeCallbacks(mux *http.ServeMux, cfg Config, accounts func() *roster, replier replierv1.ReplierServiceClient, forgets *forgetter) {
+// routeCallbacks adds the callback routes. forgets and traces may be nil.
+func routeCallbacks(mux *http.ServeMux, cfg Config, accounts func() *roster, replier replierv1.ReplierServiceClient, forgets *forgetter, traces *traces) {
 	c := &callbacks{
 		accounts: accounts,
 		replier:  replier,
 		forgets:  forgets,
 		owed:     newOwed(cfg),
+		traces:   traces,
 		timeout:  cfg.ReplyTimeout,
 		maxText:  cfg.MaxText,
 		maxSkew:  cfg.MaxSkew,
@@ -87,25 +89,29 @@ func (c *callbacks) serve(w http.ResponseWriter, r *http.Request, a *account) {
 	line := service.LineOf(r.Context())
 	line.Add(slog.String("account", a.Name))
 	outcome := "panic"
+	t := c.traces.begin(r, a, start)
 	defer func() {
 		p := recover()
 		if service.Aborted(p) {
 			defer panic(p)
 		} else if p != nil {
 			line.Fail(service.PanicError(p))
+			t.keep(outcome)
 			write(w, accepted(outcome))
 		}
 		line.Add(slog.String("outcome", outcome))
 		c.total.WithLabelValues(outcome).Inc()
 		c.seconds.Observe(time.Since(start).Seconds())
 	}()
-	answer, err := c.answer(w, r, a, start)
+	answer, err := c.answer(w, r, a, start, t)
 	var no *refusal
 	if errors.As(err, &no) {
 		outcome = no.reason
+		t.keep(outcome)
 		no.write(w)
 		return
 	}
+	t.keep(answer.outcome)
 	if answer.hold {
 		outcome = answer.outcome
 		hold(r.Context(), start)
@@ -126,7 +132,7 @@ func hold(ctx context.Context, start time.Time) {
 }
 
 // answer is the way of a callback. Its errors are refusals.
-func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, now time.Time) (response, error) {
+func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, now time.Time, t *trace) (response, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		return response{}, &refusal{status: http.StatusMethodNotAllowed, reason: "method", allow: "GET, POST"}
 	}
@@ -150,15 +156,17 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	if err := a.checkReceiver(msg); err != nil {
 		return response{}, err
 	}
+	t.opened(msg)
 	note(service.LineOf(r.Context()), msg)
 	ctx, cancel := context.WithDeadline(r.Context(), now.Add(c.timeout-margin))
 	defer cancel()
 	forgotten := c.forgets.start(ctx, msg)
-	said := c.ask(ctx, msg)
+	said := c.ask(ctx, msg, t)
 	forgotten()
 	switch {
 	case said.missed:
 		said = c.owed.settle(r.Context(), now, now.Add(c.timeout), a, msg)
+		t.hop("store")
 	case !said.hold && !said.follows && c.owed.stored(msg): // another attempt did, and its answer follows
 		said = saidBefore
 	case !said.hold && !said.follows:
@@ -206,10 +214,15 @@ type said struct {
 }
 
 // ask gets the replier's answer while ctx lasts.
-func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message) said {
+func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) said {
 	// A replier that restarts is waited for, as long as WeChat waits for us.
 	ctx = service.WithSticky(ctx, msg.GetAccount(), msg.GetFromUserName()) // the replier that saw WeChat's first attempt
-	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true}, grpc.WaitForReady(true))
+	options := []grpc.CallOption{grpc.WaitForReady(true)}
+	if t != nil {
+		ctx, options = t.calling(ctx, options)
+	}
+	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true}, options...)
+	t.hop("replier")
 	if err != nil {
 		// The code alone: a bot may put the message into its error's text.
 		code := status.Code(err)

@@ -84,9 +84,10 @@ func parseQuery(method, raw string) (query, error) {
 	return q, nil
 }
 
+var tooLarge = &refusal{status: http.StatusRequestEntityTooLarge, reason: "size", detail: fmt.Sprintf("a callback has at most %d bytes", wechat.MaxBody)}
+
 // readBody reads a callback's body, at most wechat.MaxBody bytes.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, reason: "size", detail: fmt.Sprintf("a callback has at most %d bytes", wechat.MaxBody)}
 	if r.ContentLength > wechat.MaxBody {
 		return nil, tooLarge
 	}

@@ -42,6 +42,7 @@ type Config struct {
 	Backlog        *backlog.Backlog // where messages are stored whose replier is away; nil: nowhere
 	BusyText       string           // what users read where no answer will come; "": nothing
 	SessionKey     service.Secret   // of logins; several, with commas between: the first makes, all are accepted; "": a new one
+	Debug          bool             // the internal address shows the last callbacks, with what users write
 }
 
 // maxReplyTimeout is when WeChat hangs up (platform page "消息推送": 5 seconds).
@@ -124,8 +125,12 @@ func (s *Server) open(cfg Config) error {
 		}
 		forgets = newForgetter(cfg.Env.Registerer, client)
 	}
-	routeCallbacks(public, cfg, accounts, replierv1.NewReplierServiceClient(toReplier), forgets)
-	internal, err := internalHandler(toReplier, toOAuth)
+	var traces *traces
+	if cfg.Debug {
+		traces = newTraces()
+	}
+	routeCallbacks(public, cfg, accounts, replierv1.NewReplierServiceClient(toReplier), forgets, traces)
+	internal, err := internalHandler(toReplier, toOAuth, traces)
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,8 @@ const (
 )
 
 // internalHandler returns the routes of the internal address besides those of every process: the gRPC services as REST,
-// and their description. toOAuth may be nil.
-func internalHandler(toReplier, toOAuth grpc.ClientConnInterface) (http.Handler, error) {
+// their description, and traces. toOAuth and traces may be nil.
+func internalHandler(toReplier, toOAuth grpc.ClientConnInterface, traces *traces) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithDisableHTTPMethodOverride(),
 		runtime.WithDisablePathLengthFallback(), // else a form sent to a GET route would be a GET
@@ -63,6 +63,9 @@ func internalHandler(toReplier, toOAuth grpc.ClientConnInterface) (http.Handler,
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(openAPI)
 	})
+	if traces != nil {
+		mux.HandleFunc("GET /debug/callbacks", traces.serve)
+	}
 	// A page in a browser on this machine must not reach the services through it.
 	return http.NewCrossOriginProtection().Handler(mux), nil
 }

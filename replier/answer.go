@@ -17,6 +17,14 @@ import (
 
 // Reply implements replier.v1.ReplierService.
 func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	if debugs(ctx) {
+		return s.traced(ctx, req)
+	}
+	return s.reply(ctx, req, nil)
+}
+
+// reply answers a call; by is nil where its caller does not debug.
+func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, by *seen) (*replierv1.ReplyResponse, error) {
 	msg := req.GetMessage()
 	if msg == nil {
 		return nil, service.NewError(codes.InvalidArgument, "", "message: missing, but required", nil, nil)
@@ -38,7 +46,8 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 	if keeps {
 		until = earlier(until, storeTime)
 	}
-	r, attempt := s.once.join(ctx, msg, s.decider(until, msg, mayDefer), func(r *run) { s.ended(msg, r) })
+	r, attempt := s.once.join(ctx, msg, s.decider(until, msg, mayDefer, by), func(r *run) { s.ended(msg, r) })
+	by.joined(r, attempt)
 	if attempt > 1 {
 		line.Add(slog.Int("attempt", attempt))
 	}
@@ -56,6 +65,7 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 		return nil, status.FromContextError(ctx.Err()).Err()
 	case mayDefer && (!ready || r.deferred() != nil):
 		if resp := s.late(ctx, line, msg, r, attempt); resp != nil {
+			by.answeredLate()
 			return resp, nil
 		}
 	case !ready:
@@ -89,9 +99,11 @@ func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Me
 }
 
 // decider returns what works on a message for a caller who waits until a time, or where that is zero for ever. A user's
-// message fetches the answer that was kept for the user; else the rules say what is said.
-func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool) decider {
+// message fetches the answer that was kept for the user; else the rules say what is said. by is nil where nobody debugs.
+func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool, by *seen) decider {
 	return func(ctx context.Context, r *run) decision {
+		steps := by.begins(r)
+		defer steps.begin("rules", "")()
 		fetches := mayDefer && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.Waits(msg)
 		if fetches && r == nil {
 			return decision{asks: true}
@@ -102,11 +114,12 @@ func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool) 
 			}
 		}
 		book := s.book.Value()
+		rules := book.edition(msg.GetAccount()).rules
 		var ask asker
 		if r != nil {
-			ask = s.asker(until, r, book.account(msg.GetAccount()), mayDefer)
+			ask = steps.watch(rules, s.asker(until, r, book.account(msg.GetAccount()), mayDefer))
 		}
-		return book.edition(msg.GetAccount()).rules.decide(ctx, msg, ask)
+		return rules.decide(ctx, msg, ask)
 	}
 }
 
@@ -131,7 +144,9 @@ func before(ctx context.Context, until time.Time, little time.Duration) (context
 }
 
 // earlier returns a time that is a little before another.
-func earlier(t time.Time, little time.Duration) time.Time { return t.Add(-min(little, time.Until(t)/8)) }
+func earlier(t time.Time, little time.Duration) time.Time {
+	return t.Add(-min(little, time.Until(t)/8))
+}
 
 // asker returns what asks bots for a caller who waits until a time, or where that is zero for ever. A bot has the time that
 // its rule gives it, or that which the way of a slow answer leaves; else the caller's.
@@ -159,6 +174,11 @@ func (s *Server) outcome(line *service.Line, d decision) string {
 		rule = d.rule.name
 	}
 	line.Add(slog.String("rule", rule))
+	return d.outcome()
+}
+
+// outcome returns how the message is answered.
+func (d decision) outcome() string {
 	switch {
 	case d.fetched:
 		return "fetched"

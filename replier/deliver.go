@@ -92,7 +92,7 @@ func (s *Server) resume(work *backlog.Work) {
 		work.Release()
 		return
 	}
-	r, begun := s.once.adopt(ctx, msg, work, s.decider(time.Time{}, msg, true))
+	r, begun := s.once.adopt(ctx, msg, work, s.decider(time.Time{}, msg, true, nil))
 	<-r.done
 	free()
 	if begun { // else the run's own end looks after the message

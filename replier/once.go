@@ -45,10 +45,16 @@ func newOnce(memory int) *once {
 	return &once{ctx: ctx, stop: stop, running: map[wechatv1.Key]*run{}, kept: otter.Must(&otter.Options[wechatv1.Key, *run]{
 		MaximumWeight:    uint64(memory),
 		ExpiryCalculator: otter.ExpiryWriting[wechatv1.Key, *run](keepAnswer),
-		Weigher: func(_ wechatv1.Key, r *run) uint32 {
-			return uint32(entrySize + proto.Size(r.decision.reply))
-		},
+		Weigher: func(_ wechatv1.Key, r *run) uint32 { return uint32(entrySize + weight(r.decision.reply)) },
 	})}
+}
+
+// weight returns about how many bytes a reply takes.
+func weight(r *wechatv1.Reply) int {
+	if text := r.GetText(); text != nil { // most are
+		return len(text.GetContent())
+	}
+	return proto.Size(r)
 }
 
 // close ends what runs, and waits for it.

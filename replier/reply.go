@@ -23,7 +23,7 @@ type setter func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Me
 // "text: hello" is short for "text: {content: hello}".
 func (l *loader) reply(n *yaml.Node) maker {
 	before := len(l.load.Problems)
-	c := replyCompiler{l, true}
+	c := &replyCompiler{loader: l, constant: true}
 	set := c.message(n, (&wechatv1.Reply{}).ProtoReflect().Descriptor())
 	if n.Kind == yaml.MappingNode && len(n.Content) > 2 {
 		l.Fail(n.Content[2], "a second kind of reply; expected one")
@@ -48,15 +48,30 @@ func (l *loader) reply(n *yaml.Node) maker {
 	case r.GetContent() == nil || proto.Equal(r.GetText(), &wechatv1.TextReply{}):
 		l.Fail(n, "the reply says nothing; expected one that does, or silent: true in its place")
 	}
+	if text := r.GetText(); text != nil && !c.constant {
+		return textOf(c.text) // a text is most of what is said: without reflection
+	}
 	if !c.constant {
 		return build
 	}
 	return func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return r, nil } // always the same: made once
 }
 
+// textOf makes the reply that says a text.
+func textOf(t template) maker {
+	return func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+		text, err := t.text(ctx, msg)
+		if err != nil {
+			return nil, err
+		}
+		return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}, nil
+	}
+}
+
 type replyCompiler struct {
 	*loader
-	constant bool // no template so far
+	constant bool     // no template so far
+	text     template // the last one: of a text reply the only one
 }
 
 // message compiles a mapping into the fields of a message.
@@ -127,7 +142,7 @@ func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) 
 			return nil
 		}
 	}
-	c.constant = false
+	c.constant, c.text = false, t
 	return func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error {
 		if msg == nil {
 			dst.Set(fd, protoreflect.ValueOfString(text))

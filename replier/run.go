@@ -31,6 +31,8 @@ type run struct {
 
 	typing sync.Once   // the user sees that an answer is made
 	doubt  atomic.Bool // WeChat was left without an answer, and may have had one from others since
+
+	steps atomic.Pointer[steps] // nil where nobody debugs
 }
 
 func newRun() *run {

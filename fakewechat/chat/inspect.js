@@ -2,6 +2,7 @@
 import { h } from './dom.js';
 import { t, language } from './words.js';
 import { valuesOf } from './lines.js';
+import { trace } from './trace.js';
 
 // buttons makes what can be done with a callback.
 export function buttons({ again, edit, copySend, copyCurl }) {
@@ -60,6 +61,7 @@ function attempt(a, line, account) {
     h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),
     checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
     a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),
+    trace(a.trace),
     x && code(t('signedURL'), x.url.replace(/[?&]/g, m => '\n  ' + m), ''),
     x && x.request !== line.xml && code(t('sentBody'), x.request, account.mode === 'plain' ? t('plain') : t('sealed')),
     x?.answer ? code(t('received'), x.answer, x.opened && x.opened !== x.answer ? t('sealed') : t('plain')) : undefined,

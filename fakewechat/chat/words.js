@@ -66,6 +66,17 @@ const en = {
   kinds: 'More kinds…', anyKind: 'Any message or event', kind: 'Kind', search: 'Search by name or element', messages: 'Messages', events: 'Events', asXML: 'As XML', anyway: 'Send anyway',
   add: e => `Add ${e}`, remove: e => `Remove ${e}`, number: 'An integer', leftOut: 'What stays empty is left out.', broken: 'Broken XML',
   file: 'File', device: 'Device message', tooLong: 'Too long to copy.', copiedCurl: 'Copied. A gateway takes it for 5 minutes: its time is signed.',
+  trace: {
+    title: 'In the gateway', rule: 'Rule', how: 'Answer', failed: 'Failed', message: 'Message as protobuf', noRule: 'none', notAgain: 'not asked again', untold: 'the replier does not tell',
+    refused: why => `The gateway refused it: ${why}.`,
+    again: n => `of the work that an earlier attempt began; this one is number ${n}`,
+    hop: { open: 'check, open, decode', replier: 'call the replier', rules: 'rules', forward: 'forward to', fetch: 'fetch the answer', store: 'store', seal: 'encode, seal' },
+    outcome: {
+      reply: '', silent: 'none: the rule says nothing', no_rule: 'none: no rule matches', fetched: 'to an earlier message, which waited for this one',
+      deferred: 'not ready in time: the message is stored, and answered later', hold: 'not ready in time: WeChat is to send the message again', dropped: 'not ready in time: dropped',
+      given_up: 'none in time, and none will come', failed: 'none: the replier failed, see its log',
+    },
+  },
 };
 
 const zh = {
@@ -141,6 +152,17 @@ const zh = {
   kinds: '更多类型…', anyKind: '任意消息或事件', kind: '类型', search: '按名称或元素搜索', messages: '消息', events: '事件', asXML: '转为 XML', anyway: '仍然发送',
   add: e => `添加 ${e}`, remove: e => `删除 ${e}`, number: '整数', leftOut: '留空的字段不会发送。', broken: '损坏的 XML',
   file: '文件', device: '设备消息', tooLong: '内容太长，无法复制。', copiedCurl: '已复制。时间戳有签名，网关在 5 分钟内接受它。',
+  trace: {
+    title: '网关里', rule: '规则', how: '回答', failed: '失败', message: 'protobuf 消息', noRule: '无', notAgain: '不再询问', untold: 'replier 没有说明',
+    refused: why => `网关拒绝了它：${why}。`,
+    again: n => `取自前一次推送开始的处理；这是第 ${n} 次`,
+    hop: { open: '验签、解密、解析', replier: '调用 replier', rules: '规则', forward: '转发到', fetch: '取回答', store: '存储', seal: '编码、加密' },
+    outcome: {
+      reply: '', silent: '无：规则不回复', no_rule: '无：没有匹配的规则', fetched: '是对之前某条消息的，等到这条消息才发出',
+      deferred: '没有及时准备好：消息已存下，稍后回答', hold: '没有及时准备好：让微信重发这条消息', dropped: '没有及时准备好：丢弃',
+      given_up: '没有及时准备好，也不会再有', failed: '无：replier 出错，见它的日志',
+    },
+  },
 };
 
 const languages = { en, zh };

@@ -48,6 +48,10 @@ type GRPC struct {
 // connectionAge is how long a connection takes new calls.
 const connectionAge = 10 * time.Second
 
+// streamWorkers are goroutines that take calls. The stack of a new one is too small for a call, and would be copied as it
+// grows; a call that finds no worker idle gets one nevertheless.
+const streamWorkers = 32
+
 // ResolveEvery is how often a name may be looked up. gRPC's own is every 30 s; it is set for the whole process, by main.
 const ResolveEvery = 2 * time.Second
 
@@ -79,6 +83,7 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: 90 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(5*time.Second),
+		grpc.NumStreamWorkers(streamWorkers),
 	)
 	healthv1.RegisterHealthServer(g.Server, g.health)
 	g.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
@@ -90,7 +95,10 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 func (g *GRPC) Addr() net.Addr { return g.lis.Addr() }
 
 // Close gives the address back; for a server that never served.
-func (g *GRPC) Close() { _ = g.lis.Close() }
+func (g *GRPC) Close() {
+	g.Stop()
+	_ = g.lis.Close()
+}
 
 // Serve serves until ctx ends. It then reports NOT_SERVING, and calls in flight have Grace to end: an open health
 // watch would hold a graceful stop for ever.
@@ -143,10 +151,11 @@ var metadataID = strings.ToLower(RequestIDHeader)
 // logUnary writes one line per call. What a call within the process has to say joins the line of the request that made it.
 func logUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		start, caller := time.Now(), LineOf(ctx)
-		ctx, line := withRPCLine(ctx)
+		start := time.Now()
+		caller := callerOf(ctx)
+		ctx, line := withRPCLine(ctx, caller)
 		resp, err := handler(ctx, req)
-		if line.peer != ownPeerName || !line.join(caller, info.FullMethod, err) {
+		if caller == nil || !line.join(caller, info.FullMethod, err) {
 			line.writeRPC(ctx, log, info.FullMethod, err, start)
 		}
 		return resp, err
@@ -166,6 +175,9 @@ func (l *Line) join(caller *Line, method string, err error) bool {
 
 // ends notes the private cause of a call's error.
 func (l *Line) ends(err error) {
+	if err == nil {
+		return
+	}
 	var private *grpcError
 	if errors.As(err, &private) && private.cause != nil {
 		l.Add(slog.String("cause", private.cause.Error()))
@@ -176,7 +188,7 @@ func (l *Line) ends(err error) {
 func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
 	return func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		start := time.Now()
-		ctx, line := withRPCLine(s.Context())
+		ctx, line := withRPCLine(s.Context(), nil)
 		wrapped := middleware.WrapServerStream(s)
 		wrapped.WrappedContext = ctx
 		err := handler(srv, wrapped)
@@ -185,9 +197,20 @@ func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
 	}
 }
 
-// withRPCLine begins the line of a call, with its caller's request id.
-func withRPCLine(ctx context.Context) (context.Context, *Line) {
+// callerOf returns the line of the request that makes a call within the process; nil where the call came from outside.
+func callerOf(ctx context.Context) *Line {
+	if !within(ctx) {
+		return nil
+	}
+	return LineOf(ctx)
+}
+
+// withRPCLine begins the line of a call, with its caller's request id. caller is as callerOf says.
+func withRPCLine(ctx context.Context, caller *Line) (context.Context, *Line) {
 	id := ""
+	if caller != nil {
+		return withLine(ctx, caller.id, ownPeerName)
+	}
 	if ids := metadata.ValueFromIncomingContext(ctx, metadataID); len(ids) > 0 {
 		id = ids[0]
 	}
@@ -215,9 +238,9 @@ func levelOfCode(code codes.Code) slog.Level {
 	return slog.LevelWarn
 }
 
-// shave takes a margin off the caller's deadline.
+// shave takes a margin off the caller's deadline. Within the process no answer is under way.
 func shave(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && !within(ctx) {
 		margin := min(Margin, time.Until(deadline)/10)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
@@ -229,7 +252,7 @@ func shave(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.U
 // DialOwn is Dial for a service of ours: the client shows the key and the certificate of env's Guard. Calls made with
 // one key of WithSticky meet the same replica, as long as it is there and says that it serves.
 func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
-	conn, err := dial(env, name, target, append(env.Guard.dialOptions(),
+	conn, err := dial(env, name, target, append(env.Guard.dialOptions(), grpc.WithChainUnaryInterceptor(sendSticky),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}],`+
 			`"healthCheckConfig":{"serviceName":""}}`))...)
 	if err == nil {
@@ -241,14 +264,11 @@ func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
 // stickyHeader is gRPC metadata by which a replica is chosen.
 const stickyHeader = "wxgate-sticky"
 
+type stickyKey struct{}
+
 // WithSticky returns the context of a call that is for the replica of a key; the key itself is not sent.
 func WithSticky(ctx context.Context, key ...string) context.Context {
-	h := fnv.New64a()
-	for _, part := range key {
-		_, _ = h.Write([]byte(part)) // never fails
-		_, _ = h.Write([]byte{0})
-	}
-	return metadata.AppendToOutgoingContext(ctx, stickyHeader, strconv.FormatUint(h.Sum64(), 36))
+	return context.WithValue(ctx, stickyKey{}, key)
 }
 
 // Dial returns a client of the service called name at a gRPC target ("dns:///replier:9001"), and reports in Ready
@@ -260,7 +280,7 @@ func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
 
 func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
-		grpc.WithUnaryInterceptor(clientInterceptor(env, name)),
+		grpc.WithChainUnaryInterceptor(countCalls(env, name), sendID),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),
 		grpc.WithIdleTimeout(0),
 		// Only while calls run: a bot's server, with gRPC's defaults, hangs up on who pings an idle connection.
@@ -283,17 +303,32 @@ func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientCon
 	return conn, nil
 }
 
-// clientInterceptor counts the calls of a client, and hands the request's id on.
-func clientInterceptor(env Env, name string) grpc.UnaryClientInterceptor {
+// countCalls counts the calls of a client.
+func countCalls(env Env, name string) grpc.UnaryClientInterceptor {
 	metrics := grpcprom.NewClientMetrics(grpcprom.WithClientHandlingTimeHistogram())
 	prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer).MustRegister(metrics)
-	counted := metrics.UnaryClientInterceptor()
-	return func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		if id := RequestID(ctx); id != "" {
-			ctx = metadata.AppendToOutgoingContext(ctx, metadataID, id)
-		}
-		return counted(ctx, method, req, reply, conn, invoke, opts...)
+	return metrics.UnaryClientInterceptor()
+}
+
+// sendID hands the request's id on.
+func sendID(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if id := RequestID(ctx); id != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, metadataID, id)
 	}
+	return invoke(ctx, method, req, reply, conn, opts...)
+}
+
+// sendSticky sends what the replica of a call is chosen by.
+func sendSticky(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if key, ok := ctx.Value(stickyKey{}).([]string); ok {
+		h := fnv.New64a()
+		for _, part := range key {
+			_, _ = h.Write([]byte(part)) // never fails
+			_, _ = h.Write([]byte{0})
+		}
+		ctx = metadata.AppendToOutgoingContext(ctx, stickyHeader, strconv.FormatUint(h.Sum64(), 36))
+	}
+	return invoke(ctx, method, req, reply, conn, opts...)
 }
 
 // knock connects before a message needs it: ring_hash does so for a call only. Whether the service knows of health is no

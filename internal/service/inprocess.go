@@ -38,7 +38,7 @@ type Conn interface {
 // There are no streams.
 func Connect(env Env, name, target string, here *GRPC) (Conn, error) {
 	if here != nil {
-		return &inProcess{here, clientInterceptor(env, name)}, nil
+		return &inProcess{here, countCalls(env, name)}, nil
 	}
 	return DialOwn(env, name, target)
 }
@@ -98,9 +98,13 @@ func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *g
 
 // arrive returns the context of a call as the server sees it.
 func arrive(ctx context.Context, stream *localStream) context.Context {
-	sent, _ := metadata.FromOutgoingContext(ctx)
-	ctx = metadata.NewOutgoingContext(ctx, nil) // the server's own calls send nothing of it
-	ctx = metadata.NewIncomingContext(ctx, sent)
+	sent, some := metadata.FromOutgoingContext(ctx)
+	if some {
+		ctx = metadata.NewOutgoingContext(ctx, nil) // the server's own calls send nothing of it
+	}
+	if _, came := metadata.FromIncomingContext(ctx); came || some {
+		ctx = metadata.NewIncomingContext(ctx, sent) // nor do they hear what their caller's caller sent
+	}
 	ctx = peer.NewContext(ctx, ownPeer)
 	return grpc.NewContextWithServerTransportStream(ctx, stream)
 }
@@ -113,6 +117,12 @@ func share(into, from any) {
 		return true
 	})
 	to.SetUnknown(is.GetUnknown())
+}
+
+// within tells whether a call was made in this process.
+func within(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	return ok && p == ownPeer
 }
 
 // ownPeerName is how the log names ownPeer.

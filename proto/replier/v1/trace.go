@@ -1,0 +1,68 @@
+// Package replierv1 is what gateways, repliers and bots say to each other.
+package replierv1
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"google.golang.org/grpc/metadata"
+)
+
+// DebugKey in the metadata of a call to Reply asks how the answer comes about; the trailer then has a Trace as JSON in
+// TraceKey. It is for who debugs: a bot need not look at it.
+const (
+	DebugKey = "wxgate-debug"
+	TraceKey = "wxgate-trace-bin"
+)
+
+// Trace is how an answer came about. It holds nothing that a user wrote.
+type Trace struct {
+	Outcome string   `json:"outcome"`          // reply, silent, no_rule, fetched; not ready in time: deferred, hold, dropped, given_up; or failed
+	Attempt int      `json:"attempt"`          // from 1; a further one has the work of the first, or its answer; 0: no work was begun
+	Rule    string   `json:"rule"`             // that answered, or forwards; "": none
+	File    string   `json:"file"`             // where the rule stands
+	Line    int      `json:"line"`             // from 1
+	Failed  []string `json:"failed,omitempty"` // why rules that matched could not answer
+	Micros  int64    `json:"us"`               // from the call to the answer, in microseconds
+	Steps   []Step   `json:"steps,omitempty"`
+}
+
+// Step is what took time on the way to an answer, in microseconds.
+type Step struct {
+	Name   string `json:"name"`         // rules, and in them forward; or fetch
+	To     string `json:"to,omitempty"` // the bot
+	From   int64  `json:"from_us"`      // since the call
+	Micros int64  `json:"us"`
+}
+
+// Bounds of a Trace.
+const (
+	MaxTrace = 16 << 10 // bytes, as JSON
+	MaxSteps = 16
+)
+
+// Trailer returns the trace as a call's trailer.
+func (t *Trace) Trailer() metadata.MD {
+	data, err := json.Marshal(t)
+	if err != nil {
+		panic(err) // texts and numbers alone
+	}
+	return metadata.Pairs(TraceKey, string(data))
+}
+
+// ReadTrace returns the trace in a call's trailer; nil where there is none.
+func ReadTrace(trailer metadata.MD) (*Trace, error) {
+	values := trailer.Get(TraceKey)
+	if len(values) == 0 {
+		return nil, nil
+	}
+	if len(values) > 1 || len(values[0]) > MaxTrace {
+		return nil, fmt.Errorf("%s: given twice, or longer than %d bytes", TraceKey, MaxTrace)
+	}
+	t := &Trace{}
+	if err := json.Unmarshal([]byte(values[0]), t); err != nil {
+		return nil, fmt.Errorf("%s: %w", TraceKey, err)
+	}
+	t.Steps = t.Steps[:min(len(t.Steps), MaxSteps)]
+	return t, nil
+}

@@ -1,0 +1,184 @@
+package replier
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	replierv1 "wxgate/proto/replier/v1"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// Bounds of what a trace tells.
+const (
+	maxWord   = 256 // bytes of a name
+	maxFailed = 8   // rules that failed
+)
+
+// debugs tells whether a caller asks how its answer comes about.
+func debugs(ctx context.Context) bool {
+	return len(metadata.ValueFromIncomingContext(ctx, replierv1.DebugKey)) > 0
+}
+
+// seen is what one call, whose caller debugs, saw of the work on its message. A nil one sees nothing.
+type seen struct {
+	came    time.Time
+	steps   *steps // of what is done in a moment
+	run     *run   // nil: no work was begun
+	attempt int
+	late    bool // the answer was not ready
+}
+
+// traced is reply with a trace in the call's trailer.
+func (s *Server) traced(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	by := &seen{came: time.Now(), steps: &steps{}}
+	resp, err := s.reply(ctx, req, by)
+	_ = grpc.SetTrailer(ctx, by.trace(resp, err).Trailer())
+	return resp, err
+}
+
+func (b *seen) joined(r *run, attempt int) {
+	if b != nil {
+		b.run, b.attempt = r, attempt
+	}
+}
+
+func (b *seen) answeredLate() {
+	if b != nil {
+		b.late = true
+	}
+}
+
+// trace returns what there is to tell, once the answer is known.
+func (b *seen) trace(resp *replierv1.ReplyResponse, err error) *replierv1.Trace {
+	now := time.Now()
+	t := &replierv1.Trace{Attempt: b.attempt, Micros: now.Sub(b.came).Microseconds()}
+	if b.run != nil {
+		rule := cmp.Or(b.run.steps.Load(), b.steps).between(b.came, now, t)
+		if b.run.ended() {
+			d := b.run.decision
+			t.Outcome = d.outcome()
+			if d.rule != nil || !b.late {
+				rule = d.rule
+			}
+			if d.fetched && len(t.Steps) > 0 {
+				t.Steps[0].Name = "fetch"
+			}
+			for _, err := range d.failed[:min(len(d.failed), maxFailed)] {
+				first, _, _ := strings.Cut(err.Error(), "\n") // a panic's stack is for the log
+				t.Failed = append(t.Failed, clip(first))
+			}
+		}
+		if rule != nil {
+			t.Rule, t.File, t.Line = clip(rule.name), clip(rule.file), rule.line
+		}
+	}
+	switch {
+	case err != nil:
+		t.Outcome = "failed"
+	case resp.GetHold():
+		t.Outcome = "hold"
+	case resp.GetGivenUp():
+		t.Outcome = "given_up"
+	case resp.GetDeferred():
+		t.Outcome = "deferred"
+	case b.late:
+		t.Outcome = "dropped"
+	}
+	return t
+}
+
+// clip shortens a name.
+func clip(s string) string {
+	if len(s) <= maxWord {
+		return s
+	}
+	return s[:maxWord]
+}
+
+// steps are what a run does, and when. Nil ones note nothing.
+type steps struct {
+	mu       sync.Mutex
+	all      []step
+	forwards *rule // the last that did
+}
+
+type step struct {
+	name, to    string
+	begun, done time.Time // done is zero while it goes on
+}
+
+// begins returns the steps of the work that a call begins. Where it is more than a moment's there is a run, begun anew,
+// whose steps who joins it sees too.
+func (b *seen) begins(r *run) *steps {
+	if b == nil {
+		return nil
+	}
+	if r == nil {
+		return b.steps
+	}
+	anew := &steps{}
+	r.steps.Store(anew)
+	return anew
+}
+
+// begin notes a step, until done is called.
+func (s *steps) begin(name, to string) (done func()) {
+	if s == nil {
+		return func() {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := len(s.all)
+	if i == replierv1.MaxSteps {
+		return func() {}
+	}
+	s.all = append(s.all, step{name: name, to: to, begun: time.Now()})
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all[i].done = time.Now()
+	}
+}
+
+// watch returns an asker that notes whom it asks, for which of the rules.
+func (s *steps) watch(rules *Rules, ask asker) asker {
+	if s == nil {
+		return ask
+	}
+	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+		s.mu.Lock()
+		for i := range rules.list {
+			if rules.list[i].forward == f {
+				s.forwards = &rules.list[i]
+			}
+		}
+		s.mu.Unlock()
+		defer s.begin("forward", clip(f.to))()
+		return ask(ctx, f, msg)
+	}
+}
+
+// between puts the steps into a trace of what was between two times, and returns the rule that forwards.
+func (s *steps) between(came, now time.Time, t *replierv1.Trace) *rule {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.all {
+		if one.done.IsZero() || one.done.After(now) {
+			one.done = now
+		}
+		if one.begun.Before(came) {
+			one.begun = came
+		}
+		if one.done.After(one.begun) {
+			from := one.begun.Sub(came).Microseconds()
+			t.Steps = append(t.Steps, replierv1.Step{Name: one.name, To: one.to, From: from, Micros: one.done.Sub(came).Microseconds() - from})
+		}
+	}
+	return s.forwards
+}
