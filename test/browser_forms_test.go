@@ -1,13 +1,10 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -31,33 +28,6 @@ func (b *tab) opens(search, kind string) {
 	b.do("search "+search, chromedp.WaitVisible("#kind-search"), chromedp.SendKeys("#kind-search", search))
 	b.sees("#kind option:checked", kind)
 	b.sees("#kind-name", kind)
-}
-
-// copied presses a button that copies, and returns what.
-func (b *tab) copied(button string) string {
-	b.t.Helper()
-	value[string](b, `window.copied = ''; navigator.clipboard.writeText = async s => { window.copied = s; }; ''`)
-	b.click(button)
-	for end := time.Now().Add(patience); value[string](b, "window.copied") == ""; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s copied nothing; the page reads\n%s", button, b.reads())
-		}
-	}
-	return value[string](b, "window.copied")
-}
-
-// shell runs a line in a shell that has this wxgate.
-func shell(t *testing.T, line string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", line)
-	cmd.Env = []string{"PATH=" + filepath.Dir(binary) + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + t.TempDir()}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Sprintf("%s%v", out, err)
-	}
-	return string(out)
 }
 
 // TestBrowserForms composes what the + menu has no action for, as a form and as XML, and copies it.
@@ -149,9 +119,7 @@ func TestBrowserForms(t *testing.T) {
 	b.sees(reply, "Yes, 好")
 
 	b.opens("location_x", "location")
-	if unnamed := value[[]string](b, `[...document.querySelectorAll('button, textarea, input, select')].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML)`); len(unnamed) != 0 {
-		t.Errorf("without a name: %q", unnamed)
-	}
+	b.named()
 	b.click("#form-cancel")
 	b.click("#language")
 	b.opens("ticket", "subscribe")
