@@ -13,6 +13,7 @@ type chatAccount struct {
 	OriginalID string `json:"originalID"`
 	Mode       Mode   `json:"mode"`
 	Gateway    string `json:"gateway"` // "": none to send to
+	Dev        bool   `json:"dev"`     // whether it is DevAccount
 }
 
 // shown returns what a page may know of the accounts.
@@ -20,7 +21,7 @@ func (p *Platform) shown() []chatAccount {
 	var accounts []chatAccount
 	for _, o := range p.all() {
 		mode, _, _ := o.account.cipher() // a key that is none shows where a message is sent
-		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode}
+		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode, Dev: o.account == DevAccount()}
 		if o.sender != nil {
 			a.Gateway = o.sender.URL
 		}

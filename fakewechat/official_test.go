@@ -172,7 +172,7 @@ func TestResetAccounts(t *testing.T) {
 	put(t, s.platform, changed, "http://127.0.0.1:1/")
 	s.platform.Reset()
 	acc := testAccount(Plain)
-	if diff := cmp.Diff([]chatAccount{{acc.AppID, acc.OriginalID, Plain, ""}}, s.platform.shown()); diff != "" {
+	if diff := cmp.Diff([]chatAccount{{acc.AppID, acc.OriginalID, Plain, "", false}}, s.platform.shown()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := s.platform.Account(); got != acc {
@@ -211,7 +211,7 @@ func TestAccountsPage(t *testing.T) {
 	}
 	var accounts []chatAccount
 	acc := testAccount(Plain)
-	want := []chatAccount{{acc.AppID, acc.OriginalID, Plain, ""}, {"wx0000000000000002", "gh_second", Safe, gw}}
+	want := []chatAccount{{acc.AppID, acc.OriginalID, Plain, "", false}, {"wx0000000000000002", "gh_second", Safe, gw, false}}
 	if page.next("accounts", &accounts); !cmp.Equal(want, accounts) {
 		t.Errorf("accounts %+v", accounts)
 	}
@@ -286,5 +286,19 @@ func TestV1Accounts(t *testing.T) {
 		if status, said := s.v1(t, test.method, test.path, test.body); status != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said["error"]), test.want) {
 			t.Errorf("%s %s %s: status %d, %v; want %q", test.method, test.path, test.body, status, said, test.want)
 		}
+	}
+}
+
+// TestDev: the page knows the account that wxgate send has the secrets of.
+func TestDev(t *testing.T) {
+	p := New(Config{})
+	t.Cleanup(p.Close)
+	other := DevAccount()
+	other.Token = "another"
+	for _, want := range []bool{true, false} {
+		if got := p.shown()[0].Dev; got != want {
+			t.Errorf("dev: got %v; want %v", got, want)
+		}
+		put(t, p, other, "")
 	}
 }

@@ -72,6 +72,12 @@ func TestBrowserAccounts(t *testing.T) {
 	b.do("wait for the form to close", chromedp.WaitNotVisible("#account"))
 	b.says("hello again")
 	b.sees(reply, "hello again")
+	line := b.copied("#copySend")
+	b.sees("#toast", "It takes the token from WECHAT_TOKEN")
+	out := shell(t, line, "WECHAT_TOKEN="+club.Token, "WECHAT_AES_KEY="+club.AESKey)
+	if strings.Contains(line, club.Token) || strings.Contains(line, club.AESKey) || !strings.Contains(out, ": 200 in ") || !strings.Contains(out, "Content  hello again\n") {
+		t.Errorf("%s\n%s", line, out)
+	}
 
 	// Each account has users and chats of its own, and news of the one that is not shown.
 	b.click("#new-user")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -19,6 +20,9 @@ func TestBrowser(t *testing.T) {
 	p := start(t, env(), "dev")
 	b := openTab(t, "http://"+p.addr("fake-listen")+"/", "en-US")
 	reply := "#lines .reply .bubble"
+	if id := value[string](b, "document.activeElement.id"); id != "text" {
+		t.Errorf("who types at once types into %q; want the message", id)
+	}
 
 	b.acts("follow", "")
 	b.sees("#lines .said .notice", "Followed the account")
@@ -143,6 +147,20 @@ func TestBrowserFailure(t *testing.T) {
 	if strings.Contains(b.reads(), token) {
 		t.Error("the token is on the page")
 	}
+}
+
+// TestBrowserAlone: without a gateway the page says where to give one, and takes no message.
+func TestBrowserAlone(t *testing.T) {
+	p := fakewechat.New(fakewechat.Config{})
+	site := httptest.NewServer(p)
+	t.Cleanup(site.Close)
+	t.Cleanup(p.Close)
+	b := openTab(t, site.URL, "en-US")
+	b.sees("#lines .empty", "No gateway: see ⚙")
+	if hint := value[string](b, "document.getElementById('text').disabled ? document.getElementById('text').placeholder : 'enabled'"); hint != "No gateway: see ⚙" {
+		t.Errorf("where to write: %q", hint)
+	}
+	b.quiet()
 }
 
 // TestBrowserReplies: all that an account can say, passive and pushed, with hostile addresses in it, and its typing.

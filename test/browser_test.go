@@ -279,13 +279,13 @@ func (b *tab) copied(button string) string {
 	return value[string](b, "window.copied")
 }
 
-// shell runs a line in a shell that has this wxgate.
-func shell(t *testing.T, line string) string {
+// shell runs a line in a shell that has this wxgate, and these variables.
+func shell(t *testing.T, line string, vars ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
-	cmd.Env = []string{"PATH=" + filepath.Dir(binary) + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + t.TempDir()}
+	cmd.Env = append(vars, "PATH="+filepath.Dir(binary)+":/usr/local/bin:/usr/bin:/bin", "HOME="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Sprintf("%s%v", out, err)

@@ -1,6 +1,7 @@
 // The accounts: which one is shown, and the form of their settings.
 import { h, $, arrange } from './dom.js';
 import { t, language } from './words.js';
+import { call } from './call.js';
 
 // drawAccounts shows the accounts to choose from; unread(appID) says whether one has news, choose(appID) shows it.
 export function drawAccounts(accounts, current, unread, choose) {
@@ -22,9 +23,9 @@ const modes = ['plain', 'compat', 'safe'];
 // inWords returns what the platform says is wrong, in the page's language where there are words for it.
 const inWords = text => t('problems').reduce((said, [english, ours]) => said.replace(english, ours), text);
 
-// settings opens the form for an account, or for a new one where there is none. post sends what is in it to a path and
-// returns what came back; saved(appID, accounts) is called at the end.
-export function settings(account, post, saved) {
+// settings opens the form for an account, or for a new one where there is none. saved(appID, accounts) is called at the
+// end.
+export function settings(account, saved) {
   const known = { gateway: account?.gateway ?? '', app_id: account?.appID ?? '', original_id: account?.originalID ?? '', mode: account?.mode ?? 'safe' };
   const inputs = {}, wrongs = {};
   $('account-title').textContent = t(account ? 'settings' : 'newAccount');
@@ -51,7 +52,7 @@ export function settings(account, post, saved) {
     fields.map(([name]) => inputs[name]).find(e => e.getAttribute('aria-invalid') === 'true')?.focus();
   };
   const ask = async path => {
-    const said = await post(path, Object.fromEntries(fields.map(([name]) => [name, inputs[name].value.trim()])));
+    const said = await call(path, Object.fromEntries(fields.map(([name]) => [name, inputs[name].value.trim()])));
     say(said.error, said.fields, said.error || path === '/fake/accounts' ? '' : t('checked'));
     return said;
   };

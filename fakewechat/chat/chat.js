@@ -1,6 +1,7 @@
 // The chat page: what it knows, what it hears of the platform, and what its user does.
 import { h, $, arrange } from './dom.js';
 import { t, language, choose } from './words.js';
+import { call } from './call.js';
 import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
 import { drawMenu, ask } from './compose.js';
 import { openKinds, editXML, tapMenu } from './forms.js';
@@ -66,8 +67,8 @@ function listen() {
     if (line.from === 'account') typing.delete(talker(line));
     if (line.id === chosen) know();
   });
-  on('call', call => {
-    hello.calls.push(call);
+  on('call', one => {
+    hello.calls.push(one);
     hello.calls.splice(0, hello.calls.length - atMost.calls);
     drawInspector();
   });
@@ -84,26 +85,16 @@ function offline(away) {
   $('offline').textContent = away ? t('offline') : '';
 }
 
-async function post(path, body) {
-  try {
-    const answer = await fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
-    const said = await answer.json();
-    return answer.ok ? said : { error: said.error ?? `HTTP ${answer.status}` };
-  } catch {
-    return { error: t('offline') };
-  }
-}
-
 // send sends what the current user does and returns what is wrong with it, "" for nothing.
 async function send(body) {
-  const said = await post('/fake/lines', body);
+  const said = await call('/fake/lines', body);
   if (said.error) toast(said.error);
   else choice(said.id, false);
   return said.error ?? '';
 }
 
 // page is what forms.js needs to know.
-const page = { get account() { return account; }, get user() { return current; }, post, send, toast };
+const page = { get account() { return account; }, get user() { return current; }, send, toast };
 
 // know asks for all of the chosen line.
 async function know() {
@@ -142,6 +133,7 @@ function chooseUser(openid) {
   sessionStorage.setItem('user', openid);
   if (!hello.lines.some(l => l.id === chosen && talker(l) === shown())) chosen = 0;
   draw();
+  for (const e of document.querySelectorAll('.choice [aria-pressed="true"]')) e.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   drawInspector();
   toEnd(true);
 }
@@ -210,6 +202,7 @@ function draw() {
   $('peer').classList.toggle('typing', isTyping);
   $('peer-id').textContent = of.originalID;
   for (const e of $('say').elements) e.disabled = !of.gateway || !current;
+  $('text').placeholder = t(of.gateway ? 'message' : 'noGateway');
 
   drawFaults(hello.faults);
   arrange($('lines'), items(lines), drawItem);
@@ -235,7 +228,7 @@ function items(lines) {
     if (failedLine(line)) all.push({ at: ended, key: `${line.id}:failed`, state: state(''), line, part: 'failed' });
   }
   all.sort((a, b) => a.at - b.at || a.line.id - b.line.id);
-  if (!all.length) return [{ key: 'empty', state: language, part: 'empty' }];
+  if (!all.length) return [{ key: 'empty', state: [language, about().gateway].join(), part: 'empty' }];
   const shown = [];
   let before = 0;
   for (const item of all) {
@@ -248,7 +241,7 @@ function items(lines) {
 
 function drawItem({ line, part, at }) {
   switch (part) {
-    case 'empty': return h('li.empty', {}, h('b', {}, t('empty')), h('p', {}, t('emptyHint')));
+    case 'empty': return h('li.empty', {}, h('b', {}, t('empty')), h('p', {}, t(about().gateway ? 'emptyHint' : 'noGateway')));
     case 'time': return h('li.time', {}, clock(at));
   }
   const pushed = line.from === 'account';
@@ -285,7 +278,7 @@ function drawInspector() {
     $('detail').replaceChildren(h('div.actions', { 'data-kind': kind }, known.from === 'user' && buttons({
       again: () => send({ account: known.account, user: known.user, xml: known.xml }),
       edit: () => editXML(page, known.account, known.user, known.xml),
-      copySend: () => copy(sendLine(known, about()), t('copied')),
+      copySend: () => copy(sendLine(known, about()), t(about().dev ? 'copied' : 'copiedSend')),
       copyCurl: () => copy(curlLine(known), t('copiedCurl')),
     })), h('div.story'));
   }
@@ -339,7 +332,7 @@ function begin() {
   $('faults').addEventListener('click', () => openFaults(hello.faults, hello.paths));
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));
   $('new-user').addEventListener('click', async () => {
-    const made = await post('/fake/users', { account });
+    const made = await call('/fake/users', { account });
     if (made.error) {
       toast(made.error);
       return;
@@ -352,8 +345,8 @@ function begin() {
     chooseAccount(appID);
     toast(t('saved'));
   };
-  $('settings').addEventListener('click', () => settings(about(), post, saved));
-  $('new-account').addEventListener('click', () => settings(undefined, post, saved));
+  $('settings').addEventListener('click', () => settings(about(), saved));
+  $('new-account').addEventListener('click', () => settings(undefined, saved));
   document.addEventListener('keydown', e => {
     if (e.key !== 'Escape' || document.querySelector('dialog[open]')) return;
     if (!$('menu').hidden) {

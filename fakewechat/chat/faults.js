@@ -1,16 +1,17 @@
 // What goes wrong on purpose: how much of it is on, and the dialog that sets it.
 import { h, $ } from './dom.js';
 import { t } from './words.js';
+import { call } from './call.js';
 
 // groups: the faults by where they strike, and how each is set.
 const groups = {
-  run: { seed: integer },
   way: {
     lose: rate, lose_answer: rate, delay: duration, cut: rate, retry_early: rate, retry_after: duration, twice: rate,
     same_signature: rate, wrong_signature: rate, clock: duration, duplicate: rate, out_of_order: rate,
   },
   message: { control_characters: rate, broken_cdata: rate, unknown_type: rate },
   api: { api_errors: errcodes, api_delay: duration, api_half: rate, api_html: rate, api_reset: rate },
+  run: { seed: integer },
 };
 
 const percent = r => Number((r * 100).toPrecision(12));
@@ -115,16 +116,6 @@ function say(text, bad) {
   said.className = bad && text ? 'problem' : 'hint';
 }
 
-// call calls the platform and returns what is wrong, "" for nothing.
-async function call(method, path, body = {}) {
-  try {
-    const answer = await fetch(`/fake/v1/${path}`, { method, body: JSON.stringify(body) });
-    return answer.ok ? '' : (await answer.json()).error ?? `HTTP ${answer.status}`;
-  } catch {
-    return t('offline');
-  }
-}
-
 // openFaults opens the dialog with the faults as they are.
 export function openFaults(faults, paths) {
   const dialog = $('misbehave');
@@ -138,12 +129,12 @@ export function openFaults(faults, paths) {
       h('div.set', {}, ...elements), h('p.wrong', { id: `fault-${name}-wrong`, role: 'alert' }));
   };
   const set = async values => {
-    const error = await call('PUT', 'faults', values);
+    const { error } = await call('/fake/v1/faults', values, 'PUT');
     problems(dialog, error);
     if (!error) dialog.close();
   };
   const once = async (path, body, done) => {
-    const error = await call('POST', path, body);
+    const { error } = await call(`/fake/v1/${path}`, body);
     say(error || done, !!error);
   };
   const fail = [

@@ -1,8 +1,8 @@
 // A form for every kind of message and event, made of what the platform says about them; a callback as XML; taps on a
-// menu message. A page has post(path, body), send(body), toast(text), account and user; send returns what is wrong, ""
-// for nothing.
+// menu message. A page has send(body), which returns what is wrong, "" for nothing, toast(text), account and user.
 import { h, $ } from './dom.js';
 import { t } from './words.js';
+import { call } from './call.js';
 import { openForm, problem } from './compose.js';
 
 // examples are what stands in a field at first, by the field's name; what stays empty is not sent.
@@ -149,7 +149,7 @@ export async function openKinds(page) {
   ], () => page.send(body()), h('button', {
     type: 'button', id: 'as-xml', onclick: async () => {
       if (!fields.closest('form').reportValidity()) return;
-      const said = await page.post('/fake/xml', body());
+      const said = await call('/fake/xml', body());
       problem(said.error || said.problem);
       if (said.xml) editXML(page, page.account, page.user, said.xml);
     },
@@ -163,7 +163,7 @@ export function editXML(page, account, user, xml) {
   let later, asked = 0;
   const check = async () => {
     const mine = ++asked;
-    const said = await page.post('/fake/xml', { xml: text.value });
+    const said = await call('/fake/xml', { xml: text.value });
     if (mine === asked && text.isConnected) {
       problem(said.error || said.problem);
       anyway.hidden = !said.problem || !text.value;

@@ -86,12 +86,14 @@ const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
 // cut says whether the platform kept no more than the beginning of a text.
 const cut = text => !text || text.endsWith('…');
 
-// sendLine returns the command that sends the like of a callback; "" where that is too long.
+// sendLine returns the command that sends the like of a callback; "" where that is too long. It holds no secret: those of an
+// account that is not the one of wxgate dev come from the environment.
 export function sendLine(line, account) {
   if (!line.send && cut(line.xml)) return '';
   const [kind, ...args] = line.send ?? ['xml', line.xml];
   const to = line.send ? ['--to', quote(valuesOf(line.fields).tousername)] : [];
-  return ['wxgate', 'send', '--url', quote(account.gateway), '--from', quote(line.user), ...to, kind,
+  const as = account.dev ? [] : ['--app-id', quote(account.appID), '--mode', account.mode];
+  return ['wxgate', 'send', ...as, '--url', quote(account.gateway), '--from', quote(line.user), ...to, kind,
     ...(args.some(a => a.startsWith('-')) ? ['--'] : []), ...args.map(quote)].join(' ');
 }
 

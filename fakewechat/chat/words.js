@@ -5,12 +5,12 @@ const en = {
   checked: 'The gateway answered echostr, as WeChat wants it.', unchanged: 'unchanged', callbackURL: 'Callback URL of the gateway', appID: 'AppID', originalID: 'Original id (gh_…)',
   mode: 'Encryption of messages', modes: { plain: 'plain', compat: 'compatible', safe: 'safe' }, token: 'Token', aesKey: 'EncodingAESKey', appSecret: 'AppSecret',
   example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' }, problems: [],
-  title: 'Fake WeChat', log: 'Log', users: 'Users', newUser: 'New user', chat: 'Chat', message: 'Message', send: 'Send',
+  title: 'Fake WeChat', log: 'Log', users: 'Users', newUser: 'New user', chat: 'Chat', message: 'Write a message', send: 'Send',
   more: 'More to send', inspector: 'What happened', close: 'Close', cancel: 'Cancel', user: n => `User ${n}`,
   account: 'Official account', typing: 'The account is typing…', pushed: 'customer service', elsewhere: 'sent by another process',
   waiting: 'waiting for the answer', empty: 'No messages yet', emptyHint: 'Say hello, or follow the account from the + menu.',
   nothing: 'Choose a message to see what WeChat sent, what came back, and what it would refuse.',
-  offline: 'The platform is away. Trying again…', noGateway: 'no gateway to send to', copied: 'Copied', forgotten: 'This line is forgotten.',
+  offline: 'The platform is away. Trying again…', noGateway: 'No gateway: see ⚙', copied: 'Copied', copiedSend: 'Copied. It takes the token from WECHAT_TOKEN, and the key from WECHAT_AES_KEY.', forgotten: 'This line is forgotten.',
   failed: 'The official account is out of service. Please try again later.',
   image: 'Picture', voice: 'Voice', video: 'Video', shortvideo: 'Short video', music: 'Music', location: 'Location', link: 'Link',
   news: 'Article', card: 'Card', miniprogram: 'Mini program', transfer: 'Handed over to customer service', unknown: 'Unknown message',
@@ -91,12 +91,12 @@ const zh = {
     [/^(?:compat|safe) mode: .*$/, 'EncodingAESKey 应为 43 个字母或数字'], [/^the status is (\d+), not 200: check the token$/, '状态码是 $1 而不是 200：请检查 Token'],
     [/^the answer .* is not echostr .*$/, '应答与 echostr 不一致'], [/^(\S+): no answer.*$/, '$1 没有应答'],
   ],
-  title: '模拟微信', log: '日志', users: '用户', newUser: '新用户', chat: '聊天', message: '消息', send: '发送',
+  title: '模拟微信', log: '日志', users: '用户', newUser: '新用户', chat: '聊天', message: '写一条消息', send: '发送',
   more: '更多', inspector: '经过', close: '关闭', cancel: '取消', user: n => `用户 ${n}`,
   account: '公众号', typing: '对方正在输入…', pushed: '客服消息', elsewhere: '由其他进程发送',
   waiting: '等待回复', empty: '还没有消息', emptyHint: '打个招呼，或从 + 菜单关注公众号。',
   nothing: '选择一条消息，查看微信发出了什么、收到了什么、会拒绝什么。',
-  offline: '模拟平台已断开，正在重连…', noGateway: '没有可发送的网关', copied: '已复制', forgotten: '这条记录已被清除。',
+  offline: '模拟平台已断开，正在重连…', noGateway: '没有网关：见 ⚙', copied: '已复制', copiedSend: '已复制。Token 取自 WECHAT_TOKEN，密钥取自 WECHAT_AES_KEY。', forgotten: '这条记录已被清除。',
   failed: null, // the platform's own line
   image: '图片', voice: '语音', video: '视频', shortvideo: '小视频', music: '音乐', location: '位置', link: '链接',
   news: '图文', card: '卡券', miniprogram: '小程序', transfer: '已转接客服', unknown: '未知消息',
@@ -180,7 +180,7 @@ export function choose(wanted) {
   document.title = t('title');
   for (const [attribute, put] of [
     ['t', (e, s) => { e.textContent = s; }], ['tLabel', (e, s) => e.setAttribute('aria-label', s)],
-    ['tTitle', (e, s) => { e.title = s; }], ['tPlaceholder', (e, s) => { e.placeholder = s; }],
+    ['tTitle', (e, s) => { e.title = s; }],
   ]) {
     const selector = '[data-' + attribute.replace(/[A-Z]/g, c => '-' + c.toLowerCase()) + ']';
     for (const e of document.querySelectorAll(selector)) put(e, t(e.dataset[attribute]));
