@@ -1,9 +1,7 @@
 package fakewechat
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -116,17 +114,11 @@ func (p *Platform) handle(path, method string, s style, do func(r *http.Request)
 			outcome = strconv.Itoa(res.errcode) + " " + msg
 			res.answer = errorAnswer{res.errcode, msg + s.rid + p.rid()}
 		}
-		var body bytes.Buffer
-		e := json.NewEncoder(&body)
-		e.SetEscapeHTML(false) // WeChat sends raw UTF-8
-		if err := e.Encode(res.answer); err != nil {
-			panic(err) // the answers are our own structs
-		}
 		w.Header().Set("Content-Type", s.contentType)
 		p.saw(seen{What: path, Outcome: outcome, Fields: res.fields})
 		p.chat.called(chatCall{At: p.now(), Path: path, Outcome: outcome, Account: res.account, User: res.user})
 		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
-		struck.answer(w, r, bytes.TrimSpace(body.Bytes()))
+		struck.answer(w, r, asJSON(res.answer))
 	})
 }
 

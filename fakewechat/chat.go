@@ -184,10 +184,7 @@ func (c *chat) tell(name string, value any) {
 	if len(c.watchers) == 0 {
 		return
 	}
-	data, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // the values are our own structs
-	}
+	data := asJSON(value)
 	for events := range c.watchers {
 		select {
 		case events <- chatEvent{name, data}:

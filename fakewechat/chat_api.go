@@ -86,13 +86,9 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return err == nil && control.Flush() == nil
 	}
 	state.Faults, state.Paths = p.Faults(), p.paths()
-	hello, err := json.Marshal(p.hello(state))
-	if err != nil {
-		panic(err) // the values are our own structs
-	}
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
-	for next, open := (chatEvent{"hello", hello}), true; open && send(next); {
+	for next, open := (chatEvent{"hello", asJSON(p.hello(state))}), true; open && send(next); {
 		select {
 		case <-r.Context().Done():
 			return
@@ -195,11 +191,19 @@ func writeProblem(w http.ResponseWriter, status int, problem string) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(value); err != nil {
-		panic(err) // the values are our own
-	}
+	body := asJSON(value)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	_, _ = w.Write(body)
+}
+
+// asJSON returns a value as WeChat writes JSON: raw UTF-8, with nothing escaped for HTML.
+func asJSON(value any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		panic(err) // the values are our own structs
+	}
+	return bytes.TrimSpace(b.Bytes())
 }

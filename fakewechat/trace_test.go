@@ -45,7 +45,7 @@ func TestTrace(t *testing.T) {
 	t.Cleanup(s.platform.Close)
 	s.platform.SetFaults(Faults{Twice: 1})
 	attempts := s.sendAndAsk(t)
-	if len(attempts) != 2 || string(attempts[0].Trace) != `{"rule":"\u003cone\u003e"}` || string(attempts[1].Trace) != `{"rule":"two"}` {
+	if len(attempts) != 2 || string(attempts[0].Trace) != `{"rule":"<one>"}` || string(attempts[1].Trace) != `{"rule":"two"}` {
 		t.Errorf("attempts %+v", attempts)
 	}
 	r := <-asked

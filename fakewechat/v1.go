@@ -1,7 +1,6 @@
 package fakewechat
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -65,22 +64,10 @@ func (p *Platform) v1() http.Handler {
 			case err != nil:
 				status, answer = http.StatusBadRequest, map[string]string{"error": err.Error()}
 			}
-			answerV1(w, status, answer)
+			writeJSON(w, status, answer)
 		})
 	}
 	return mux
-}
-
-func answerV1(w http.ResponseWriter, status int, answer any) {
-	var body bytes.Buffer
-	e := json.NewEncoder(&body)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(answer); err != nil {
-		panic(err) // the answers are our own structs
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes())
 }
 
 // done is the answer of what has nothing to say.
