@@ -45,7 +45,7 @@ func newOnce(memory int) *once {
 	return &once{ctx: ctx, stop: stop, running: map[wechatv1.Key]*run{}, kept: otter.Must(&otter.Options[wechatv1.Key, *run]{
 		MaximumWeight:    uint64(memory),
 		ExpiryCalculator: otter.ExpiryWriting[wechatv1.Key, *run](keepAnswer),
-		Weigher: func(_ wechatv1.Key, r *run) uint32 { return uint32(entrySize + weight(r.decision.reply)) },
+		Weigher:          func(_ wechatv1.Key, r *run) uint32 { return uint32(entrySize + weight(r.decision.reply)) },
 	})}
 }
 

@@ -56,11 +56,11 @@ func (x *expressions) condition(source string) (*condition, []templateError) {
 // template is a compiled text: literals and expressions in turn.
 type template []part
 
-// part is a literal where there is neither a program nor a path.
+// part is a literal where there is no program.
 type part struct {
 	literal string
 	program cel.Program
-	path    path // in place of program
+	path    path // what the program is, where it is one
 }
 
 // templateError is what is wrong with a template, at a byte offset in it.
@@ -91,12 +91,7 @@ func (x *expressions) template(text string) (template, []templateError) {
 		for _, p := range problems {
 			errs = append(errs, templateError{from + p.offset, p.problem})
 		}
-		if p := pathOf(text[from : from+size]); p != nil {
-			program = nil
-			t = append(t, part{path: p})
-		} else {
-			t = append(t, part{program: program})
-		}
+		t = append(t, part{program: program, path: pathOf(text[from : from+size])})
 		offset = from + size + len("}}")
 	}
 	return t, errs
@@ -197,7 +192,7 @@ func (t template) constant() (string, bool) {
 	switch {
 	case len(t) == 0:
 		return "", true
-	case len(t) == 1 && t[0].program == nil && t[0].path == nil:
+	case len(t) == 1 && t[0].program == nil:
 		return t[0].literal, true
 	}
 	return "", false

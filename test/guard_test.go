@@ -221,7 +221,6 @@ func TestServeGuarded(t *testing.T) {
 	if got := login(t, "http://"+p.addr("listen")); got["openid"] != fakewechat.User {
 		t.Errorf("after the login /oauth/userinfo says %v", got)
 	}
-	awaitLine(t, p, "rpc", map[string]any{"method": replyMethod, "peer": "in-process"})
 	for _, flag := range []string{"internal-listen", "replier-listen", "oauth-listen"} {
 		if code, _, stderr := run(t, settings, "", "health", p.addr(flag)); code != 0 {
 			t.Errorf("health of --%s: exit code %d: %s", flag, code, stderr)
