@@ -285,7 +285,7 @@ func shell(t *testing.T, line string, vars ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
-	cmd.Env = append(vars, "PATH="+filepath.Dir(binary)+":/usr/local/bin:/usr/bin:/bin", "HOME="+t.TempDir())
+	cmd.Env = slices.Concat(vars, []string{"PATH=" + filepath.Dir(binary) + ":/usr/local/bin:/usr/bin:/bin", "HOME=" + t.TempDir()})
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Sprintf("%s%v", out, err)
