@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
-	"strings"
 )
 
 // chatAccount is what a page may know of an account.
@@ -74,7 +73,7 @@ func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
 	a := p.account(f)
 	wrong := a.wrong(f.Gateway)
 	if f.Gateway == "" {
-		wrong = append(wrong, Field{"gateway", errNoGateway.Error()})
+		wrong = append(wrong, wrongSetting{"gateway", errNoGateway})
 	}
 	if len(wrong) > 0 {
 		writeWrong(w, wrong)
@@ -82,7 +81,7 @@ func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
 	}
 	longAnswer(w)
 	if err := (&Sender{URL: f.Gateway, Account: a, Now: p.now}).Verify(r.Context()); err != nil {
-		writeWrong(w, wrongAccount{{"gateway", strings.TrimPrefix(err.Error(), "verify: ")}})
+		writeWrong(w, wrongAccount{{"gateway", because("%v", errors.Unwrap(err))}})
 		return
 	}
 	writeJSON(w, http.StatusOK, done)
@@ -92,11 +91,16 @@ func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
 // told what it asked for, and a browser has nothing to complain of.
 func writeWrong(w http.ResponseWriter, err error) {
 	answer := struct {
-		Error  string            `json:"error"`
-		Fields map[string]string `json:"fields,omitempty"`
-	}{Error: err.Error()}
+		Error    string            `json:"error"`
+		ErrorZH  string            `json:"errorZH"` // in Chinese
+		Fields   map[string]string `json:"fields,omitempty"`
+		FieldsZH map[string]string `json:"fieldsZH,omitempty"`
+	}{Error: err.Error(), ErrorZH: inChinese(err)}
 	if wrong := (wrongAccount)(nil); errors.As(err, &wrong) {
-		answer.Fields = byName(wrong)
+		answer.Fields, answer.FieldsZH = map[string]string{}, map[string]string{}
+		for _, f := range wrong {
+			answer.Fields[f.name], answer.FieldsZH[f.name] = f.why.text, f.why.chinese()
+		}
 	}
 	writeJSON(w, http.StatusOK, answer)
 }

@@ -2,7 +2,6 @@ package fakewechat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,7 +9,7 @@ import (
 	"time"
 )
 
-var errNoGateway = errors.New("no gateway to send to: give the fake platform its callback URL")
+var errNoGateway = because("no gateway to send to: give the fake platform its callback URL")
 
 // callback is one that a user of the platform makes.
 type callback struct {

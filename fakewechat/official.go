@@ -62,11 +62,11 @@ func (p *Platform) put(a Account, gateway string) error {
 	same := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.originalID() == a.OriginalID })
 	switch {
 	case same >= 0 && same != i:
-		return wrongAccount{{"original_id", "this is the original id of the account " + p.accounts[same].account.AppID}}
+		return wrongAccount{{"original_id", because("this is the original id of the account %s", p.accounts[same].account.AppID)}}
 	case i >= 0:
 		p.accounts[i] = p.accounts[i].with(a, gateway)
 	case len(p.accounts) == maxAccounts:
-		return fmt.Errorf("there are %d accounts, and no more than that", maxAccounts)
+		return because("there are %d accounts, and no more than that", maxAccounts)
 	default:
 		p.accounts = append(p.accounts, p.newOfficial(a, gateway))
 	}
@@ -74,13 +74,18 @@ func (p *Platform) put(a Account, gateway string) error {
 }
 
 // wrongAccount tells what is wrong with an account, by the names of an accountForm.
-type wrongAccount []Field
+type wrongAccount []wrongSetting
+
+type wrongSetting struct {
+	name string
+	why  *reason
+}
 
 // Error implements error.
 func (w wrongAccount) Error() string {
 	var all []string
 	for _, f := range w {
-		all = append(all, f.Name+": "+f.Value)
+		all = append(all, f.name+": "+f.why.text)
 	}
 	return strings.Join(all, "; ")
 }
@@ -96,24 +101,24 @@ func (a *Account) wrong(gateway string) (wrong wrongAccount) {
 	} {
 		switch {
 		case f.needed && f.value == "":
-			wrong = append(wrong, Field{f.name, "this is missing"})
+			wrong = append(wrong, wrongSetting{f.name, because("this is missing")})
 		case len(f.value) > maxSetting:
-			wrong = append(wrong, Field{f.name, fmt.Sprintf("this is longer than %d bytes", maxSetting)})
+			wrong = append(wrong, wrongSetting{f.name, because("this is longer than %d bytes", maxSetting)})
 		case strings.ContainsFunc(f.value, func(r rune) bool { return r <= ' ' || r == 0x7F }):
-			wrong = append(wrong, Field{f.name, "this has blanks or control characters"})
+			wrong = append(wrong, wrongSetting{f.name, because("this has blanks or control characters")})
 		}
 	}
 	if gateway != "" {
 		if _, err := (&Sender{URL: gateway}).target(""); err != nil {
-			wrong = append(wrong, Field{"gateway", err.Error()})
+			wrong = append(wrong, wrongSetting{"gateway", because("%v", err)})
 		}
 	}
 	switch _, err := a.Validate(); {
 	case err == nil:
 	case !slices.Contains([]Mode{"", Plain, Compat, Safe}, a.Mode):
-		wrong = append(wrong, Field{"mode", err.Error()})
+		wrong = append(wrong, wrongSetting{"mode", because("this must be plain, compat or safe")})
 	case a.AppID != "": // without one no key is good
-		wrong = append(wrong, Field{"aes_key", err.Error()})
+		wrong = append(wrong, wrongSetting{"aes_key", because("this must be 43 letters or digits")})
 	}
 	return wrong
 }

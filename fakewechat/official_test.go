@@ -137,7 +137,7 @@ func TestPutRefuses(t *testing.T) {
 			a, gateway := second(), ""
 			test.change(&a, &gateway)
 			var wrong wrongAccount
-			if err := p.Put(a, gateway); !errors.As(err, &wrong) || len(wrong) != 1 || wrong[0].Name != test.field {
+			if err := p.Put(a, gateway); !errors.As(err, &wrong) || len(wrong) != 1 || wrong[0].name != test.field {
 				t.Errorf("got %v; want it to be about %s", err, test.field)
 			}
 		})

@@ -90,6 +90,20 @@ var chinese = map[string]string{
 	"the status is %d, not 200":                          "状态码是 %d，不是 200",
 	"the answer is longer than 1 MiB":                    "应答超过 1 MiB",
 
+	// An account, and its gateway's URL.
+	"%v":                                    "%v",
+	"this is missing":                       "缺少此项",
+	"this is longer than %d bytes":          "超过 %d 字节",
+	"this has blanks or control characters": "含有空格或控制字符",
+	"this is the original id of the account %s":                      "这是公众号 %s 的原始 ID",
+	"this must be plain, compat or safe":                             "应为 plain、compat 或 safe",
+	"this must be 43 letters or digits":                              "应为 43 个字母或数字",
+	"there are %d accounts, and no more than that":                   "已有 %d 个公众号，不能再多",
+	"the gateway's URL must look like %s":                            "网关的 URL 应形如 %s",
+	"no gateway to send to: give the fake platform its callback URL": "缺少网关的回调 URL",
+	"the status is %d, not 200: check the token":                     "状态码是 %d 而不是 200：请检查 Token",
+	"the answer (%d bytes) is not echostr (%d bytes) byte for byte":  "应答（%d 字节）与 echostr（%d 字节）不一致",
+
 	// What is no XML that WeChat reads.
 	"the answer begins with a byte order mark":                                                   "应答以字节顺序标记（BOM）开头",
 	"the answer is not exactly success: lower case, without blanks, newline or quotes":           "应答不完全等于 success：必须小写，不带空白、换行或引号",

@@ -193,11 +193,11 @@ func (s *Sender) Verify(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("verify: %w", err)
 	case status != http.StatusOK:
-		return fmt.Errorf("verify: the status is %d, not 200: check the token", status)
+		return fmt.Errorf("verify: %w", because("the status is %d, not 200: check the token", status))
 	case took > patience:
-		return fmt.Errorf("verify: the answer took %.1f s; WeChat hangs up after 5 s", took.Seconds())
+		return fmt.Errorf("verify: %w", because("the answer took %.1f s; WeChat hangs up after 5 s", took.Seconds()))
 	case string(answer) != echostr:
-		return fmt.Errorf("verify: the answer (%d bytes) is not echostr (%d bytes) byte for byte", len(answer), len(echostr))
+		return fmt.Errorf("verify: %w", because("the answer (%d bytes) is not echostr (%d bytes) byte for byte", len(answer), len(echostr)))
 	}
 	return nil
 }
@@ -221,7 +221,7 @@ func (s *Sender) now() time.Time {
 func (s *Sender) target(query string) (*url.URL, error) {
 	u, err := url.Parse(s.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")
+		return nil, because("the gateway's URL must look like %s", "http://127.0.0.1:8000/")
 	}
 	u.RawQuery = strings.Trim(u.RawQuery+"&"+query, "&")
 	return u, nil

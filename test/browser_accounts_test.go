@@ -105,7 +105,7 @@ func TestBrowserAccounts(t *testing.T) {
 	b.sees("#account label", "AppSecret")
 	b.sees("#account-check", "验证 URL")
 	for name, wrong := range map[string][2]string{
-		"original_id": {"", "缺少此项"}, "token": {"a b", "含有空格或控制字符"}, "aes_key": {"short", "EncodingAESKey 应为 43 个字母或数字"}, "gateway": {"club", "网关的 URL 应形如"},
+		"original_id": {"", "缺少此项"}, "token": {"a b", "含有空格或控制字符"}, "aes_key": {"short", "应为 43 个字母或数字"}, "gateway": {"club", "网关的 URL 应形如"},
 	} {
 		field(name, wrong[0])
 		b.click("#account .primary")

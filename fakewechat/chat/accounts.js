@@ -1,6 +1,6 @@
 // The accounts: which one is shown, and the form of their settings.
 import { h, $, arrange } from './dom.js';
-import { t, language } from './words.js';
+import { t, language, inLanguage } from './words.js';
 import { call } from './call.js';
 
 // drawAccounts shows the accounts to choose from; unread(appID) says whether one has news, choose(appID) shows it.
@@ -20,9 +20,6 @@ const fields = [
 ];
 const modes = ['plain', 'compat', 'safe'];
 
-// inWords returns what the platform says is wrong, in the page's language where there are words for it.
-const inWords = text => t('problems').reduce((said, [english, ours]) => said.replace(english, ours), text);
-
 // settings opens the form for an account, or for a new one where there is none. saved(appID, accounts) is called at the
 // end.
 export function settings(account, saved) {
@@ -40,11 +37,11 @@ export function settings(account, saved) {
   }));
   const say = (problem = '', by = {}, checked = '') => {
     for (const [name] of fields) {
-      wrongs[name].textContent = inWords(by[name] ?? '');
+      wrongs[name].textContent = by[name] ?? '';
       wrongs[name].hidden = !by[name];
       inputs[name].setAttribute('aria-invalid', String(!!by[name]));
     }
-    const general = Object.keys(by).length ? '' : inWords(problem);
+    const general = Object.keys(by).length ? '' : problem;
     $('account-problem').textContent = general;
     $('account-problem').hidden = !general;
     $('account-checked').textContent = checked;
@@ -53,7 +50,7 @@ export function settings(account, saved) {
   };
   const ask = async path => {
     const said = await call(path, Object.fromEntries(fields.map(([name]) => [name, inputs[name].value.trim()])));
-    say(said.error, said.fields, said.error || path === '/fake/accounts' ? '' : t('checked'));
+    say(inLanguage(said, 'error'), inLanguage(said, 'fields'), said.error || path === '/fake/accounts' ? '' : t('checked'));
     return said;
   };
   const dialog = $('account');

@@ -1,6 +1,6 @@
 // The inspector: what happened for the line that is chosen.
 import { h } from './dom.js';
-import { t, language } from './words.js';
+import { t, language, inLanguage } from './words.js';
 import { valuesOf } from './lines.js';
 import { trace } from './trace.js';
 
@@ -16,7 +16,7 @@ export function detail(line, calls, patience, account) {
   if (line.from === 'user') {
     whole.push(timeline(line, patience));
     line.attempts?.forEach(a => whole.push(attempt(a, line, account)));
-    if (line.refused?.length && !line.attempts?.some(a => a.refused?.length)) whole.push(h('ul.checks', { id: 'refused' }, ...said(line, 'refused').map(r => h('li', {}, r))));
+    if (line.refused?.length && !line.attempts?.some(a => a.refused?.length)) whole.push(h('ul.checks', { id: 'refused' }, ...inLanguage(line, 'refused').map(r => h('li', {}, r))));
   } else {
     whole.push(h('p.hint', {}, t(line.from === 'account' ? 'pushedHint' : 'elsewhereHint')), table(line.fields));
   }
@@ -28,9 +28,6 @@ export function detail(line, calls, patience, account) {
 export const clock = at => new Date(at).toLocaleTimeString(language === 'zh' ? 'zh-CN' : 'en-GB', { hour12: false });
 
 const took = ms => ms < 1000 ? t('ms')(ms) : t('seconds')((ms / 1000).toFixed(1));
-
-// said is what the platform says in English and in Chinese.
-const said = (of, name) => language === 'zh' ? of[name + 'ZH'] ?? of[name] : of[name];
 
 function outcome(a) {
   if (a.running) return 'running';
@@ -55,7 +52,7 @@ function attempt(a, line, account) {
   const state = outcome(a);
   const verdict = state === 'running' ? t('running') : state === 'good' ? t('accepted') : a.error ? t('noAnswer') : t('refusedBy');
   const status = a.status ? `HTTP ${a.status} · ${took(a.ms)}` : '';
-  const checks = [...(a.error ? [said(a, 'error')] : []), ...(said(a, 'refused') ?? [])];
+  const checks = [...(a.error ? [inLanguage(a, 'error')] : []), ...(inLanguage(a, 'refused') ?? [])];
   return h('section.attempt', {},
     h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', { title: f }, t('fault')[f]?.[0] ?? f)), h(`span.verdict.${state}`, {}, verdict)),
     h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),

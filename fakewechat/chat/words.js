@@ -4,7 +4,7 @@ const en = {
   accounts: 'Accounts', settings: 'Account settings', newAccount: 'Add an account', unread: 'unread', save: 'Save', saved: 'Saved', checkURL: 'Check the URL',
   checked: 'The gateway answered echostr, as WeChat wants it.', unchanged: 'unchanged', callbackURL: 'Callback URL of the gateway', appID: 'AppID', originalID: 'Original id (gh_…)',
   mode: 'Encryption of messages', modes: { plain: 'plain', compat: 'compatible', safe: 'safe' }, token: 'Token', aesKey: 'EncodingAESKey', appSecret: 'AppSecret',
-  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' }, problems: [],
+  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' },
   title: 'Fake WeChat', log: 'Log', users: 'Users', newUser: 'New user', chat: 'Chat', message: 'Write a message', send: 'Send',
   more: 'More to send', inspector: 'What happened', close: 'Close', cancel: 'Cancel', user: n => `User ${n}`,
   account: 'Official account', typing: 'The account is typing…', pushed: 'customer service', elsewhere: 'sent by another process',
@@ -84,13 +84,6 @@ const zh = {
   checked: '网关原样返回了 echostr，符合微信的要求。', unchanged: '不变', callbackURL: '网关的回调 URL', appID: 'AppID', originalID: '原始 ID（gh_…）',
   mode: '消息加解密方式', modes: { plain: '明文模式', compat: '兼容模式', safe: '安全模式' }, token: 'Token（令牌）', aesKey: 'EncodingAESKey（消息加解密密钥）', appSecret: 'AppSecret',
   example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' },
-  problems: [ // the platform's words for what is wrong with an account, and ours
-    [/^this is missing$/, '缺少此项'], [/^this is longer than (\d+) bytes$/, '超过 $1 字节'], [/^this has blanks or control characters$/, '含有空格或控制字符'],
-    [/^this is the original id of the account (.+)$/, '这是公众号 $1 的原始 ID'], [/^there are (\d+) accounts, and no more than that$/, '已有 $1 个公众号，不能再多'],
-    [/^the gateway.s URL must look like (.+)$/, '网关的 URL 应形如 $1'], [/^no gateway to send to.*$/, '缺少网关的回调 URL'],
-    [/^(?:compat|safe) mode: .*$/, 'EncodingAESKey 应为 43 个字母或数字'], [/^the status is (\d+), not 200: check the token$/, '状态码是 $1 而不是 200：请检查 Token'],
-    [/^the answer .* is not echostr .*$/, '应答与 echostr 不一致'], [/^(\S+): no answer.*$/, '$1 没有应答'],
-  ],
   title: '模拟微信', log: '日志', users: '用户', newUser: '新用户', chat: '聊天', message: '写一条消息', send: '发送',
   more: '更多', inspector: '经过', close: '关闭', cancel: '取消', user: n => `用户 ${n}`,
   account: '公众号', typing: '对方正在输入…', pushed: '客服消息', elsewhere: '由其他进程发送',
@@ -170,6 +163,9 @@ export let language = 'en';
 
 // t returns the words of that name in the page's language.
 export const t = name => languages[language][name];
+
+// inLanguage returns what the platform says in English and in Chinese, in the page's language.
+export const inLanguage = (of, name) => language === 'zh' ? of[name + 'ZH'] ?? of[name] : of[name];
 
 // choose begins with the language that was chosen before, or the browser's.
 export function choose(wanted) {
