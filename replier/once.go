@@ -5,23 +5,15 @@ import (
 	"sync"
 	"time"
 
-	"github.com/maypok86/otter/v2"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-const (
-	// keepAnswer is far longer than WeChat goes on sending a message again: 3 times, 5 s apart.
-	keepAnswer = time.Minute
-	// runLife is how long rules may work on a message: a bot has its longest time, and the next rule a moment.
-	runLife = maxTimeout + 5*time.Second
-	// entrySize is about what an answer costs in memory besides its reply, in bytes.
-	entrySize = 512
-)
+// runLife is how long rules may work on a message: a bot has its longest time, and the next rule a moment.
+const runLife = maxTimeout + 5*time.Second
 
 // once sees to it that a message is answered once, however often it comes: who comes while it is worked on waits for
 // the answer, and who comes later gets it again.
@@ -33,7 +25,7 @@ type once struct {
 	// One lock for both: between a look at what is kept and the start of a run no other run may end.
 	mu      sync.Mutex
 	running map[wechatv1.Key]*run
-	kept    *otter.Cache[wechatv1.Key, *run]
+	kept    kept
 }
 
 // decider does the work of a run. Where r is nil it must not wait: it decides at once, or asks.
@@ -42,26 +34,13 @@ type decider func(ctx context.Context, r *run) decision
 // newOnce keeps answers in about so many bytes of memory.
 func newOnce(memory int) *once {
 	ctx, stop := context.WithCancel(context.Background())
-	return &once{ctx: ctx, stop: stop, running: map[wechatv1.Key]*run{}, kept: otter.Must(&otter.Options[wechatv1.Key, *run]{
-		MaximumWeight:    uint64(memory),
-		ExpiryCalculator: otter.ExpiryWriting[wechatv1.Key, *run](keepAnswer),
-		Weigher:          func(_ wechatv1.Key, r *run) uint32 { return uint32(entrySize + weight(r.decision.reply)) },
-	})}
-}
-
-// weight returns about how many bytes a reply takes.
-func weight(r *wechatv1.Reply) int {
-	if text := r.GetText(); text != nil { // most are
-		return len(text.GetContent())
-	}
-	return proto.Size(r)
+	return &once{ctx: ctx, stop: stop, running: map[wechatv1.Key]*run{}, kept: newKept(memory, time.Now())}
 }
 
 // close ends what runs, and waits for it.
 func (o *once) close() {
 	o.stop()
 	o.all.Wait()
-	o.kept.StopAllGoroutines()
 }
 
 // join returns the run of a message, begun where there is none, and how often it was asked for. It has ended where
@@ -93,8 +72,7 @@ func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, 
 func (o *once) find(key wechatv1.Key) (r *run, attempt int, begins bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r, ok := o.kept.GetIfPresent(key)
-	if !ok {
+	if r = o.kept.get(key, time.Now()); r == nil {
 		r = o.running[key]
 	}
 	if r == nil {
@@ -114,7 +92,7 @@ func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.W
 	if r = o.running[key]; r != nil && r.adopt(work) {
 		return r, false
 	}
-	if r, ok := o.kept.GetIfPresent(key); ok && r.decision.reply != nil { // it ended when nobody waited any more
+	if r := o.kept.get(key, time.Now()); r != nil && r.decision.reply != nil { // it ended when nobody waited any more
 		return r, true
 	}
 	r = newRun()
@@ -145,7 +123,7 @@ func (o *once) end(key *wechatv1.Key, r *run, d decision, err error) {
 	r.decision, r.err = d, err
 	if key != nil {
 		delete(o.running, *key)
-		o.kept.Set(*key, r)
+		o.kept.put(*key, r, time.Now())
 	}
 	close(r.done)
 }
