@@ -109,8 +109,12 @@ func arrive(ctx context.Context, stream *localStream) context.Context {
 	return grpc.NewContextWithServerTransportStream(ctx, stream)
 }
 
-// share gives a message the fields of another.
+// share gives a message the fields of another. One that is sent often knows how by itself, without reflection.
 func share(into, from any) {
+	if m, ok := into.(interface{ Share(from any) }); ok {
+		m.Share(from)
+		return
+	}
 	to, is := into.(proto.Message).ProtoReflect(), from.(proto.Message).ProtoReflect()
 	is.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		to.Set(f, v)

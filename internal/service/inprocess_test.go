@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -94,15 +93,5 @@ func TestNoStreamInProcess(t *testing.T) {
 	}
 	if _, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, stream); status.Code(err) != codes.Unimplemented {
 		t.Errorf("got %v", err)
-	}
-}
-
-func BenchmarkShare(b *testing.B) {
-	from, err := structpb.NewStruct(map[string]any{"a": 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		share(&structpb.Struct{}, from)
 	}
 }

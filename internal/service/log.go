@@ -149,7 +149,9 @@ func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, ms
 	if l.err != nil {
 		attrs = append(attrs, slog.String("error", l.err.Error()))
 	}
-	log.LogAttrs(ctx, level, msg, attrs...)
+	r := slog.NewRecord(time.Now(), level, msg, 0) // a Logger would look up where it is called
+	r.AddAttrs(attrs...)
+	_ = log.Handler().Handle(ctx, r)
 }
 
 // took returns the time since start, in milliseconds.
