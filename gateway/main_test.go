@@ -14,15 +14,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc/metadata"
 
 	"wxgate/internal/service"
+	"wxgate/internal/store/storetest"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { storetest.VerifyTestMain(m) }
 
 // The account of vectors.json, and what else must never show up in a log.
 const (

@@ -52,6 +52,7 @@ var failureWords = map[oauthv1.ErrorReason]words{
 	oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED:   unexpected,
 	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT:   unexpected,
 	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID: unexpected,
+	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_UNKNOWN: unexpected,
 }
 
 // oauthFailure turns an error of oauthsvc into what the browser gets. It is the one place that does.

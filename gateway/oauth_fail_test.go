@@ -77,6 +77,7 @@ var failures = map[oauthv1.ErrorReason]struct {
 	oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED:        {codes.FailedPrecondition, 502, "not understood"},
 	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT:        {codes.ResourceExhausted, 502, "not understood"},
 	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID:      {codes.InvalidArgument, 502, "not understood"},
+	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_UNKNOWN:      {codes.NotFound, 502, "not understood"},
 	oauthv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE:    {codes.Unavailable, 503, "cannot log anybody in"},
 }
 

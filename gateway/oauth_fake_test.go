@@ -110,6 +110,10 @@ func (o *fakeOAuth) SendCustomMessage(_ context.Context, r *oauthv1.SendCustomMe
 	return &oauthv1.SendCustomMessageResponse{}, o.note("SendCustomMessage", r)
 }
 
+func (o *fakeOAuth) CheckCustomMessage(_ context.Context, r *oauthv1.CheckCustomMessageRequest) (*oauthv1.CheckCustomMessageResponse, error) {
+	return &oauthv1.CheckCustomMessageResponse{}, o.note("CheckCustomMessage", r)
+}
+
 func (o *fakeOAuth) SetTyping(_ context.Context, r *oauthv1.SetTypingRequest) (*oauthv1.SetTypingResponse, error) {
 	return &oauthv1.SetTypingResponse{}, o.note("SetTyping", r)
 }

@@ -29,6 +29,8 @@ func TestRESTOfAccount(t *testing.T) {
 		{"POST", "/v1/account/access-token", `{}`, &oauthv1.GetAccessTokenRequest{}, `{"accessToken":"` + testAccess + `","expireTime":"2026-01-01T00:00:00Z"}`},
 		{"POST", "/v1/account/sign-jsapi", `{"url":"https://wx.example.com/?a=b"}`,
 			&oauthv1.SignJsapiRequest{Url: "https://wx.example.com/?a=b"}, `{"appId":"` + testAppID + `","timestamp":"1767225600","nonceStr":"n","signature":"s"}`},
+		{"POST", "/v1/account/messages/check", `{"attempt_id":"a","age_ms":"5"}`,
+			&oauthv1.CheckCustomMessageRequest{AttemptId: "a", AgeMs: 5}, `{}`},
 		{"POST", "/v1/account/messages", `{"openid":"o","message":{"text":"confide","kf_account":"k"}}`,
 			&oauthv1.SendCustomMessageRequest{Openid: "o", Message: &oauthv1.CustomMessage{KfAccount: "k", Content: &oauthv1.CustomMessage_Text{Text: "confide"}}}, `{}`},
 		{"POST", "/v1/account/typing", `{"openid":"o","typing":true}`, &oauthv1.SetTypingRequest{Openid: "o", Typing: true}, `{}`},

@@ -71,7 +71,15 @@ func (s accountService) SendCustomMessage(ctx context.Context, req *oauthv1.Send
 		return nil, err
 	}
 	service.LineOf(ctx).Add(slog.Any("msgtype", payload["msgtype"]))
-	if err := end(ctx, s.withToken(ctx, a, sendCall, nil, payload)); err != nil {
+	var out outcome
+	if id := req.GetAttemptId(); id == "" {
+		out = s.withToken(ctx, a, sendCall, nil, payload)
+	} else if err := checkAttempt(id); err != nil {
+		return nil, err
+	} else {
+		out = s.sendOnce(ctx, a, id, payload)
+	}
+	if err := end(ctx, out); err != nil {
 		return nil, err
 	}
 	return &oauthv1.SendCustomMessageResponse{}, nil

@@ -33,6 +33,14 @@ type keptFailure struct {
 	Rid     string
 }
 
+func (f *failure) keep() *keptFailure {
+	return &keptFailure{f.code, f.reason, f.message, f.errcode, f.rid}
+}
+
+func (f *keptFailure) failure() *failure {
+	return &failure{code: f.Code, reason: f.Reason, message: f.Message, errcode: f.Errcode, rid: f.Rid}
+}
+
 // exchangeCode returns the token for a code: callers at the same time share one call, and later ones get what it
 // brought; shared is true for all but the one who made it. A state is good for one code.
 func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out outcome, shared bool) {
@@ -54,7 +62,7 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 		case f == nil:
 			return exchange{Body: &out.body}, s.keepUser(ctx, a, out.body)
 		case f.aboutCode():
-			return exchange{Failure: &keptFailure{f.code, f.reason, f.message, f.errcode, f.rid}}, nil
+			return exchange{Failure: f.keep()}, nil
 		}
 		return exchange{}, f // the code may still be good
 	})
@@ -62,8 +70,7 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 	case err != nil:
 		return outcome{failure: failed(ctx, err)}, shared
 	case x.Body == nil:
-		f := x.Failure
-		return outcome{failure: &failure{code: f.Code, reason: f.Reason, message: f.Message, errcode: f.Errcode, rid: f.Rid}}, shared
+		return outcome{failure: x.Failure.failure()}, shared
 	}
 	return outcome{body: *x.Body}, shared
 }

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -22,10 +21,11 @@ import (
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/service"
+	"wxgate/internal/store/storetest"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { storetest.VerifyTestMain(m) }
 
 // What must never show up anywhere but in WeChat's hands.
 const (

@@ -28,6 +28,7 @@ type Server struct {
 	states *store.Bucket // of each state, its code
 	users  vault[userToken]
 	tokens vault[credential]
+	sends  sends
 }
 
 // New validates the configuration and binds the address.
@@ -83,11 +84,12 @@ func (s *Server) openStore(cfg Config) error {
 		}
 		kept = s.own
 	}
-	var errs [4]error
+	var errs [5]error
 	s.codes, errs[0] = openVault[exchange](kept, "codes", keepOutcome)
 	s.states, errs[1] = kept.Bucket("oauth_states", keepState)
 	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken)
 	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential)
+	s.sends, errs[4] = openSends(kept)
 	return errors.Join(errs[:]...)
 }
 

@@ -66,7 +66,7 @@ const answeredInTime = "another attempt was answered in time"
 // slots is how many messages that were taken over may be worked on at a time: bots that come back are not run over.
 const slots = 256
 
-// sends is how many messages WeChat is given at a time: of those, a process that dies leaves it uncertain whether they
+// sends is how many messages WeChat is given at a time: of those, an oauthsvc that dies leaves it uncertain whether they
 // arrived.
 const sends = 16
 
@@ -158,24 +158,38 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 	}
 	noting, cancel := lingering(ctx)
 	defer cancel()
+	_, _, open := w.Attempt()
+	asked := 0 // how often, in vain, what became of an attempt
 	for w.Turn(ctx) == nil {
-		if w.Over() {
+		p := pushed{}
+		switch attempt, begun, _ := w.Attempt(); {
+		case open && w.Over():
+			p = pushed{state: backlog.Uncertain, reason: "whether WeChat took the answer could not be learned"}
+		case open:
+			p = s.ask(ctx, msg, attempt, begun)
+		case w.Over():
 			_ = w.End(noting, backlog.Expired, "", "")
 			return
+		default:
+			if s.sends.Acquire(ctx, 1) != nil {
+				return
+			}
+			err := w.Begin(ctx, reply, len(parts), sent)
+			if err == nil {
+				attempt, _, _ = w.Attempt()
+				p = s.push(ctx, msg, parts[sent], attempt)
+			}
+			s.sends.Release(1)
+			if err != nil {
+				return
+			}
 		}
-		if s.sends.Acquire(ctx, 1) != nil {
-			return
-		}
-		p := pushed{}
-		err := w.Begin(ctx, reply, len(parts), sent)
-		if err == nil {
-			p = s.push(ctx, msg, parts[sent])
-		}
-		s.sends.Release(1)
-		if err != nil {
-			return
-		}
+		open = p.state == backlog.Sending
 		switch p.state {
+		case backlog.Sending: // the call was cut off: oauthsvc knows more
+			if asked++; !rest(ctx, asked) {
+				return
+			}
 		case backlog.Sent:
 			if sent++; sent == len(parts) {
 				_ = w.End(noting, backlog.Sent, "", "")
@@ -195,22 +209,42 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 	}
 }
 
-// pushed is what became of an attempt to give WeChat a message: Sent, Pending where it may be given again, Refused, or
-// Uncertain.
+// pushed is what became of an attempt to give WeChat a message: Sent, Pending where it may be given again, Refused, Uncertain,
+// or Sending where oauthsvc is to be asked.
 type pushed struct {
 	state           backlog.State
 	reason, errcode string
 }
 
 // push gives WeChat a message. It goes on while the process ends.
-func (s *Server) push(ctx context.Context, msg *wechatv1.Message, part *oauthv1.CustomMessage) pushed {
+func (s *Server) push(ctx context.Context, msg *wechatv1.Message, part *oauthv1.CustomMessage, attempt string) pushed {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTime)
 	defer cancel()
 	var reached peer.Peer
 	_, err := s.account.SendCustomMessage(ctx, &oauthv1.SendCustomMessageRequest{
-		Account: msg.GetAccount(), Openid: msg.GetFromUserName(), Message: part,
+		Account: msg.GetAccount(), Openid: msg.GetFromUserName(), Message: part, AttemptId: attempt,
 	}, grpc.Peer(&reached))
 	return understand(err, reached.Addr != nil)
+}
+
+// ask asks oauthsvc what became of an attempt to give WeChat a message.
+func (s *Server) ask(ctx context.Context, msg *wechatv1.Message, attempt string, begun time.Time) pushed {
+	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	defer cancel()
+	_, err := s.account.CheckCustomMessage(ctx, &oauthv1.CheckCustomMessageRequest{
+		Account: msg.GetAccount(), AttemptId: attempt, AgeMs: max(0, time.Since(begun).Milliseconds()),
+	})
+	switch st := status.Convert(err); {
+	case st.Code() == codes.Unimplemented: // an oauthsvc of a version before
+		return pushed{state: backlog.Uncertain, reason: "the call was cut off"}
+	case err != nil && len(st.Details()) == 0: // it is the question that failed, not the attempt
+		return pushed{state: backlog.Sending, reason: st.Code().String()}
+	}
+	p := understand(err, true)
+	if p.state == backlog.Uncertain {
+		p.reason = "the process that gave WeChat the answer ended, or lost its store"
+	}
+	return p
 }
 
 // final are the reasons for which WeChat will not take the message later either.
@@ -250,7 +284,7 @@ func understand(err error, reached bool) pushed {
 	case st.Code() == codes.InvalidArgument:
 		p.state, p.reason = backlog.Refused, st.Message() // it names fields, and repeats none
 	case reached && (st.Code() == codes.Unavailable || st.Code() == codes.DeadlineExceeded || st.Code() == codes.Canceled):
-		p.state = backlog.Uncertain // the call was cut off
+		p.state = backlog.Sending // the call was cut off
 	}
 	return p
 }

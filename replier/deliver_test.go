@@ -13,6 +13,7 @@ import (
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
+	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -43,7 +44,6 @@ func TestPushFails(t *testing.T) {
 		"busy":        {"a", []error{sendError(codes.Unavailable, "UPSTREAM_UNAVAILABLE", "-1")}, &replierv1.Delivery{State: backlog.Sent, Reason: "", Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
 		"not ours":    {"a", []error{sendError(codes.Unauthenticated, "", "")}, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
 		"maybe":       {"a", []error{sendError(codes.DeadlineExceeded, "UPSTREAM_TIMEOUT", "", "maybe_sent")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "UPSTREAM_TIMEOUT", Parts: 1}, nil},
-		"cut off":     {"a", []error{sendError(codes.Unavailable, "", "")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "Unavailable", Parts: 1}, nil},
 		"invalid":     {"a", []error{sendError(codes.InvalidArgument, "", "")}, &replierv1.Delivery{State: backlog.Refused, Reason: "refused", Parts: 1}, nil},
 		"second part": {"long abc", []error{nil, sendError(codes.ResourceExhausted, "MESSAGE_LIMIT", "45047")}, &replierv1.Delivery{State: backlog.Refused, Reason: "MESSAGE_LIMIT", Errcode: "45047", Parts: 2, PartsSent: 1}, []string{strings.Repeat("abc", 1000)[:2048]}},
 		"bot fails":   {"fail", nil, &replierv1.Delivery{State: backlog.GivenUp, Reason: "rule bot: forward to handler:bot: an error of type *fmt.wrapError"}, nil},
@@ -71,6 +71,79 @@ func TestPushFails(t *testing.T) {
 			}
 			if sent := s.mailbox.texts(); !cmp.Equal(tt.sent, sent) {
 				t.Errorf("sent %q, want %q", sent, tt.sent)
+			}
+		})
+	}
+}
+
+// TestPushCutOff: where the answer to a call is lost, oauthsvc is asked what became of it, until it knows.
+func TestPushCutOff(t *testing.T) {
+	const file = "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n"
+	lost := sendError(codes.Unavailable, "", "")
+	long := []string{strings.Repeat("abc", 1000)[:2048], strings.Repeat("abc", 1000)[2048:]}
+	for name, tt := range map[string]struct {
+		text        string
+		fail, check []error
+		want        *replierv1.Delivery
+		sent        []string
+	}{
+		"did not come":      {"a", []error{lost}, nil, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
+		"was sent":          {"a", []error{errCutOff}, nil, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1}, []string{"re: a"}},
+		"was refused":       {"a", []error{lost}, []error{sendError(codes.ResourceExhausted, "MESSAGE_LIMIT", "45047")}, &replierv1.Delivery{State: backlog.Refused, Reason: "MESSAGE_LIMIT", Errcode: "45047", Parts: 1}, nil},
+		"was busy":          {"a", []error{lost}, []error{sendError(codes.Unavailable, "UPSTREAM_UNAVAILABLE", "-1")}, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1, Retries: 1}, []string{"re: a"}},
+		"cut off again":     {"a", []error{errCutOff}, []error{lost, sendError(codes.Internal, "", "")}, &replierv1.Delivery{State: backlog.Sent, Parts: 1, PartsSent: 1}, []string{"re: a"}},
+		"nobody knows":      {"a", []error{lost}, []error{sendError(codes.Unknown, "UPSTREAM_UNAVAILABLE", "", "maybe_sent")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "the process that gave WeChat the answer ended, or lost its store", Parts: 1}, nil},
+		"a version before":  {"a", []error{errCutOff}, []error{sendError(codes.Unimplemented, "", "")}, &replierv1.Delivery{State: backlog.Uncertain, Reason: "the call was cut off", Parts: 1}, []string{"re: a"}},
+		"one of two parts":  {"long abc", []error{errCutOff, nil}, nil, &replierv1.Delivery{State: backlog.Sent, Parts: 2, PartsSent: 2}, long},
+		"the other of them": {"long abc", []error{nil, lost, nil}, nil, &replierv1.Delivery{State: backlog.Sent, Parts: 2, PartsSent: 2, Retries: 1}, long},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t, file, store.Config{}, nil)
+			s.mailbox.fail, s.mailbox.check = tt.fail, tt.check
+			msg := text(tt.text)
+			s.expect(t, msg, deferred)
+			close(s.gate(tt.text))
+			got := s.state(t, msg, tt.want.GetState())
+			if tt.want.GetState() == backlog.Sent {
+				tt.want.Reason, tt.want.Errcode = got.GetReason(), got.GetErrcode() // of the attempt in vain
+			}
+			ignore := protocmp.IgnoreFields(&replierv1.Delivery{}, "id", "account", "openid", "msg_type", "msg_id", "create_time", "update_time")
+			if diff := cmp.Diff(tt.want, got, protocmp.Transform(), ignore); diff != "" {
+				t.Errorf("delivery (-want +got):\n%s", diff)
+			}
+			if sent := s.mailbox.texts(); !cmp.Equal(tt.sent, sent) {
+				t.Errorf("sent %q, want %q", sent, tt.sent)
+			}
+		})
+	}
+}
+
+// TestTakeoverOfAttempt: where a replica died while an answer was sent, the one that takes the message over asks what became
+// of it, and sends only what was not sent.
+func TestTakeoverOfAttempt(t *testing.T) {
+	for name, came := range map[string]bool{"did not come": false, "was sent": true} {
+		t.Run(name, func(t *testing.T) {
+			s := startSlow(t, "", store.Config{}, nil)
+			msg := text("a")
+			w, err := s.backlog.Defer(t.Context(), msg, time.Now(), false, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Begin(t.Context(), says("re: a"), 1, 0); err != nil {
+				t.Fatal(err)
+			}
+			if came {
+				id, _, _ := w.Attempt()
+				s.mailbox.mu.Lock()
+				s.mailbox.sent = append(s.mailbox.sent, &oauthv1.SendCustomMessageRequest{AttemptId: id,
+					Message: &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Text{Text: "re: a"}}})
+				s.mailbox.mu.Unlock()
+			}
+			w.Release()
+			s.state(t, msg, backlog.Sent)
+			if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) || s.called("a") != 0 {
+				t.Errorf("sent %q, asked %d times", got, s.called("a"))
 			}
 		})
 	}

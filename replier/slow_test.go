@@ -2,8 +2,10 @@ package replier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"wxgate/internal/accounts"
@@ -33,7 +37,11 @@ type mailbox struct {
 	sent  []*oauthv1.SendCustomMessageRequest
 	typed int
 	fail  []error // of the next calls
+	check []error // of the next questions; nil: what it knows
 }
+
+// errCutOff is a call that is made, and whose answer is lost.
+var errCutOff = status.Error(codes.Unavailable, "cut off")
 
 // listen serves the mailbox until the test ends, and returns its address.
 func (m *mailbox) listen(t *testing.T) string {
@@ -62,12 +70,32 @@ func (m *mailbox) SendCustomMessage(_ context.Context, req *oauthv1.SendCustomMe
 	if len(m.fail) > 0 {
 		err := m.fail[0]
 		m.fail = m.fail[1:]
+		if errors.Is(err, errCutOff) {
+			m.sent = append(m.sent, req)
+		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	m.sent = append(m.sent, req)
 	return &oauthv1.SendCustomMessageResponse{}, nil
+}
+
+// CheckCustomMessage implements oauth.v1.AccountService.
+func (m *mailbox) CheckCustomMessage(_ context.Context, req *oauthv1.CheckCustomMessageRequest) (*oauthv1.CheckCustomMessageResponse, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.check) > 0 {
+		err := m.check[0]
+		m.check = m.check[1:]
+		if err != nil {
+			return nil, err
+		}
+	}
+	if slices.ContainsFunc(m.sent, func(r *oauthv1.SendCustomMessageRequest) bool { return r.GetAttemptId() == req.GetAttemptId() }) {
+		return &oauthv1.CheckCustomMessageResponse{}, nil
+	}
+	return nil, sendError(codes.NotFound, "MESSAGE_UNKNOWN", "")
 }
 
 // SetTyping implements oauth.v1.AccountService.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -19,7 +18,7 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { storetest.VerifyTestMain(m) }
 
 // patience is how long something may take; it fails a test, it never passes one.
 const patience = 20 * time.Second
@@ -180,30 +179,44 @@ func TestOneSends(t *testing.T) {
 	}
 }
 
-// TestDiedWhileSending: nobody knows whether WeChat took the answer; it is not sent again, unless its replica comes back
-// and tells.
+// TestDiedWhileSending: who takes the message over knows which attempt is open, and the one that comes back does not go on.
 func TestDiedWhileSending(t *testing.T) {
 	url := storetest.Start(t).URL()
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
 	mine := must(a.Defer(t.Context(), msg, time.Now(), false, ""))(t)
+	if _, _, open := mine.Attempt(); open {
+		t.Error("an attempt is open before it was begun")
+	}
 	if err := mine.Begin(t.Context(), says("a"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
+	id, begun, _ := mine.Attempt()
 	b.state(t, msg, Sending)
 	b.dies(a.replicas.me)
-	if w := b.next(t, time.Second); w != nil {
-		t.Error("a message that may have been sent was taken")
+	w := b.next(t, patience)
+	if w == nil {
+		t.Fatal("nothing to take from the dead")
 	}
-	b.state(t, msg, Uncertain)
-	if err := mine.Begin(t.Context(), says("a"), 2, 1); err != nil { // the first part is out
-		t.Errorf("it goes on: %v", err)
+	if got, at, open := w.Attempt(); got != id || id == "" || !at.Equal(begun) || !open {
+		t.Errorf("attempt %q of %v, open %t; want %q of %v", got, at, open, id, begun)
 	}
-	if err := mine.End(t.Context(), Sent, "", ""); err != nil {
-		t.Errorf("it came back: %v", err)
+	if reply, sent := w.Reply(); reply.GetText().GetContent() != "a" || sent != 0 {
+		t.Errorf("the answer is %v, %d parts were sent", reply, sent)
 	}
-	b.state(t, msg, Sent)
+	if err := mine.End(t.Context(), Sent, "", ""); !errors.Is(err, ErrTaken) {
+		t.Errorf("it came back: %v; want %v", err, ErrTaken)
+	}
+	if err := w.Begin(t.Context(), says("a"), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if again, _, _ := w.Attempt(); again == id {
+		t.Error("two attempts have one name")
+	}
+	if err := w.End(t.Context(), Sent, "", ""); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestGoodbye: a replica that stops leaves its messages to others at once.

@@ -59,10 +59,12 @@ type Record struct {
 	Parts   int    `json:",omitempty"`
 	Sent    int    `json:",omitempty"` // parts that WeChat took
 	Retries int    `json:",omitempty"` // how often WeChat was asked in vain
+	Attempt string `json:",omitempty"` // while it is sent, what names the attempt
 	Reason  string `json:",omitempty"`
 	Errcode string `json:",omitempty"` // WeChat's
 
 	Came    time.Time // the first attempt, or when an operator tried it again
+	Begun   time.Time `json:",omitzero"` // when the last attempt to send the answer was
 	Updated time.Time
 }
 

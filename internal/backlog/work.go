@@ -3,6 +3,7 @@ package backlog
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -125,21 +126,6 @@ func (w *Work) put(ctx context.Context, r Record) error {
 	}
 }
 
-// own is put for who gives WeChat the answer. Where another replica took it for dead meanwhile, and the message for
-// Uncertain, it knows better.
-func (w *Work) own(ctx context.Context, r Record) error {
-	err := w.put(ctx, r)
-	if !errors.Is(err, ErrTaken) {
-		return err
-	}
-	other := &Work{b: w.b, id: w.id}
-	if other.load(ctx) != nil || other.record.State != Uncertain || other.record.Owner != w.b.replicas.me {
-		return err
-	}
-	w.revision = other.revision
-	return w.put(ctx, r)
-}
-
 // load reads the record anew.
 func (w *Work) load(ctx context.Context) error {
 	table, err := w.b.table(ctx)
@@ -211,18 +197,24 @@ func (w *Work) Turn(ctx context.Context) error {
 // context's: the store is waited for.
 func (w *Work) Begin(ctx context.Context, reply *wechatv1.Reply, parts, sent int) error {
 	r := w.record
-	r.State, r.Parts, r.Sent = Sending, parts, sent
+	r.State, r.Parts, r.Sent, r.Attempt, r.Begun = Sending, parts, sent, rand.Text(), time.Now()
 	if err := r.keep(reply); err != nil {
 		return err
 	}
-	return w.own(ctx, r)
+	return w.put(ctx, r)
+}
+
+// Attempt names the attempt to give WeChat a part of the answer, and tells when it was begun; open is true where nobody
+// noted yet what became of it.
+func (w *Work) Attempt() (id string, begun time.Time, open bool) {
+	return w.record.Attempt, w.record.Begun, w.record.State == Sending
 }
 
 // Again says that WeChat was asked in vain, and will be again.
 func (w *Work) Again(ctx context.Context, reason, errcode string) error {
 	r := w.record
 	r.State, r.Reason, r.Errcode, r.Retries = Pending, reason, errcode, r.Retries+1
-	return w.own(ctx, r)
+	return w.put(ctx, r)
 }
 
 // Keep keeps the answer for the user's next message.
@@ -250,7 +242,7 @@ func (w *Work) End(ctx context.Context, state State, reason, errcode string) err
 	if !failed(state) { // nobody needs it any more
 		r.Message, r.Reply = nil, nil
 	}
-	err := w.own(ctx, r)
+	err := w.put(ctx, r)
 	if err == nil {
 		w.b.note(&r)
 	}
@@ -263,8 +255,8 @@ const maxTakes = 5
 // preferTime is how long the other replicas leave a message to the one that is preferred.
 const preferTime = 3 * time.Second
 
-// Next waits for a message that this replica should work on, as nobody does: it is this replica's then. Messages whose
-// replica died while WeChat was given the answer end as Uncertain. The error is the context's.
+// Next waits for a message that this replica should work on, as nobody does: it is this replica's then. Where its replica
+// died while WeChat was given the answer, the Attempt is open. The error is the context's.
 func (b *Backlog) Next(ctx context.Context) (*Work, error) {
 	for {
 		for _, e := range b.index.orphans(b.attended) {
@@ -318,13 +310,13 @@ func (w *Work) tryTake(limited context.Context) bool {
 		return false
 	}
 	switch {
-	case w.record.State == Sending:
+	case w.record.State == Sending && w.record.Attempt == "": // of a version that did not name attempts
 		_ = w.End(limited, Uncertain, "the process ended, or lost its store, while WeChat was given the answer", "")
 		return false
-	case w.record.over():
+	case w.record.over() && w.record.State != Sending:
 		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)
 		return false
-	case w.record.Takes >= maxTakes:
+	case w.record.Takes >= maxTakes && w.record.State != Sending:
 		_ = w.End(limited, GivenUp, fmt.Sprintf("%d processes ended while they worked on it", maxTakes), "")
 		return false
 	}

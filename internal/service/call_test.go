@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -265,12 +266,16 @@ func TestGRPCMetadata(t *testing.T) {
 			return grpc.SetTrailer(ctx, metadata.Pairs("t", "2"))
 		})
 		var header, trailer metadata.MD
+		var reached peer.Peer
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "k", "a", "K", "b")
-		if err := conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(&header), grpc.Trailer(&trailer)); err != nil {
+		if err := conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{}, grpc.Header(&header), grpc.Trailer(&trailer), grpc.Peer(&reached)); err != nil {
 			t.Fatal(err)
 		}
 		if !cmp.Equal(header["h"], []string{"1"}) || !cmp.Equal(trailer["t"], []string{"2"}) {
 			t.Errorf("header %v, trailer %v", header, trailer)
+		}
+		if reached.Addr == nil {
+			t.Error("the client does not know whom it reached")
 		}
 		if peer := log.line(t, "rpc")["peer"]; peer != "127.0.0.1" && peer != "in-process" {
 			t.Errorf("logged peer %v", peer)

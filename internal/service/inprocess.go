@@ -80,6 +80,8 @@ func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *g
 			*o.HeaderAddr = stream.header
 		case grpc.TrailerCallOption:
 			*o.TrailerAddr = stream.trailer
+		case grpc.PeerCallOption:
+			*o.PeerAddr = *ownPeer
 		}
 	}
 	switch {

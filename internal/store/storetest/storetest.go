@@ -8,7 +8,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/goleak"
 )
+
+// VerifyTestMain is goleak's, but for a clock of the NATS server: it stays where a stream was made while the server ended.
+func VerifyTestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
+}
 
 // NATS is a server with JetStream, which can stop and come back.
 type NATS struct {

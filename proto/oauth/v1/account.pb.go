@@ -270,7 +270,10 @@ type SendCustomMessageRequest struct {
 	// Required: to whom.
 	Openid string `protobuf:"bytes,2,opt,name=openid,proto3" json:"openid,omitempty"`
 	// Required: what is said.
-	Message       *CustomMessage `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message *CustomMessage `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// A new name for this attempt, so that CheckCustomMessage can tell what became of it for some minutes: 1 to 64 characters.
+	// The attempt goes on where its caller is gone, and one that comes twice is made once. Empty: none of it.
+	AttemptId     string `protobuf:"bytes,4,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -326,6 +329,114 @@ func (x *SendCustomMessageRequest) GetMessage() *CustomMessage {
 	return nil
 }
 
+func (x *SendCustomMessageRequest) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+// CheckCustomMessageRequest names an attempt to send a message.
+type CheckCustomMessageRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account's name; empty: the first one.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Required: the attempt's name.
+	AttemptId string `protobuf:"bytes,2,opt,name=attempt_id,json=attemptId,proto3" json:"attempt_id,omitempty"`
+	// How long ago it was made, in milliseconds.
+	AgeMs         int64 `protobuf:"varint,3,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckCustomMessageRequest) Reset() {
+	*x = CheckCustomMessageRequest{}
+	mi := &file_oauth_v1_account_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckCustomMessageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckCustomMessageRequest) ProtoMessage() {}
+
+func (x *CheckCustomMessageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_oauth_v1_account_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckCustomMessageRequest.ProtoReflect.Descriptor instead.
+func (*CheckCustomMessageRequest) Descriptor() ([]byte, []int) {
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CheckCustomMessageRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *CheckCustomMessageRequest) GetAttemptId() string {
+	if x != nil {
+		return x.AttemptId
+	}
+	return ""
+}
+
+func (x *CheckCustomMessageRequest) GetAgeMs() int64 {
+	if x != nil {
+		return x.AgeMs
+	}
+	return 0
+}
+
+// CheckCustomMessageResponse says that WeChat took the message.
+type CheckCustomMessageResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckCustomMessageResponse) Reset() {
+	*x = CheckCustomMessageResponse{}
+	mi := &file_oauth_v1_account_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckCustomMessageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckCustomMessageResponse) ProtoMessage() {}
+
+func (x *CheckCustomMessageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_oauth_v1_account_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckCustomMessageResponse.ProtoReflect.Descriptor instead.
+func (*CheckCustomMessageResponse) Descriptor() ([]byte, []int) {
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{6}
+}
+
 // CustomMessage is what a customer-service message says.
 type CustomMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -353,7 +464,7 @@ type CustomMessage struct {
 
 func (x *CustomMessage) Reset() {
 	*x = CustomMessage{}
-	mi := &file_oauth_v1_account_proto_msgTypes[5]
+	mi := &file_oauth_v1_account_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +476,7 @@ func (x *CustomMessage) String() string {
 func (*CustomMessage) ProtoMessage() {}
 
 func (x *CustomMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[5]
+	mi := &file_oauth_v1_account_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +489,7 @@ func (x *CustomMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomMessage.ProtoReflect.Descriptor instead.
 func (*CustomMessage) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{5}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CustomMessage) GetContent() isCustomMessage_Content {
@@ -592,7 +703,7 @@ type CustomVideo struct {
 
 func (x *CustomVideo) Reset() {
 	*x = CustomVideo{}
-	mi := &file_oauth_v1_account_proto_msgTypes[6]
+	mi := &file_oauth_v1_account_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -604,7 +715,7 @@ func (x *CustomVideo) String() string {
 func (*CustomVideo) ProtoMessage() {}
 
 func (x *CustomVideo) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[6]
+	mi := &file_oauth_v1_account_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -617,7 +728,7 @@ func (x *CustomVideo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomVideo.ProtoReflect.Descriptor instead.
 func (*CustomVideo) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{6}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CustomVideo) GetMediaId() string {
@@ -667,7 +778,7 @@ type CustomMusic struct {
 
 func (x *CustomMusic) Reset() {
 	*x = CustomMusic{}
-	mi := &file_oauth_v1_account_proto_msgTypes[7]
+	mi := &file_oauth_v1_account_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +790,7 @@ func (x *CustomMusic) String() string {
 func (*CustomMusic) ProtoMessage() {}
 
 func (x *CustomMusic) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[7]
+	mi := &file_oauth_v1_account_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +803,7 @@ func (x *CustomMusic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomMusic.ProtoReflect.Descriptor instead.
 func (*CustomMusic) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{7}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CustomMusic) GetTitle() string {
@@ -747,7 +858,7 @@ type CustomArticle struct {
 
 func (x *CustomArticle) Reset() {
 	*x = CustomArticle{}
-	mi := &file_oauth_v1_account_proto_msgTypes[8]
+	mi := &file_oauth_v1_account_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +870,7 @@ func (x *CustomArticle) String() string {
 func (*CustomArticle) ProtoMessage() {}
 
 func (x *CustomArticle) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[8]
+	mi := &file_oauth_v1_account_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +883,7 @@ func (x *CustomArticle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomArticle.ProtoReflect.Descriptor instead.
 func (*CustomArticle) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{8}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CustomArticle) GetTitle() string {
@@ -818,7 +929,7 @@ type CustomMenu struct {
 
 func (x *CustomMenu) Reset() {
 	*x = CustomMenu{}
-	mi := &file_oauth_v1_account_proto_msgTypes[9]
+	mi := &file_oauth_v1_account_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +941,7 @@ func (x *CustomMenu) String() string {
 func (*CustomMenu) ProtoMessage() {}
 
 func (x *CustomMenu) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[9]
+	mi := &file_oauth_v1_account_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +954,7 @@ func (x *CustomMenu) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomMenu.ProtoReflect.Descriptor instead.
 func (*CustomMenu) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{9}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CustomMenu) GetHeadContent() string {
@@ -880,7 +991,7 @@ type CustomMenuItem struct {
 
 func (x *CustomMenuItem) Reset() {
 	*x = CustomMenuItem{}
-	mi := &file_oauth_v1_account_proto_msgTypes[10]
+	mi := &file_oauth_v1_account_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -892,7 +1003,7 @@ func (x *CustomMenuItem) String() string {
 func (*CustomMenuItem) ProtoMessage() {}
 
 func (x *CustomMenuItem) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[10]
+	mi := &file_oauth_v1_account_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -905,7 +1016,7 @@ func (x *CustomMenuItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomMenuItem.ProtoReflect.Descriptor instead.
 func (*CustomMenuItem) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{10}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CustomMenuItem) GetId() string {
@@ -939,7 +1050,7 @@ type CustomMiniProgram struct {
 
 func (x *CustomMiniProgram) Reset() {
 	*x = CustomMiniProgram{}
-	mi := &file_oauth_v1_account_proto_msgTypes[11]
+	mi := &file_oauth_v1_account_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -951,7 +1062,7 @@ func (x *CustomMiniProgram) String() string {
 func (*CustomMiniProgram) ProtoMessage() {}
 
 func (x *CustomMiniProgram) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[11]
+	mi := &file_oauth_v1_account_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -964,7 +1075,7 @@ func (x *CustomMiniProgram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomMiniProgram.ProtoReflect.Descriptor instead.
 func (*CustomMiniProgram) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{11}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CustomMiniProgram) GetTitle() string {
@@ -1004,7 +1115,7 @@ type SendCustomMessageResponse struct {
 
 func (x *SendCustomMessageResponse) Reset() {
 	*x = SendCustomMessageResponse{}
-	mi := &file_oauth_v1_account_proto_msgTypes[12]
+	mi := &file_oauth_v1_account_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1016,7 +1127,7 @@ func (x *SendCustomMessageResponse) String() string {
 func (*SendCustomMessageResponse) ProtoMessage() {}
 
 func (x *SendCustomMessageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[12]
+	mi := &file_oauth_v1_account_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1029,7 +1140,7 @@ func (x *SendCustomMessageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendCustomMessageResponse.ProtoReflect.Descriptor instead.
 func (*SendCustomMessageResponse) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{12}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{14}
 }
 
 // SetTypingRequest shows or ends the typing state.
@@ -1047,7 +1158,7 @@ type SetTypingRequest struct {
 
 func (x *SetTypingRequest) Reset() {
 	*x = SetTypingRequest{}
-	mi := &file_oauth_v1_account_proto_msgTypes[13]
+	mi := &file_oauth_v1_account_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1059,7 +1170,7 @@ func (x *SetTypingRequest) String() string {
 func (*SetTypingRequest) ProtoMessage() {}
 
 func (x *SetTypingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[13]
+	mi := &file_oauth_v1_account_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1072,7 +1183,7 @@ func (x *SetTypingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTypingRequest.ProtoReflect.Descriptor instead.
 func (*SetTypingRequest) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{13}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetTypingRequest) GetAccount() string {
@@ -1105,7 +1216,7 @@ type SetTypingResponse struct {
 
 func (x *SetTypingResponse) Reset() {
 	*x = SetTypingResponse{}
-	mi := &file_oauth_v1_account_proto_msgTypes[14]
+	mi := &file_oauth_v1_account_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1228,7 @@ func (x *SetTypingResponse) String() string {
 func (*SetTypingResponse) ProtoMessage() {}
 
 func (x *SetTypingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[14]
+	mi := &file_oauth_v1_account_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1241,7 @@ func (x *SetTypingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTypingResponse.ProtoReflect.Descriptor instead.
 func (*SetTypingResponse) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{14}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{16}
 }
 
 // ListCallbackIpsRequest asks for addresses.
@@ -1144,7 +1255,7 @@ type ListCallbackIpsRequest struct {
 
 func (x *ListCallbackIpsRequest) Reset() {
 	*x = ListCallbackIpsRequest{}
-	mi := &file_oauth_v1_account_proto_msgTypes[15]
+	mi := &file_oauth_v1_account_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1267,7 @@ func (x *ListCallbackIpsRequest) String() string {
 func (*ListCallbackIpsRequest) ProtoMessage() {}
 
 func (x *ListCallbackIpsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[15]
+	mi := &file_oauth_v1_account_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1280,7 @@ func (x *ListCallbackIpsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallbackIpsRequest.ProtoReflect.Descriptor instead.
 func (*ListCallbackIpsRequest) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{15}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListCallbackIpsRequest) GetAccount() string {
@@ -1190,7 +1301,7 @@ type ListCallbackIpsResponse struct {
 
 func (x *ListCallbackIpsResponse) Reset() {
 	*x = ListCallbackIpsResponse{}
-	mi := &file_oauth_v1_account_proto_msgTypes[16]
+	mi := &file_oauth_v1_account_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1313,7 @@ func (x *ListCallbackIpsResponse) String() string {
 func (*ListCallbackIpsResponse) ProtoMessage() {}
 
 func (x *ListCallbackIpsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[16]
+	mi := &file_oauth_v1_account_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1326,7 @@ func (x *ListCallbackIpsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCallbackIpsResponse.ProtoReflect.Descriptor instead.
 func (*ListCallbackIpsResponse) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{16}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListCallbackIpsResponse) GetIps() []string {
@@ -1238,7 +1349,7 @@ type GetQuotaRequest struct {
 
 func (x *GetQuotaRequest) Reset() {
 	*x = GetQuotaRequest{}
-	mi := &file_oauth_v1_account_proto_msgTypes[17]
+	mi := &file_oauth_v1_account_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +1361,7 @@ func (x *GetQuotaRequest) String() string {
 func (*GetQuotaRequest) ProtoMessage() {}
 
 func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[17]
+	mi := &file_oauth_v1_account_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +1374,7 @@ func (x *GetQuotaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuotaRequest.ProtoReflect.Descriptor instead.
 func (*GetQuotaRequest) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{17}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetQuotaRequest) GetAccount() string {
@@ -1295,7 +1406,7 @@ type GetQuotaResponse struct {
 
 func (x *GetQuotaResponse) Reset() {
 	*x = GetQuotaResponse{}
-	mi := &file_oauth_v1_account_proto_msgTypes[18]
+	mi := &file_oauth_v1_account_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1307,7 +1418,7 @@ func (x *GetQuotaResponse) String() string {
 func (*GetQuotaResponse) ProtoMessage() {}
 
 func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_oauth_v1_account_proto_msgTypes[18]
+	mi := &file_oauth_v1_account_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1320,7 +1431,7 @@ func (x *GetQuotaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuotaResponse.ProtoReflect.Descriptor instead.
 func (*GetQuotaResponse) Descriptor() ([]byte, []int) {
-	return file_oauth_v1_account_proto_rawDescGZIP(), []int{18}
+	return file_oauth_v1_account_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetQuotaResponse) GetDailyLimit() int64 {
@@ -1363,11 +1474,19 @@ const file_oauth_v1_account_proto_rawDesc = "" +
 	"\x06app_id\x18\x01 \x01(\tR\x05appId\x12\x1c\n" +
 	"\ttimestamp\x18\x02 \x01(\x03R\ttimestamp\x12\x1b\n" +
 	"\tnonce_str\x18\x03 \x01(\tR\bnonceStr\x12\x1c\n" +
-	"\tsignature\x18\x04 \x01(\tR\tsignature\"\x7f\n" +
+	"\tsignature\x18\x04 \x01(\tR\tsignature\"\x9e\x01\n" +
 	"\x18SendCustomMessageRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06openid\x18\x02 \x01(\tR\x06openid\x121\n" +
-	"\amessage\x18\x03 \x01(\v2\x17.oauth.v1.CustomMessageR\amessage\"\xe3\x03\n" +
+	"\amessage\x18\x03 \x01(\v2\x17.oauth.v1.CustomMessageR\amessage\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x04 \x01(\tR\tattemptId\"k\n" +
+	"\x19CheckCustomMessageRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x1d\n" +
+	"\n" +
+	"attempt_id\x18\x02 \x01(\tR\tattemptId\x12\x15\n" +
+	"\x06age_ms\x18\x03 \x01(\x03R\x05ageMs\"\x1c\n" +
+	"\x1aCheckCustomMessageResponse\"\xe3\x03\n" +
 	"\rCustomMessage\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12\x16\n" +
 	"\x05image\x18\x02 \x01(\tH\x00R\x05image\x12\x16\n" +
@@ -1431,11 +1550,12 @@ const file_oauth_v1_account_proto_rawDesc = "" +
 	"\vdaily_limit\x18\x01 \x01(\x03R\n" +
 	"dailyLimit\x12\x12\n" +
 	"\x04used\x18\x02 \x01(\x03R\x04used\x12\x16\n" +
-	"\x06remain\x18\x03 \x01(\x03R\x06remain2\xea\x03\n" +
+	"\x06remain\x18\x03 \x01(\x03R\x06remain2\xcb\x04\n" +
 	"\x0eAccountService\x12S\n" +
 	"\x0eGetAccessToken\x12\x1f.oauth.v1.GetAccessTokenRequest\x1a .oauth.v1.GetAccessTokenResponse\x12D\n" +
 	"\tSignJsapi\x12\x1a.oauth.v1.SignJsapiRequest\x1a\x1b.oauth.v1.SignJsapiResponse\x12\\\n" +
-	"\x11SendCustomMessage\x12\".oauth.v1.SendCustomMessageRequest\x1a#.oauth.v1.SendCustomMessageResponse\x12D\n" +
+	"\x11SendCustomMessage\x12\".oauth.v1.SendCustomMessageRequest\x1a#.oauth.v1.SendCustomMessageResponse\x12_\n" +
+	"\x12CheckCustomMessage\x12#.oauth.v1.CheckCustomMessageRequest\x1a$.oauth.v1.CheckCustomMessageResponse\x12D\n" +
 	"\tSetTyping\x12\x1a.oauth.v1.SetTypingRequest\x1a\x1b.oauth.v1.SetTypingResponse\x12V\n" +
 	"\x0fListCallbackIps\x12 .oauth.v1.ListCallbackIpsRequest\x1a!.oauth.v1.ListCallbackIpsResponse\x12A\n" +
 	"\bGetQuota\x12\x19.oauth.v1.GetQuotaRequest\x1a\x1a.oauth.v1.GetQuotaResponseB\x1fZ\x1dwxgate/proto/oauth/v1;oauthv1b\x06proto3"
@@ -1452,52 +1572,56 @@ func file_oauth_v1_account_proto_rawDescGZIP() []byte {
 	return file_oauth_v1_account_proto_rawDescData
 }
 
-var file_oauth_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_oauth_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_oauth_v1_account_proto_goTypes = []any{
-	(*GetAccessTokenRequest)(nil),     // 0: oauth.v1.GetAccessTokenRequest
-	(*GetAccessTokenResponse)(nil),    // 1: oauth.v1.GetAccessTokenResponse
-	(*SignJsapiRequest)(nil),          // 2: oauth.v1.SignJsapiRequest
-	(*SignJsapiResponse)(nil),         // 3: oauth.v1.SignJsapiResponse
-	(*SendCustomMessageRequest)(nil),  // 4: oauth.v1.SendCustomMessageRequest
-	(*CustomMessage)(nil),             // 5: oauth.v1.CustomMessage
-	(*CustomVideo)(nil),               // 6: oauth.v1.CustomVideo
-	(*CustomMusic)(nil),               // 7: oauth.v1.CustomMusic
-	(*CustomArticle)(nil),             // 8: oauth.v1.CustomArticle
-	(*CustomMenu)(nil),                // 9: oauth.v1.CustomMenu
-	(*CustomMenuItem)(nil),            // 10: oauth.v1.CustomMenuItem
-	(*CustomMiniProgram)(nil),         // 11: oauth.v1.CustomMiniProgram
-	(*SendCustomMessageResponse)(nil), // 12: oauth.v1.SendCustomMessageResponse
-	(*SetTypingRequest)(nil),          // 13: oauth.v1.SetTypingRequest
-	(*SetTypingResponse)(nil),         // 14: oauth.v1.SetTypingResponse
-	(*ListCallbackIpsRequest)(nil),    // 15: oauth.v1.ListCallbackIpsRequest
-	(*ListCallbackIpsResponse)(nil),   // 16: oauth.v1.ListCallbackIpsResponse
-	(*GetQuotaRequest)(nil),           // 17: oauth.v1.GetQuotaRequest
-	(*GetQuotaResponse)(nil),          // 18: oauth.v1.GetQuotaResponse
-	(*timestamppb.Timestamp)(nil),     // 19: google.protobuf.Timestamp
+	(*GetAccessTokenRequest)(nil),      // 0: oauth.v1.GetAccessTokenRequest
+	(*GetAccessTokenResponse)(nil),     // 1: oauth.v1.GetAccessTokenResponse
+	(*SignJsapiRequest)(nil),           // 2: oauth.v1.SignJsapiRequest
+	(*SignJsapiResponse)(nil),          // 3: oauth.v1.SignJsapiResponse
+	(*SendCustomMessageRequest)(nil),   // 4: oauth.v1.SendCustomMessageRequest
+	(*CheckCustomMessageRequest)(nil),  // 5: oauth.v1.CheckCustomMessageRequest
+	(*CheckCustomMessageResponse)(nil), // 6: oauth.v1.CheckCustomMessageResponse
+	(*CustomMessage)(nil),              // 7: oauth.v1.CustomMessage
+	(*CustomVideo)(nil),                // 8: oauth.v1.CustomVideo
+	(*CustomMusic)(nil),                // 9: oauth.v1.CustomMusic
+	(*CustomArticle)(nil),              // 10: oauth.v1.CustomArticle
+	(*CustomMenu)(nil),                 // 11: oauth.v1.CustomMenu
+	(*CustomMenuItem)(nil),             // 12: oauth.v1.CustomMenuItem
+	(*CustomMiniProgram)(nil),          // 13: oauth.v1.CustomMiniProgram
+	(*SendCustomMessageResponse)(nil),  // 14: oauth.v1.SendCustomMessageResponse
+	(*SetTypingRequest)(nil),           // 15: oauth.v1.SetTypingRequest
+	(*SetTypingResponse)(nil),          // 16: oauth.v1.SetTypingResponse
+	(*ListCallbackIpsRequest)(nil),     // 17: oauth.v1.ListCallbackIpsRequest
+	(*ListCallbackIpsResponse)(nil),    // 18: oauth.v1.ListCallbackIpsResponse
+	(*GetQuotaRequest)(nil),            // 19: oauth.v1.GetQuotaRequest
+	(*GetQuotaResponse)(nil),           // 20: oauth.v1.GetQuotaResponse
+	(*timestamppb.Timestamp)(nil),      // 21: google.protobuf.Timestamp
 }
 var file_oauth_v1_account_proto_depIdxs = []int32{
-	19, // 0: oauth.v1.GetAccessTokenResponse.expire_time:type_name -> google.protobuf.Timestamp
-	5,  // 1: oauth.v1.SendCustomMessageRequest.message:type_name -> oauth.v1.CustomMessage
-	6,  // 2: oauth.v1.CustomMessage.video:type_name -> oauth.v1.CustomVideo
-	7,  // 3: oauth.v1.CustomMessage.music:type_name -> oauth.v1.CustomMusic
-	8,  // 4: oauth.v1.CustomMessage.news:type_name -> oauth.v1.CustomArticle
-	9,  // 5: oauth.v1.CustomMessage.msgmenu:type_name -> oauth.v1.CustomMenu
-	11, // 6: oauth.v1.CustomMessage.miniprogrampage:type_name -> oauth.v1.CustomMiniProgram
-	10, // 7: oauth.v1.CustomMenu.list:type_name -> oauth.v1.CustomMenuItem
+	21, // 0: oauth.v1.GetAccessTokenResponse.expire_time:type_name -> google.protobuf.Timestamp
+	7,  // 1: oauth.v1.SendCustomMessageRequest.message:type_name -> oauth.v1.CustomMessage
+	8,  // 2: oauth.v1.CustomMessage.video:type_name -> oauth.v1.CustomVideo
+	9,  // 3: oauth.v1.CustomMessage.music:type_name -> oauth.v1.CustomMusic
+	10, // 4: oauth.v1.CustomMessage.news:type_name -> oauth.v1.CustomArticle
+	11, // 5: oauth.v1.CustomMessage.msgmenu:type_name -> oauth.v1.CustomMenu
+	13, // 6: oauth.v1.CustomMessage.miniprogrampage:type_name -> oauth.v1.CustomMiniProgram
+	12, // 7: oauth.v1.CustomMenu.list:type_name -> oauth.v1.CustomMenuItem
 	0,  // 8: oauth.v1.AccountService.GetAccessToken:input_type -> oauth.v1.GetAccessTokenRequest
 	2,  // 9: oauth.v1.AccountService.SignJsapi:input_type -> oauth.v1.SignJsapiRequest
 	4,  // 10: oauth.v1.AccountService.SendCustomMessage:input_type -> oauth.v1.SendCustomMessageRequest
-	13, // 11: oauth.v1.AccountService.SetTyping:input_type -> oauth.v1.SetTypingRequest
-	15, // 12: oauth.v1.AccountService.ListCallbackIps:input_type -> oauth.v1.ListCallbackIpsRequest
-	17, // 13: oauth.v1.AccountService.GetQuota:input_type -> oauth.v1.GetQuotaRequest
-	1,  // 14: oauth.v1.AccountService.GetAccessToken:output_type -> oauth.v1.GetAccessTokenResponse
-	3,  // 15: oauth.v1.AccountService.SignJsapi:output_type -> oauth.v1.SignJsapiResponse
-	12, // 16: oauth.v1.AccountService.SendCustomMessage:output_type -> oauth.v1.SendCustomMessageResponse
-	14, // 17: oauth.v1.AccountService.SetTyping:output_type -> oauth.v1.SetTypingResponse
-	16, // 18: oauth.v1.AccountService.ListCallbackIps:output_type -> oauth.v1.ListCallbackIpsResponse
-	18, // 19: oauth.v1.AccountService.GetQuota:output_type -> oauth.v1.GetQuotaResponse
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
+	5,  // 11: oauth.v1.AccountService.CheckCustomMessage:input_type -> oauth.v1.CheckCustomMessageRequest
+	15, // 12: oauth.v1.AccountService.SetTyping:input_type -> oauth.v1.SetTypingRequest
+	17, // 13: oauth.v1.AccountService.ListCallbackIps:input_type -> oauth.v1.ListCallbackIpsRequest
+	19, // 14: oauth.v1.AccountService.GetQuota:input_type -> oauth.v1.GetQuotaRequest
+	1,  // 15: oauth.v1.AccountService.GetAccessToken:output_type -> oauth.v1.GetAccessTokenResponse
+	3,  // 16: oauth.v1.AccountService.SignJsapi:output_type -> oauth.v1.SignJsapiResponse
+	14, // 17: oauth.v1.AccountService.SendCustomMessage:output_type -> oauth.v1.SendCustomMessageResponse
+	6,  // 18: oauth.v1.AccountService.CheckCustomMessage:output_type -> oauth.v1.CheckCustomMessageResponse
+	16, // 19: oauth.v1.AccountService.SetTyping:output_type -> oauth.v1.SetTypingResponse
+	18, // 20: oauth.v1.AccountService.ListCallbackIps:output_type -> oauth.v1.ListCallbackIpsResponse
+	20, // 21: oauth.v1.AccountService.GetQuota:output_type -> oauth.v1.GetQuotaResponse
+	15, // [15:22] is the sub-list for method output_type
+	8,  // [8:15] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -1508,7 +1632,7 @@ func file_oauth_v1_account_proto_init() {
 	if File_oauth_v1_account_proto != nil {
 		return
 	}
-	file_oauth_v1_account_proto_msgTypes[5].OneofWrappers = []any{
+	file_oauth_v1_account_proto_msgTypes[7].OneofWrappers = []any{
 		(*CustomMessage_Text)(nil),
 		(*CustomMessage_Image)(nil),
 		(*CustomMessage_Voice)(nil),
@@ -1527,7 +1651,7 @@ func file_oauth_v1_account_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_oauth_v1_account_proto_rawDesc), len(file_oauth_v1_account_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

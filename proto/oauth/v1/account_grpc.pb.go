@@ -21,12 +21,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AccountService_GetAccessToken_FullMethodName    = "/oauth.v1.AccountService/GetAccessToken"
-	AccountService_SignJsapi_FullMethodName         = "/oauth.v1.AccountService/SignJsapi"
-	AccountService_SendCustomMessage_FullMethodName = "/oauth.v1.AccountService/SendCustomMessage"
-	AccountService_SetTyping_FullMethodName         = "/oauth.v1.AccountService/SetTyping"
-	AccountService_ListCallbackIps_FullMethodName   = "/oauth.v1.AccountService/ListCallbackIps"
-	AccountService_GetQuota_FullMethodName          = "/oauth.v1.AccountService/GetQuota"
+	AccountService_GetAccessToken_FullMethodName     = "/oauth.v1.AccountService/GetAccessToken"
+	AccountService_SignJsapi_FullMethodName          = "/oauth.v1.AccountService/SignJsapi"
+	AccountService_SendCustomMessage_FullMethodName  = "/oauth.v1.AccountService/SendCustomMessage"
+	AccountService_CheckCustomMessage_FullMethodName = "/oauth.v1.AccountService/CheckCustomMessage"
+	AccountService_SetTyping_FullMethodName          = "/oauth.v1.AccountService/SetTyping"
+	AccountService_ListCallbackIps_FullMethodName    = "/oauth.v1.AccountService/ListCallbackIps"
+	AccountService_GetQuota_FullMethodName           = "/oauth.v1.AccountService/GetQuota"
 )
 
 // AccountServiceClient is the client API for AccountService service.
@@ -43,6 +44,10 @@ type AccountServiceClient interface {
 	// SendCustomMessage sends a customer-service message: to a user who did something within the last 48 hours, up to 5.
 	// Where WeChat may have taken the message although the call failed, the error's metadata has maybe_sent.
 	SendCustomMessage(ctx context.Context, in *SendCustomMessageRequest, opts ...grpc.CallOption) (*SendCustomMessageResponse, error)
+	// CheckCustomMessage tells what became of an attempt to send a message whose answer was lost: it succeeds where WeChat took
+	// the message, else its error is the attempt's. Where that did not come at all the error is MESSAGE_UNKNOWN, and the attempt
+	// is refused if it comes yet: the message may be sent anew.
+	CheckCustomMessage(ctx context.Context, in *CheckCustomMessageRequest, opts ...grpc.CallOption) (*CheckCustomMessageResponse, error)
 	// SetTyping shows the user for up to 15 seconds that an answer is being written, or ends that.
 	SetTyping(ctx context.Context, in *SetTypingRequest, opts ...grpc.CallOption) (*SetTypingResponse, error)
 	// ListCallbackIps returns the addresses from which WeChat calls.
@@ -83,6 +88,16 @@ func (c *accountServiceClient) SendCustomMessage(ctx context.Context, in *SendCu
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SendCustomMessageResponse)
 	err := c.cc.Invoke(ctx, AccountService_SendCustomMessage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *accountServiceClient) CheckCustomMessage(ctx context.Context, in *CheckCustomMessageRequest, opts ...grpc.CallOption) (*CheckCustomMessageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckCustomMessageResponse)
+	err := c.cc.Invoke(ctx, AccountService_CheckCustomMessage_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +148,10 @@ type AccountServiceServer interface {
 	// SendCustomMessage sends a customer-service message: to a user who did something within the last 48 hours, up to 5.
 	// Where WeChat may have taken the message although the call failed, the error's metadata has maybe_sent.
 	SendCustomMessage(context.Context, *SendCustomMessageRequest) (*SendCustomMessageResponse, error)
+	// CheckCustomMessage tells what became of an attempt to send a message whose answer was lost: it succeeds where WeChat took
+	// the message, else its error is the attempt's. Where that did not come at all the error is MESSAGE_UNKNOWN, and the attempt
+	// is refused if it comes yet: the message may be sent anew.
+	CheckCustomMessage(context.Context, *CheckCustomMessageRequest) (*CheckCustomMessageResponse, error)
 	// SetTyping shows the user for up to 15 seconds that an answer is being written, or ends that.
 	SetTyping(context.Context, *SetTypingRequest) (*SetTypingResponse, error)
 	// ListCallbackIps returns the addresses from which WeChat calls.
@@ -157,6 +176,9 @@ func (UnimplementedAccountServiceServer) SignJsapi(context.Context, *SignJsapiRe
 }
 func (UnimplementedAccountServiceServer) SendCustomMessage(context.Context, *SendCustomMessageRequest) (*SendCustomMessageResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendCustomMessage not implemented")
+}
+func (UnimplementedAccountServiceServer) CheckCustomMessage(context.Context, *CheckCustomMessageRequest) (*CheckCustomMessageResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckCustomMessage not implemented")
 }
 func (UnimplementedAccountServiceServer) SetTyping(context.Context, *SetTypingRequest) (*SetTypingResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetTyping not implemented")
@@ -242,6 +264,24 @@ func _AccountService_SendCustomMessage_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AccountService_CheckCustomMessage_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckCustomMessageRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AccountServiceServer).CheckCustomMessage(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AccountService_CheckCustomMessage_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AccountServiceServer).CheckCustomMessage(ctx, req.(*CheckCustomMessageRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AccountService_SetTyping_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SetTypingRequest)
 	if err := dec(in); err != nil {
@@ -314,6 +354,10 @@ var AccountService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SendCustomMessage",
 			Handler:    _AccountService_SendCustomMessage_Handler,
+		},
+		{
+			MethodName: "CheckCustomMessage",
+			Handler:    _AccountService_CheckCustomMessage_Handler,
 		},
 		{
 			MethodName: "SetTyping",

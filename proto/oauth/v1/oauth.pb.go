@@ -75,6 +75,8 @@ const (
 	ErrorReason_ERROR_REASON_MESSAGE_INVALID ErrorReason = 22
 	// Where tokens are kept cannot be reached.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 23
+	// The attempt to send a message did not come, and is refused if it comes yet.
+	ErrorReason_ERROR_REASON_MESSAGE_UNKNOWN ErrorReason = 24
 )
 
 // Enum value maps for ErrorReason.
@@ -104,6 +106,7 @@ var (
 		21: "ERROR_REASON_MESSAGE_LIMIT",
 		22: "ERROR_REASON_MESSAGE_INVALID",
 		23: "ERROR_REASON_STORE_UNAVAILABLE",
+		24: "ERROR_REASON_MESSAGE_UNKNOWN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -130,6 +133,7 @@ var (
 		"ERROR_REASON_MESSAGE_LIMIT":        21,
 		"ERROR_REASON_MESSAGE_INVALID":      22,
 		"ERROR_REASON_STORE_UNAVAILABLE":    23,
+		"ERROR_REASON_MESSAGE_UNKNOWN":      24,
 	}
 )
 
@@ -1112,7 +1116,7 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\x11ForgetUserRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06openid\x18\x02 \x01(\tR\x06openid\"\x14\n" +
-	"\x12ForgetUserResponse*\xa4\x06\n" +
+	"\x12ForgetUserResponse*\xc6\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12 \n" +
@@ -1138,7 +1142,8 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\x1aERROR_REASON_WINDOW_CLOSED\x10\x14\x12\x1e\n" +
 	"\x1aERROR_REASON_MESSAGE_LIMIT\x10\x15\x12 \n" +
 	"\x1cERROR_REASON_MESSAGE_INVALID\x10\x16\x12\"\n" +
-	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x172\xe2\x03\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x17\x12 \n" +
+	"\x1cERROR_REASON_MESSAGE_UNKNOWN\x10\x182\xe2\x03\n" +
 	"\fOAuthService\x12V\n" +
 	"\x0fGetAuthorizeUrl\x12 .oauth.v1.GetAuthorizeUrlRequest\x1a!.oauth.v1.GetAuthorizeUrlResponse\x12M\n" +
 	"\fExchangeCode\x12\x1d.oauth.v1.ExchangeCodeRequest\x1a\x1e.oauth.v1.ExchangeCodeResponse\x12M\n" +
