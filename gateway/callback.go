@@ -167,7 +167,7 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	case said.missed:
 		said = c.owed.settle(r.Context(), now, now.Add(c.timeout), a, msg)
 		t.hop("store")
-	case !said.hold && !said.follows && c.owed.stored(msg): // another attempt did, and its answer follows
+	case !said.hold && !said.follows && c.owed.stored(r.Context(), msg, said.unsure): // another attempt did, and its answer follows
 		said = saidBefore
 	case !said.hold && !said.follows:
 		c.owed.answered(msg)
@@ -211,6 +211,7 @@ type said struct {
 	hold    bool            // WeChat is to send the message again
 	follows bool            // the answer is another, and comes by another way
 	missed  bool            // no replier answered in time, or stored the message
+	unsure  bool            // the replier could not learn whether the message is stored
 }
 
 // ask gets the replier's answer while ctx lasts.
@@ -244,7 +245,7 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) sa
 	case resp.GetDeferred():
 		return said{reply: reply, outcome: "deferred", follows: true}
 	}
-	return said{reply: reply, outcome: "silent"}
+	return said{reply: reply, outcome: "silent", unsure: resp.GetUnsure()}
 }
 
 // missed tells whether a code says that no replier answered, or that the call was cut off: another may answer the message.

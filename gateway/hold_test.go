@@ -16,9 +16,13 @@ import (
 type holder struct {
 	replierv1.UnimplementedReplierServiceServer
 	unstored bool
+	says     *replierv1.ReplyResponse // in place of hold
 }
 
 func (h holder) Reply(context.Context, *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	if h.says != nil {
+		return h.says, nil
+	}
 	return &replierv1.ReplyResponse{Hold: true, Unstored: h.unstored}, nil
 }
 

@@ -78,9 +78,9 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 // saidBefore is for an attempt whose message has its answer, or gets it, by another one.
 var saidBefore = said{outcome: "repeated"}
 
-// stored tells whether a message was stored here a moment ago.
-func (o *owed) stored(msg *wechatv1.Message) bool {
-	return o.backlog != nil && o.backlog.StoredHere(msg)
+// stored tells whether a message was stored here a moment ago, or where look is true anywhere.
+func (o *owed) stored(ctx context.Context, msg *wechatv1.Message, look bool) bool {
+	return o.backlog != nil && (o.backlog.StoredHere(msg) || look && o.backlog.Stored(ctx, msg))
 }
 
 // answered remembers that WeChat gets the answer to a message now.

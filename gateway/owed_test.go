@@ -17,6 +17,8 @@ import (
 	"wxgate/internal/backlog"
 	"wxgate/internal/store"
 	"wxgate/internal/store/storetest"
+	"wxgate/internal/wechat"
+	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -114,6 +116,43 @@ func TestOutageStored(t *testing.T) {
 				t.Errorf("outcomes %v", got)
 			}
 		})
+	}
+}
+
+// TestUnsure: a replier that was cut off says what it would; where the message turns out to be stored its answer follows, and
+// WeChat gets none now.
+func TestUnsure(t *testing.T) {
+	nats := storetest.Start(t)
+	const stored = 1001
+	says := &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: "re"}}}
+	f := start(t, func(cfg *Config) {
+		withBacklog(t, nats.URL())(cfg)
+		cfg.Replier = holder{says: &replierv1.ReplyResponse{Reply: says, Unsure: true}}.listen(t)
+	})
+	kept, err := store.Open(store.Config{Env: f.env.For("another"), URL: nats.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kept.Close)
+	another := backlog.New(backlog.Config{Env: f.env.For("another"), Store: kept, Size: 1 << 20})
+	msg, err := wechat.Decode([]byte(numbered(stored)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg.Account = "plain"
+	if err := another.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.post(t, own.plain("/", numbered(stored+1))); !strings.Contains(got.Body, "<![CDATA[re]]>") {
+		t.Errorf("a message that is not stored: %q", got.Body)
+	}
+	f.post(t, own.plain("/", numbered(stored))).expect(t, 200, "success")
+	if got := f.outcomes(t); got["repeated"] != 1 || got["replied"] != 1 || len(got) != 2 {
+		t.Errorf("outcomes %v", got)
+	}
+	nats.Stop()
+	if got := f.post(t, own.plain("/", numbered(stored+2))); !strings.Contains(got.Body, "<![CDATA[re]]>") {
+		t.Errorf("where the store is away: %q", got.Body)
 	}
 }
 

@@ -36,8 +36,10 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, by *see
 		line.Add(slog.String("event", e.GetEvent()))
 	}
 	mayDefer := req.GetMayDefer() && handedOn(ctx) == 0
+	sure := true
 	if mayDefer {
-		if resp := s.known(ctx, line, msg); resp != nil {
+		var resp *replierv1.ReplyResponse
+		if resp, sure = s.known(ctx, line, msg); resp != nil {
 			return resp, nil
 		}
 	}
@@ -77,7 +79,7 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, by *see
 	if attempt == 1 {
 		s.count(line, r.decision)
 	}
-	return s.respond(line, s.outcome(line, r.decision), &replierv1.ReplyResponse{Reply: r.decision.reply}), nil
+	return s.respond(line, s.outcome(line, r.decision), &replierv1.ReplyResponse{Reply: r.decision.reply, Unsure: !sure}), nil
 }
 
 // gone tells whether a caller whose time is over hears no answer any more: it left, or this process stood still.
@@ -86,16 +88,17 @@ func gone(ctx context.Context) bool {
 	return errors.Is(ctx.Err(), context.Canceled) || ok && time.Since(deadline) > time.Second
 }
 
-// known answers an attempt to send a message that another process stored; nil where none did.
-func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Message) *replierv1.ReplyResponse {
+// known answers an attempt to send a message that another process stored; nil where none did, as far as this one could
+// learn: else sure is false.
+func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Message) (resp *replierv1.ReplyResponse, sure bool) {
 	if s.ways.backlog == nil {
-		return nil
+		return nil, true
 	}
-	text, known := s.ways.backlog.Known(ctx, msg)
+	text, known, sure := s.ways.backlog.Known(ctx, msg)
 	if !known {
-		return nil
+		return nil, sure
 	}
-	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(text)})
+	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(text)}), true
 }
 
 // decider returns what works on a message for a caller who waits until a time, or where that is zero for ever. A user's

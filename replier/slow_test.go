@@ -22,6 +22,7 @@ import (
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
+	"wxgate/internal/store/storetest"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -373,4 +374,34 @@ func TestFull(t *testing.T) {
 	if full == 0 {
 		t.Error("it was never full")
 	}
+}
+
+// TestUnsure: a replica that is cut off from the store goes on to answer, and says that it does not know what is stored.
+func TestUnsure(t *testing.T) {
+	nats := storetest.Start(t)
+	s := startSlow(t, "rules:\n  - {name: fast, reply: {text: re}}\n", store.Config{URL: nats.URL()}, nil)
+	number := int64(0)
+	until := func(unsure bool) {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			number++
+			msg := text("a")
+			msg.MsgId += number
+			resp := s.attempt(t, msg)
+			if resp.GetReply().GetText().GetContent() != "re" {
+				t.Fatalf("got %v", resp)
+			}
+			if resp.GetUnsure() == unsure {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("unsure never becomes %t", unsure)
+			}
+		}
+	}
+	until(false)
+	nats.Stop()
+	until(true)
+	nats.Run()
+	until(false)
 }

@@ -116,11 +116,26 @@ func TestStoodStill(t *testing.T) {
 		b.fresh.mu.Lock()
 		b.fresh.old = true
 		b.fresh.mu.Unlock()
-		if text, known := b.Known(t.Context(), msg); !known || text != "later" {
+		if text, known, sure := b.Known(t.Context(), msg); !known || !sure || text != "later" {
 			t.Errorf("known %t, %q", known, text)
 		}
 	}
-	if _, known := b.Known(t.Context(), message("oA", "another")); known {
-		t.Error("it knows a message that is not stored")
+	another := message("oA", "another")
+	if _, known, sure := b.Known(t.Context(), another); known || !sure {
+		t.Errorf("of a message that is not stored: known %t, sure %t", known, sure)
+	}
+	// It cannot catch up now.
+	b.fresh.mu.Lock()
+	b.fresh.old, b.fresh.paused = true, time.Now().Add(time.Hour)
+	b.fresh.mu.Unlock()
+	if _, known, sure := b.Known(t.Context(), another); known || sure {
+		t.Errorf("cut off: known %t, sure %t", known, sure)
+	}
+	if b.Stored(t.Context(), another) {
+		t.Error("it finds what is not stored")
+	}
+	must(a.Defer(t.Context(), another, time.Now(), true, ""))(t)
+	if !b.Stored(t.Context(), another) {
+		t.Error("it does not find what is stored")
 	}
 }

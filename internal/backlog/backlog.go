@@ -114,6 +114,25 @@ func (b *Backlog) StoredHere(msg *wechatv1.Message) bool {
 	return ok && b.stored.has(key)
 }
 
+// lookTime is how long a look into the store may take while WeChat waits.
+const lookTime = 400 * time.Millisecond
+
+// Stored looks into the store, and tells whether a message is there. Where the store is away it is not.
+func (b *Backlog) Stored(ctx context.Context, msg *wechatv1.Message) bool {
+	key, ok := msg.Key()
+	if !ok || !b.store.Connected() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	table, err := b.table(ctx)
+	if err != nil {
+		return false
+	}
+	_, revision, err := table.Get(ctx, key.ID())
+	return err == nil && revision != 0
+}
+
 // Serve watches the messages, and tells others that this replica is alive, until ctx ends. Without it nothing is taken.
 func (b *Backlog) Serve(ctx context.Context) {
 	b.fresh.live(ctx)

@@ -124,7 +124,7 @@ func TestStoredThenTaken(t *testing.T) {
 			if diff := cmp.Diff(msg, must(w.Message())(t), protocmp.Transform()); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
-			if text, known := b.Known(t.Context(), msg); !known || text != "wait" {
+			if text, known, _ := b.Known(t.Context(), msg); !known || text != "wait" {
 				t.Errorf("known %t, %q", known, text)
 			}
 			if !b.StoredHere(msg) || b.StoredHere(message("oA", "other")) {

@@ -88,20 +88,23 @@ func (f *freshness) pause() {
 }
 
 // Known tells whether a message is stored, and what its user was told meanwhile. It costs no look into the store, unless
-// this replica stood still or was cut off a moment ago: then it catches up first.
-func (b *Backlog) Known(ctx context.Context, msg *wechatv1.Message) (text string, known bool) {
+// this replica stood still or was cut off a moment ago: then it catches up first. sure is false where it could not: what it
+// does not know may be stored.
+func (b *Backlog) Known(ctx context.Context, msg *wechatv1.Message) (text string, known, sure bool) {
+	sure = true
 	if b.store.Shared() && b.fresh.isOld() {
 		b.catchUp(ctx)
+		sure = !b.fresh.isOld()
 	}
 	if b.index.empty() {
-		return "", false
+		return "", false, sure
 	}
 	key, ok := msg.Key()
 	if !ok {
-		return "", false
+		return "", false, sure
 	}
 	r, known := b.index.find(key)
-	return r.Text, known
+	return r.Text, known, sure
 }
 
 // catchUp waits until this replica heard of all that is stored by now, for no more than half of what ctx leaves.

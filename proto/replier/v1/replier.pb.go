@@ -95,7 +95,10 @@ type ReplyResponse struct {
 	GivenUp bool `protobuf:"varint,4,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
 	// With hold: the message should be stored, and could not be in time. Who can store it may, and take it for deferred. A
 	// bot leaves it out.
-	Unstored      bool `protobuf:"varint,5,opt,name=unstored,proto3" json:"unstored,omitempty"`
+	Unstored bool `protobuf:"varint,5,opt,name=unstored,proto3" json:"unstored,omitempty"`
+	// With reply: this replica was cut off a moment ago, and could not learn whether the message is stored, so that its answer
+	// comes by another way. Who can look there does so first. A bot leaves it out.
+	Unsure        bool `protobuf:"varint,6,opt,name=unsure,proto3" json:"unsure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,6 +168,13 @@ func (x *ReplyResponse) GetUnstored() bool {
 	return false
 }
 
+func (x *ReplyResponse) GetUnsure() bool {
+	if x != nil {
+		return x.Unsure
+	}
+	return false
+}
+
 var File_replier_v1_replier_proto protoreflect.FileDescriptor
 
 const file_replier_v1_replier_proto_rawDesc = "" +
@@ -173,13 +183,14 @@ const file_replier_v1_replier_proto_rawDesc = "" +
 	"replier.v1\x1a\x17wechat/v1/message.proto\x1a\x15wechat/v1/reply.proto\"Y\n" +
 	"\fReplyRequest\x12,\n" +
 	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\x12\x1b\n" +
-	"\tmay_defer\x18\x02 \x01(\bR\bmayDefer\"\x9e\x01\n" +
+	"\tmay_defer\x18\x02 \x01(\bR\bmayDefer\"\xb6\x01\n" +
 	"\rReplyResponse\x12&\n" +
 	"\x05reply\x18\x01 \x01(\v2\x10.wechat.v1.ReplyR\x05reply\x12\x12\n" +
 	"\x04hold\x18\x02 \x01(\bR\x04hold\x12\x1a\n" +
 	"\bdeferred\x18\x03 \x01(\bR\bdeferred\x12\x19\n" +
 	"\bgiven_up\x18\x04 \x01(\bR\agivenUp\x12\x1a\n" +
-	"\bunstored\x18\x05 \x01(\bR\bunstored2N\n" +
+	"\bunstored\x18\x05 \x01(\bR\bunstored\x12\x16\n" +
+	"\x06unsure\x18\x06 \x01(\bR\x06unsure2N\n" +
 	"\x0eReplierService\x12<\n" +
 	"\x05Reply\x12\x18.replier.v1.ReplyRequest\x1a\x19.replier.v1.ReplyResponseB#Z!wxgate/proto/replier/v1;replierv1b\x06proto3"
 

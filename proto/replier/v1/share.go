@@ -10,6 +10,6 @@ func (x *ReplyRequest) Share(from any) {
 // Share gives x the fields of another ReplyResponse, which neither side changes any more.
 func (x *ReplyResponse) Share(from any) {
 	y := from.(*ReplyResponse)
-	x.Reply, x.Hold, x.Deferred, x.GivenUp, x.Unstored = y.Reply, y.Hold, y.Deferred, y.GivenUp, y.Unstored
+	x.Reply, x.Hold, x.Deferred, x.GivenUp, x.Unstored, x.Unsure = y.Reply, y.Hold, y.Deferred, y.GivenUp, y.Unstored, y.Unsure
 	x.unknownFields = y.unknownFields
 }
