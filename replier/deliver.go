@@ -24,6 +24,8 @@ const (
 	pushTime = 10 * time.Second
 	// heardAfter is when gateways surely know whether an answer came to them.
 	heardAfter = 2 * time.Second
+	// askAnswered is how long they are asked where they can't be reached; they remember for longer.
+	askAnswered = 20 * time.Second
 	// linger is how long what was done may be noted while the process ends.
 	linger = 2 * time.Second
 	// Between the attempts to give WeChat a message: the first wait, doubled each time, up to the longest.
@@ -87,7 +89,7 @@ func (s *Server) resume(work *backlog.Work) {
 		work.Release()
 		return
 	}
-	if answered, _ := work.AnsweredMeanwhile(ctx); answered {
+	if answered, _, _ := work.AnsweredMeanwhile(ctx); answered {
 		_ = work.End(ctx, backlog.Sent, answeredInTime, "")
 		work.Release()
 		return
@@ -140,7 +142,10 @@ func (s *Server) answeredInTime(ctx context.Context, w *backlog.Work, r *run) bo
 	if went && !sleep(ctx, heardAfter) || !went && !r.doubt.Load() {
 		return false
 	}
-	answered, known := w.AnsweredMeanwhile(ctx)
+	answered, known, err := w.AnsweredMeanwhile(ctx)
+	for end := time.Now().Add(askAnswered); err != nil && time.Now().Before(end) && sleep(ctx, time.Second); {
+		answered, known, err = w.AnsweredMeanwhile(ctx)
+	}
 	return answered || went && !known
 }
 

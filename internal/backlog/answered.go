@@ -79,11 +79,11 @@ func (b *Backlog) Listen() error {
 }
 
 // AnsweredMeanwhile tells whether WeChat has the answer to a message: it asks all who Listen. known is false where nobody
-// does.
-func (w *Work) AnsweredMeanwhile(ctx context.Context) (answered, known bool) {
+// does. The error is store.ErrAway where they can't be asked.
+func (w *Work) AnsweredMeanwhile(ctx context.Context) (answered, known bool, err error) {
 	question, err := json.Marshal(w.record.Key)
 	if err != nil {
-		return false, false
+		return false, false, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

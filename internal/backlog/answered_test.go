@@ -37,7 +37,7 @@ func TestAnsweredMeanwhile(t *testing.T) {
 					t.Fatal("nothing to take")
 				}
 				want := w.record.Key.From == "oA"
-				if got, known := w.AnsweredMeanwhile(t.Context()); got != want || !known {
+				if got, known, err := w.AnsweredMeanwhile(t.Context()); got != want || !known || err != nil {
 					t.Errorf("%s: answered %t, known %t; want %t", w.record.Key.From, got, known, want)
 				}
 			}

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -17,17 +19,33 @@ func (s *Store) Respond(subject string, yes func(question []byte) bool) error {
 	return err
 }
 
-// Ask asks all who Respond to a subject, and tells whether one says yes before ctx ends, and whether anybody is there.
-func (s *Store) Ask(ctx context.Context, subject string, question []byte) (yes, there bool) {
+// hearTime is how long the server may take to say that it hears us.
+const hearTime = time.Second
+
+// Ask asks all who Respond to a subject, and tells whether one says yes before ctx ends, and whether anybody is there. The
+// error is ErrAway where silence does not mean no: the question may have gone nowhere.
+func (s *Store) Ask(ctx context.Context, subject string, question []byte) (yes, there bool, err error) {
+	connected := s.conn.Stats().Reconnects
 	inbox := s.conn.NewInbox()
 	answers, err := s.conn.SubscribeSync(inbox)
 	if err != nil {
-		return false, false
+		return false, false, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer func() { _ = answers.Unsubscribe() }()
-	if s.conn.PublishRequest(subject, inbox, question) != nil {
-		return false, false
+	if err := s.conn.PublishRequest(subject, inbox, question); err != nil {
+		return false, false, fmt.Errorf("%w: %w", ErrAway, err)
 	}
-	_, err = answers.NextMsgWithContext(ctx)
-	return err == nil, !errors.Is(err, nats.ErrNoResponders)
+	switch _, err = answers.NextMsgWithContext(ctx); {
+	case err == nil:
+		return true, true, nil
+	case errors.Is(err, nats.ErrNoResponders):
+		return false, false, nil
+	}
+	if err := s.conn.FlushTimeout(hearTime); err != nil {
+		return false, false, fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	if s.conn.Stats().Reconnects != connected {
+		return false, false, fmt.Errorf("%w: the connection broke", ErrAway)
+	}
+	return false, true, nil
 }

@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 func mustTable(t *testing.T, s *Store) *Table {
@@ -88,11 +91,11 @@ func TestTable(t *testing.T) {
 func TestAsk(t *testing.T) {
 	url := cluster(t)
 	asker, knows, other := open(t, Config{URL: url}), open(t, Config{URL: url}), open(t, Config{URL: url})
-	if yes, there := asker.Ask(t.Context(), "known", []byte("a")); yes || there {
+	if yes, there, err := asker.Ask(t.Context(), "known", []byte("a")); yes || there || err != nil {
 		t.Error("nobody said yes, and nobody is there")
 	}
 	says := func(ctx context.Context, question string) bool {
-		yes, _ := asker.Ask(ctx, "known", []byte(question))
+		yes, _, _ := asker.Ask(ctx, "known", []byte(question))
 		return yes
 	}
 	for s, what := range map[*Store]string{knows: "a", other: "b"} {
@@ -107,8 +110,20 @@ func TestAsk(t *testing.T) {
 	})
 	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if yes, there := asker.Ask(soon, "known", []byte("c")); yes || !there {
+	if yes, there, err := asker.Ask(soon, "known", []byte("c")); yes || !there || err != nil {
 		t.Error("nobody knows it, and somebody is there")
+	}
+}
+
+// TestAskAway: where the question may have gone nowhere, silence is no answer.
+func TestAskAway(t *testing.T) {
+	ns, stop := natsServer(t, server.RANDOM_PORT, t.TempDir())
+	s := open(t, Config{URL: ns.ClientURL()})
+	stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if yes, there, err := s.Ask(ctx, "known", []byte("a")); yes || there || !errors.Is(err, ErrAway) {
+		t.Errorf("got %t, %t, %v; want %v", yes, there, err, ErrAway)
 	}
 }
 
