@@ -26,7 +26,9 @@ type devCmd struct {
 
 // Run runs everything against a fake WeChat.
 func (c *devCmd) Run(ctx context.Context) error {
-	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	log, flush := c.Logger(os.Stderr)
+	defer flush()
+	env, err := c.Guarded(service.NewEnv(log))
 	if err != nil {
 		return err
 	}
@@ -117,7 +119,9 @@ type fakewechatCmd struct {
 
 // Run runs the fake platform.
 func (c *fakewechatCmd) Run(ctx context.Context) error {
-	env := service.NewEnv(c.Logger(os.Stderr))
+	log, flush := c.Logger(os.Stderr)
+	defer flush()
+	env := service.NewEnv(log)
 	faults, err := c.faults()
 	if err != nil {
 		return err

@@ -35,7 +35,9 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 	if err := c.alone(c.accountFlags, ""); err != nil {
 		return err
 	}
-	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	log, flush := c.Logger(os.Stderr)
+	defer flush()
+	env, err := c.Guarded(service.NewEnv(log))
 	if err != nil {
 		return err
 	}
@@ -102,7 +104,9 @@ type replierCmd struct {
 
 // Run runs the replier.
 func (c *replierCmd) Run(ctx context.Context) error {
-	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	log, flush := c.Logger(os.Stderr)
+	defer flush()
+	env, err := c.Guarded(service.NewEnv(log))
 	if err != nil {
 		return err
 	}
@@ -149,7 +153,9 @@ func (c *oauthsvcCmd) Run(ctx context.Context) error {
 	if err := c.alone(accountFlags{appFlags: c.appFlags}, c.AppSecret); err != nil {
 		return err
 	}
-	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	log, flush := c.Logger(os.Stderr)
+	defer flush()
+	env, err := c.Guarded(service.NewEnv(log))
 	if err != nil {
 		return err
 	}
@@ -220,7 +226,9 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := c.alone(c.accountFlags, c.AppSecret); err != nil {
 		return err
 	}
-	env, err := c.Guarded(service.NewEnv(c.Logger(os.Stderr)))
+	log, flush := c.Logger(os.Stderr)
+	defer flush()
+	env, err := c.Guarded(service.NewEnv(log))
 	if err != nil {
 		return err
 	}

@@ -217,8 +217,8 @@ type said struct {
 // ask gets the replier's answer while ctx lasts.
 func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) said {
 	// A replier that restarts is waited for, as long as WeChat waits for us.
-	ctx = service.WithSticky(ctx, msg.GetAccount(), msg.GetFromUserName()) // the replier that saw WeChat's first attempt
-	options := []grpc.CallOption{grpc.WaitForReady(true)}
+	options := []grpc.CallOption{grpc.WaitForReady(true),
+		service.Sticky(msg.GetAccount(), msg.GetFromUserName())} // the replier that saw WeChat's first attempt
 	if t != nil {
 		ctx, options = t.calling(ctx, options)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"wxgate/internal/wechat"
@@ -47,38 +48,59 @@ type query struct {
 // signature says nothing about the body, so it is not asked for (platform page "消息加解密").
 func parseQuery(method, raw string) (query, error) {
 	var q query
-	values, err := url.ParseQuery(raw)
-	if err != nil {
-		return q, bad("parameter", "the query string is malformed")
+	var encrypt string
+	read := [...]struct {
+		name  string
+		value *string
+		times int
+	}{
+		{name: "signature", value: &q.signature},
+		{name: "msg_signature", value: &q.msgSignature},
+		{name: "timestamp", value: &q.timestamp},
+		{name: "nonce", value: &q.nonce},
+		{name: "echostr", value: &q.echostr},
+		{name: "encrypt_type", value: &encrypt},
 	}
-	if types, ok := values["encrypt_type"]; ok && method == http.MethodPost {
-		q.sealed = len(types) == 1 && types[0] == "aes"
-		if !q.sealed && (len(types) != 1 || types[0] != "raw") {
+	for pair := range strings.SplitSeq(raw, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, badName := url.QueryUnescape(name)
+		value, badValue := url.QueryUnescape(value)
+		if badName != nil || badValue != nil || strings.Contains(pair, ";") { // as url.ParseQuery has it
+			return q, bad("parameter", "the query string is malformed")
+		}
+		for i := range read {
+			if p := &read[i]; p.name == name {
+				p.times++
+				*p.value = value
+			}
+		}
+	}
+	post := method == http.MethodPost
+	if types := read[len(read)-1].times; post && types > 0 {
+		q.sealed = encrypt == "aes"
+		if types > 1 || !q.sealed && encrypt != "raw" {
 			return q, bad("parameter", "encrypt_type: expected aes or raw, once")
 		}
 	}
-	needed := map[string]*string{"timestamp": &q.timestamp, "nonce": &q.nonce}
-	switch {
-	case q.sealed:
-		needed["msg_signature"] = &q.msgSignature
-	case method == http.MethodGet:
-		needed["signature"], needed["echostr"] = &q.signature, &q.echostr
-	default:
-		needed["signature"] = &q.signature
-	}
-	for _, name := range [...]string{"signature", "msg_signature", "timestamp", "nonce", "echostr"} {
-		value, wanted := needed[name]
-		got := values[name]
+	for _, p := range read[:len(read)-1] {
+		wanted := true
+		switch p.name {
+		case "signature":
+			wanted = !q.sealed
+		case "msg_signature":
+			wanted = q.sealed
+		case "echostr":
+			wanted = !post
+		}
 		switch {
-		case len(got) > 1:
-			return q, bad("parameter", name+": given more than once")
+		case p.times > 1:
+			return q, bad("parameter", p.name+": given more than once")
+		case wanted && *p.value == "":
+			return q, bad("parameter", p.name+": missing or empty")
+		case wanted && len(*p.value) > maxParameter:
+			return q, bad("parameter", p.name+": too long")
 		case !wanted:
-		case len(got) == 0 || got[0] == "":
-			return q, bad("parameter", name+": missing or empty")
-		case len(got[0]) > maxParameter:
-			return q, bad("parameter", name+": too long")
-		default:
-			*value = got[0]
+			*p.value = ""
 		}
 	}
 	return q, nil
@@ -91,7 +113,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > wechat.MaxBody {
 		return nil, tooLarge
 	}
-	body := make([]byte, 0, max(r.ContentLength, 511)+1)
+	size := r.ContentLength
+	if size < 0 { // it is not told
+		size = 511
+	}
+	body := make([]byte, 0, size+1)
 	limited := http.MaxBytesReader(w, r.Body, wechat.MaxBody)
 	for {
 		n, err := limited.Read(body[len(body):cap(body)])

@@ -1,6 +1,7 @@
 package replier
 
 import (
+	"hash/maphash"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,18 +21,33 @@ const (
 // of the part before: that costs nothing while messages come.
 type kept struct {
 	most        int // bytes of a part
-	now, before map[wechatv1.Key]*run
+	now, before map[fingerprint]*run
 	size        int       // of now, in bytes
 	began       time.Time // when now did
 }
 
+// fingerprint stands for the key of a message: 128 bits of its hash, by seeds that are this process's alone. A message that is
+// kept for a minute holds nothing of the callback it came with, and to find it costs two hashes in all.
+type fingerprint [2]uint64
+
+var seeds = [len(fingerprint{})]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+// fingerprintOf returns the fingerprint of a message's key; ok is as for that.
+func fingerprintOf(msg *wechatv1.Message) (p fingerprint, ok bool) {
+	key, ok := msg.Key()
+	for i, seed := range seeds {
+		p[i] = maphash.Comparable(seed, key)
+	}
+	return p, ok
+}
+
 // newKept keeps runs in about so many bytes.
 func newKept(memory int, at time.Time) kept {
-	return kept{most: memory / 2, now: map[wechatv1.Key]*run{}, began: at}
+	return kept{most: memory / 2, now: map[fingerprint]*run{}, began: at}
 }
 
 // get returns the run of a message; nil where none is kept.
-func (k *kept) get(key wechatv1.Key, at time.Time) *run {
+func (k *kept) get(key fingerprint, at time.Time) *run {
 	k.turn(at)
 	if r := k.now[key]; r != nil {
 		return r
@@ -40,7 +56,7 @@ func (k *kept) get(key wechatv1.Key, at time.Time) *run {
 }
 
 // put keeps a run, which does not change any more.
-func (k *kept) put(key wechatv1.Key, r *run, at time.Time) {
+func (k *kept) put(key fingerprint, r *run, at time.Time) {
 	k.turn(at)
 	size := entrySize + weight(r.decision.reply)
 	if k.size+size > k.most {
@@ -63,7 +79,7 @@ func (k *kept) turn(at time.Time) {
 }
 
 func (k *kept) begin(at time.Time) {
-	k.before, k.now, k.size, k.began = k.now, map[wechatv1.Key]*run{}, 0, at
+	k.before, k.now, k.size, k.began = k.now, map[fingerprint]*run{}, 0, at
 }
 
 // weight returns about how many bytes a reply takes.

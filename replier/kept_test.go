@@ -4,13 +4,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // TestKept: an answer is kept for a minute at least and two at most, or as long as there is memory.
 func TestKept(t *testing.T) {
-	key := func(id int64) wechatv1.Key { return wechatv1.Key{MsgID: id} }
+	key := func(id uint64) fingerprint { return fingerprint{id} }
 	begin := time.Now()
 	k := newKept(10*entrySize, begin)
 	k.put(key(1), newRun(), begin.Add(keepAnswer-1))
@@ -29,7 +27,7 @@ func TestKept(t *testing.T) {
 	}
 
 	k = newKept(10*entrySize, begin)
-	for id := range int64(100) {
+	for id := range uint64(100) {
 		k.put(key(id), newRun(), begin)
 		if k.get(key(id), begin) == nil {
 			t.Fatalf("answer %d is not kept", id)

@@ -24,7 +24,7 @@ type once struct {
 
 	// One lock for both: between a look at what is kept and the start of a run no other run may end.
 	mu      sync.Mutex
-	running map[wechatv1.Key]*run
+	running map[fingerprint]*run
 	kept    kept
 }
 
@@ -34,7 +34,7 @@ type decider func(ctx context.Context, r *run) decision
 // newOnce keeps answers in about so many bytes of memory.
 func newOnce(memory int) *once {
 	ctx, stop := context.WithCancel(context.Background())
-	return &once{ctx: ctx, stop: stop, running: map[wechatv1.Key]*run{}, kept: newKept(memory, time.Now())}
+	return &once{ctx: ctx, stop: stop, running: map[fingerprint]*run{}, kept: newKept(memory, time.Now())}
 }
 
 // close ends what runs, and waits for it.
@@ -46,47 +46,66 @@ func (o *once) close() {
 // join returns the run of a message, begun where there is none, and how often it was asked for. It has ended where
 // nothing has to be waited for. then is called at its end, and must not wait.
 func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, then func(*run)) (r *run, attempt int) {
-	key, ok := msg.Key()
+	key, ok := fingerprintOf(msg)
 	// What another replier hands on is asked once by that one, and where they forward in a circle would wait for itself.
 	if !ok || handedOn(ctx) > 0 {
 		r = newRun()
 		o.start(ctx, nil, r, decide, then)
 		return r, 1
 	}
-	r, attempt, begins := o.find(key)
-	if !begins {
+	if r, attempt = o.again(key); r != nil {
 		return r, attempt
 	}
 	// Nothing ends it half-way, so that what is kept does not depend on who came first.
 	d, err := guarded(context.WithoutCancel(ctx), nil, decide)
-	if d.asks {
+	r, attempt, begins := o.first(key, d, err)
+	if begins {
 		o.start(ctx, &key, r, decide, then)
-		return r, attempt
 	}
-	o.end(&key, r, d, err)
-	then(r)
 	return r, attempt
 }
 
-// find returns the run of a message, and how often it was asked for; where there was none, the caller begins it.
-func (o *once) find(key wechatv1.Key) (r *run, attempt int, begins bool) {
+// again returns the run of a message that is there, and how often it was asked for; nil where there is none.
+func (o *once) again(key fingerprint) (r *run, attempt int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if r = o.kept.get(key, time.Now()); r == nil {
-		r = o.running[key]
-	}
+	r = o.find(key)
 	if r == nil {
-		r, begins = newRun(), true
+		return nil, 0
+	}
+	r.attempts++
+	return r, r.attempts
+}
+
+// first returns the run of a message for which there was none a moment ago, and how often it was asked for: one that has
+// ended with d, or where d asks one that the caller begins; or that of another, who was faster.
+func (o *once) first(key fingerprint, d decision, err error) (r *run, attempt int, begins bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r = o.find(key)
+	if begins = r == nil && d.asks; begins {
+		r = newRun()
 		o.running[key] = r
+	} else if r == nil {
+		r = decided(d, err)
+		o.kept.put(key, r, time.Now())
 	}
 	r.attempts++
 	return r, r.attempts, begins
 }
 
+// find returns the run of a message; nil where there is none. The lock is held.
+func (o *once) find(key fingerprint) *run {
+	if r := o.kept.get(key, time.Now()); r != nil {
+		return r
+	}
+	return o.running[key]
+}
+
 // adopt returns the run of a message that was stored, begun where none is under way; begun is false where the run's own
 // end looks after the message.
 func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.Work, decide decider) (r *run, begun bool) {
-	key, _ := msg.Key()
+	key, _ := fingerprintOf(msg)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if r = o.running[key]; r != nil && r.adopt(work) {
@@ -103,7 +122,7 @@ func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.W
 }
 
 // start runs decide. Where a key is given the run outlives ctx, and is kept.
-func (o *once) start(ctx context.Context, key *wechatv1.Key, r *run, decide decider, then func(*run)) {
+func (o *once) start(ctx context.Context, key *fingerprint, r *run, decide decider, then func(*run)) {
 	o.all.Go(func() {
 		if key != nil {
 			ctx = service.Detach(ctx) // a run may last long, and the request is large
@@ -117,7 +136,7 @@ func (o *once) start(ctx context.Context, key *wechatv1.Key, r *run, decide deci
 	})
 }
 
-func (o *once) end(key *wechatv1.Key, r *run, d decision, err error) {
+func (o *once) end(key *fingerprint, r *run, d decision, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r.decision, r.err = d, err

@@ -39,6 +39,18 @@ func newRun() *run {
 	return &run{begun: time.Now(), asked: make(chan struct{}), done: make(chan struct{})}
 }
 
+// decided returns a run that ended as it began.
+func decided(d decision, err error) *run {
+	return &run{done: past, over: true, decision: d, err: err}
+}
+
+// past is done of runs that nobody ever waits for.
+var past = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
 // ended tells whether the answer is there.
 func (r *run) ended() bool {
 	select {

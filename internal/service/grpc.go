@@ -35,14 +35,14 @@ import (
 // GRPC is a bound gRPC server with health and reflection.
 type GRPC struct {
 	*grpc.Server
-	log         *slog.Logger
-	flag        string
-	health      *health.Server
-	lis         net.Listener
-	guard       *Guard
-	interceptor grpc.UnaryServerInterceptor
-	methods     map[string]ownMethod // by their full names
-	stopped     atomic.Bool
+	log          *slog.Logger
+	flag         string
+	health       *health.Server
+	lis          net.Listener
+	guard        *Guard
+	interceptors []grpc.UnaryServerInterceptor
+	methods      map[string]grpc.UnaryHandler // for calls within the process, by full name
+	stopped      atomic.Bool
 }
 
 // connectionAge is how long a connection takes new calls.
@@ -70,12 +70,12 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	recovered := recovery.WithRecoveryHandler(func(p any) error {
 		return NewError(codes.Internal, "", "internal error", nil, PanicError(p))
 	})
-	interceptor := inTurn(metrics.UnaryServerInterceptor(), logUnary(env.Log),
-		auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered))
-	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), interceptor: interceptor, methods: map[string]ownMethod{}}
+	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), methods: map[string]grpc.UnaryHandler{}}
+	g.interceptors = []grpc.UnaryServerInterceptor{metrics.UnaryServerInterceptor(), logUnary(env.Log),
+		auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered)}
 	g.Server = grpc.NewServer(
 		grpc.Creds(env.Guard.credentials()),
-		grpc.UnaryInterceptor(interceptor),
+		grpc.ChainUnaryInterceptor(g.interceptors...),
 		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), logStream(env.Log),
 			auth.StreamServerInterceptor(env.Guard.admit), recovery.StreamServerInterceptor(recovered)),
 		// Clients look up the replicas of a name anew when a connection ends: so they find those that were added. What is
@@ -250,7 +250,7 @@ func shave(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.U
 }
 
 // DialOwn is Dial for a service of ours: the client shows the key and the certificate of env's Guard. Calls made with
-// one key of WithSticky meet the same replica, as long as it is there and says that it serves.
+// one key of Sticky meet the same replica, as long as it is there and says that it serves.
 func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
 	conn, err := dial(env, name, target, append(env.Guard.dialOptions(), grpc.WithChainUnaryInterceptor(sendSticky),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}],`+
@@ -264,11 +264,12 @@ func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
 // stickyHeader is gRPC metadata by which a replica is chosen.
 const stickyHeader = "wxgate-sticky"
 
-type stickyKey struct{}
+// Sticky is the option of a call that is for the replica of a key, which has two parts; the key itself is not sent.
+func Sticky(first, second string) grpc.CallOption { return sticky{key: [2]string{first, second}} }
 
-// WithSticky returns the context of a call that is for the replica of a key; the key itself is not sent.
-func WithSticky(ctx context.Context, key ...string) context.Context {
-	return context.WithValue(ctx, stickyKey{}, key)
+type sticky struct {
+	grpc.EmptyCallOption
+	key [2]string
 }
 
 // Dial returns a client of the service called name at a gRPC target ("dns:///replier:9001"), and reports in Ready
@@ -320,13 +321,15 @@ func sendID(ctx context.Context, method string, req, reply any, conn *grpc.Clien
 
 // sendSticky sends what the replica of a call is chosen by.
 func sendSticky(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	if key, ok := ctx.Value(stickyKey{}).([]string); ok {
-		h := fnv.New64a()
-		for _, part := range key {
-			_, _ = h.Write([]byte(part)) // never fails
-			_, _ = h.Write([]byte{0})
+	for _, o := range opts {
+		if o, ok := o.(sticky); ok {
+			h := fnv.New64a()
+			for _, part := range o.key {
+				_, _ = h.Write([]byte(part)) // never fails
+				_, _ = h.Write([]byte{0})
+			}
+			ctx = metadata.AppendToOutgoingContext(ctx, stickyHeader, strconv.FormatUint(h.Sum64(), 36))
 		}
-		ctx = metadata.AppendToOutgoingContext(ctx, stickyHeader, strconv.FormatUint(h.Sum64(), 36))
 	}
 	return invoke(ctx, method, req, reply, conn, opts...)
 }

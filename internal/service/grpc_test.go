@@ -30,8 +30,11 @@ func testService(call func(ctx context.Context) error) *grpc.ServiceDesc {
 				if err := decode(req); err != nil {
 					return nil, err
 				}
-				info := &grpc.UnaryServerInfo{Server: srv, FullMethod: method}
-				return around(ctx, req, info, func(ctx context.Context, _ any) (any, error) { return &emptypb.Empty{}, call(ctx) })
+				answer := func(ctx context.Context, _ any) (any, error) { return &emptypb.Empty{}, call(ctx) }
+				if around == nil {
+					return answer(ctx, req)
+				}
+				return around(ctx, req, &grpc.UnaryServerInfo{Server: srv, FullMethod: method}, answer)
 			},
 		}},
 		Streams: []grpc.StreamDesc{{

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"net"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -13,18 +14,24 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// ownMethod is a unary method of a server.
-type ownMethod struct {
-	handle  grpc.MethodHandler
-	service any
-}
-
 // RegisterService implements grpc.ServiceRegistrar.
 func (g *GRPC) RegisterService(desc *grpc.ServiceDesc, service any) {
 	g.Server.RegisterService(desc, service)
 	for _, m := range desc.Methods {
-		g.methods["/"+desc.ServiceName+"/"+m.MethodName] = ownMethod{m.Handler, service}
+		info := &grpc.UnaryServerInfo{Server: service, FullMethod: "/" + desc.ServiceName + "/" + m.MethodName}
+		g.methods[info.FullMethod] = behind(g.interceptors, info, func(ctx context.Context, req any) (any, error) {
+			return m.Handler(service, ctx, func(into any) error { share(into, req); return nil }, nil)
+		})
 	}
+}
+
+// behind returns a method behind interceptors, the first one outermost.
+func behind(interceptors []grpc.UnaryServerInterceptor, info *grpc.UnaryServerInfo, method grpc.UnaryHandler) grpc.UnaryHandler {
+	for _, intercept := range slices.Backward(interceptors) {
+		next := method
+		method = func(ctx context.Context, req any) (any, error) { return intercept(ctx, req, info, next) }
+	}
+	return method
 }
 
 // Conn is a connection to a service.
@@ -38,14 +45,17 @@ type Conn interface {
 // There are no streams.
 func Connect(env Env, name, target string, here *GRPC) (Conn, error) {
 	if here != nil {
-		return &inProcess{here, countCalls(env, name)}, nil
+		p := &inProcess{server: here, count: countCalls(env, name)}
+		p.call = p.invoke
+		return p, nil
 	}
 	return DialOwn(env, name, target)
 }
 
 type inProcess struct {
 	server *GRPC
-	client grpc.UnaryClientInterceptor
+	count  grpc.UnaryClientInterceptor
+	call   grpc.UnaryInvoker // invoke
 }
 
 // Close implements Conn: nothing was opened.
@@ -58,12 +68,12 @@ func (p *inProcess) NewStream(context.Context, *grpc.StreamDesc, string, ...grpc
 
 // Invoke implements grpc.ClientConnInterface.
 func (p *inProcess) Invoke(ctx context.Context, name string, req, resp any, opts ...grpc.CallOption) error {
-	return p.client(ctx, name, req, resp, nil, p.invoke, opts...)
+	return p.count(ctx, name, req, resp, nil, p.call, opts...)
 }
 
 // invoke is a grpc.UnaryInvoker. The method runs in the caller's goroutine: methods end with their context.
 func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
-	m, known := p.server.methods[name]
+	method, known := p.server.methods[name]
 	switch {
 	case !known:
 		return status.Error(codes.Unimplemented, "unknown method "+name)
@@ -73,7 +83,7 @@ func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *g
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	stream := &localStream{method: name}
-	answer, err := m.handle(m.service, arrive(ctx, stream), func(into any) error { share(into, req); return nil }, p.server.interceptor)
+	answer, err := method(arrive(ctx, stream), req)
 	for _, o := range opts {
 		switch o := o.(type) {
 		case grpc.HeaderCallOption:
@@ -169,15 +179,4 @@ func (s *localStream) SendHeader(md metadata.MD) error { return s.SetHeader(md) 
 func (s *localStream) SetTrailer(md metadata.MD) error {
 	s.trailer = metadata.Join(s.trailer, md)
 	return nil
-}
-
-// inTurn returns the interceptor that runs several, the first one outermost.
-func inTurn(first grpc.UnaryServerInterceptor, rest ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
-	if len(rest) == 0 {
-		return first
-	}
-	then := inTurn(rest[0], rest[1:]...)
-	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-		return first(ctx, req, info, func(ctx context.Context, req any) (any, error) { return then(ctx, req, info, handler) })
-	}
 }

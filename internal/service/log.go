@@ -2,11 +2,12 @@ package service
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -24,14 +25,16 @@ type LogFlags struct {
 	LogFormat string     `name:"log-format" env:"WXGATE_LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"text, json, or auto: text on a terminal, else json."`
 }
 
-// Logger returns a logger that writes to w.
-func (f LogFlags) Logger(w io.Writer) *slog.Logger {
+// Logger returns a logger that writes to w, and what is to be called at its end: JSON lines may be written a moment after
+// they were made.
+func (f LogFlags) Logger(w io.Writer) (log *slog.Logger, flush func()) {
 	options := &slog.HandlerOptions{Level: f.LogLevel}
 	file, isFile := w.(*os.File)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && isFile && term.IsTerminal(int(file.Fd())) {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), func() {}
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	out := newLogWriter(w)
+	return slog.New(slog.NewJSONHandler(out, options)), out.close
 }
 
 // Line is the one log line of a request. The handler adds what it learns; it is written once, at the request's end.
@@ -43,16 +46,22 @@ type Line struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 	err   error
-	ended bool         // it is written, or never will be
-	room  [8]slog.Attr // for attrs
+	ended bool // it is written, or never will be
+	room  [usualAttrs]slog.Attr
 }
+
+// usualAttrs is how many attributes most lines have, those of the line itself included.
+const usualAttrs = 8
+
+// own is how many attributes stand first in a line and are its own: they are known at its end.
+const own = 2
 
 // Add adds attributes. Never a text, a whole openid, a code, a token, a secret, a query string.
 func (l *Line) Add(attrs ...slog.Attr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.attrs == nil {
-		l.attrs = l.room[:0]
+	if l.ended {
+		return
 	}
 	l.attrs = append(l.attrs, attrs...)
 }
@@ -64,19 +73,18 @@ func (l *Line) Fail(err error) {
 	l.err = err
 }
 
-// take puts what another line has, and this one lacks, into it as a group; false where it has ended.
+// take puts what another line has, and this one lacks, into it as a group, which ends the other; false where this one has
+// ended.
 func (l *Line) take(group string, other *Line) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
 		return false
 	}
-	news := make([]slog.Attr, 0, len(other.attrs))
-	for _, a := range other.attrs {
-		if !slices.ContainsFunc(l.attrs, a.Equal) {
-			news = append(news, a)
-		}
-	}
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	other.ended = true
+	news := slices.DeleteFunc(other.attrs[own:], func(a slog.Attr) bool { return slices.ContainsFunc(l.attrs[own:], a.Equal) })
 	l.attrs = append(l.attrs, slog.Attr{Key: group, Value: slog.GroupValue(news...)})
 	if l.err == nil {
 		l.err = other.err
@@ -111,18 +119,38 @@ func RequestID(ctx context.Context) string { return LineOf(ctx).id }
 // Detach returns a context for what goes on behind a request's end: it ends never, and has nothing of the request but its
 // id, which calls take along.
 func Detach(ctx context.Context) context.Context {
-	return context.WithValue(context.Background(), lineKey{}, &Line{id: RequestID(ctx), ended: true})
+	return &lined{Context: context.Background(), line: Line{id: RequestID(ctx), ended: true}}
+}
+
+// lined is a context with a line.
+type lined struct {
+	context.Context
+	line Line
+}
+
+// Value implements context.Context.
+func (c *lined) Value(key any) any {
+	if key == (lineKey{}) {
+		return &c.line
+	}
+	return c.Context.Value(key)
 }
 
 // withLine begins the line of a request from a peer; an empty or odd id is replaced by a new one.
 func withLine(ctx context.Context, id, peer string) (context.Context, *Line) {
 	if !validID(id) {
-		var random [8]byte
-		_, _ = rand.Read(random[:]) // never fails
-		id = hex.EncodeToString(random[:])
+		id = newID()
 	}
-	l := &Line{id: id, peer: peer}
-	return context.WithValue(ctx, lineKey{}, l), l
+	c := &lined{Context: ctx, line: Line{id: id, peer: peer}}
+	c.line.attrs = c.line.room[:own]
+	return c, &c.line
+}
+
+// newID returns an id that no other request has, as far as chance goes. It is no secret.
+func newID() string {
+	var id [16]byte
+	hex.Encode(id[:], binary.BigEndian.AppendUint64(nil, rand.Uint64()))
+	return string(id[:])
 }
 
 func validID(id string) bool {
@@ -144,13 +172,13 @@ func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, ms
 	if !log.Enabled(ctx, level) {
 		return
 	}
-	attrs = append(attrs, slog.String("request_id", l.id), slog.String("peer", l.peer))
-	attrs = append(attrs, l.attrs...)
+	l.attrs[0], l.attrs[1] = slog.String("request_id", l.id), slog.String("peer", l.peer)
 	if l.err != nil {
-		attrs = append(attrs, slog.String("error", l.err.Error()))
+		l.attrs = append(l.attrs, slog.String("error", l.err.Error()))
 	}
 	r := slog.NewRecord(time.Now(), level, msg, 0) // a Logger would look up where it is called
 	r.AddAttrs(attrs...)
+	r.AddAttrs(slog.Attr{Value: slog.GroupValue(l.attrs...)}) // a group without a name is none; a Record has room for 5
 	_ = log.Handler().Handle(ctx, r)
 }
 

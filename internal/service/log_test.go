@@ -25,7 +25,9 @@ func TestLogFlags(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			log := &logBuffer{}
-			tt.flags.Logger(log).Warn("hello", "key", "value")
+			logger, flush := tt.flags.Logger(log)
+			logger.Warn("hello", "key", "value")
+			flush()
 			if got := log.String(); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
@@ -38,7 +40,9 @@ func TestLogFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		LogFlags{LogFormat: "auto"}.Logger(f).Warn("hello", "key", "value")
+		logger, flush := LogFlags{LogFormat: "auto"}.Logger(f)
+		logger.Warn("hello", "key", "value")
+		flush()
 		if got, err := os.ReadFile(path); err != nil || !strings.Contains(string(got), json) {
 			t.Errorf("got %q, %v; want %s", got, err, json)
 		}
@@ -145,7 +149,7 @@ func TestDetach(t *testing.T) {
 		t.Errorf("%v, id %q", detached.Err(), RequestID(detached))
 	}
 	LineOf(detached).Add(slog.String("late", "word"))
-	if len(line.attrs) != 0 {
+	if len(line.attrs) != own {
 		t.Error("it writes into the request's line")
 	}
 }

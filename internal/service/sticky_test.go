@@ -43,11 +43,11 @@ func TestSticky(t *testing.T) {
 	}
 	defer conn.Close()
 	call := func(user string) string {
-		ctx, cancel := context.WithTimeout(WithSticky(t.Context(), "shop", user), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		for ctx.Err() == nil { // a call may be cut off as its replica dies
 			var p peer.Peer
-			_, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true), grpc.Peer(&p))
+			_, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true), grpc.Peer(&p), Sticky("shop", user))
 			if status.Code(err) == codes.Unimplemented { // the answer of these servers
 				return p.Addr.String()
 			}
@@ -106,10 +106,10 @@ func TestDrained(t *testing.T) {
 	}
 	defer conn.Close()
 	call := func() string {
-		ctx, cancel := context.WithTimeout(WithSticky(t.Context(), "shop", "user"), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		var p peer.Peer
-		if _, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true), grpc.Peer(&p)); err != nil {
+		if _, err := healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true), grpc.Peer(&p), Sticky("shop", "user")); err != nil {
 			t.Fatal(err)
 		}
 		return p.Addr.String()

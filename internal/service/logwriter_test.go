@@ -1,0 +1,82 @@
+package service
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// slowWriter takes what is written once gate lets it.
+type slowWriter struct {
+	gate  chan struct{}
+	begun chan struct{} // gets one for each write
+
+	mu     sync.Mutex
+	writes []string
+}
+
+func (s *slowWriter) Write(b []byte) (int, error) {
+	s.begun <- struct{}{}
+	<-s.gate
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes = append(s.writes, string(b))
+	return len(b), nil
+}
+
+// TestLogWriter: a line is written by itself where there is time, and what comes meanwhile together, in its order; at the
+// end all is written, and what comes later too.
+func TestLogWriter(t *testing.T) {
+	to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 10)}
+	w := newLogWriter(to)
+	say := func(line string) {
+		if n, err := w.Write([]byte(line)); n != len(line) || err != nil {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+	}
+	say("1\n")
+	<-to.begun
+	for i := 2; i < 6; i++ {
+		say(fmt.Sprintf("%d\n", i))
+	}
+	close(to.gate)
+	w.close()
+	w.close()
+	say("6\n")
+	if got := strings.Join(to.writes, "|"); got != "1\n|2\n3\n4\n5\n|6\n" {
+		t.Errorf("written: %q", got)
+	}
+}
+
+// TestLogWriterIsBounded: where lines come faster than they can be written, who makes them waits, and none is lost.
+func TestLogWriterIsBounded(t *testing.T) {
+	to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 1000)}
+	w := newLogWriter(to)
+	const lines = 100
+	line := strings.Repeat("x", maxUnwritten/10) + "\n"
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		for range lines {
+			_, _ = w.Write([]byte(line))
+		}
+	}()
+	for range lines {
+		select {
+		case <-all:
+		case to.gate <- struct{}{}:
+		}
+		w.mu.Lock()
+		if most := maxUnwritten + len(line); len(w.unwritten) > most {
+			t.Errorf("%d bytes wait; want at most %d", len(w.unwritten), most)
+		}
+		w.mu.Unlock()
+	}
+	close(to.gate)
+	<-all
+	w.close()
+	if got := len(strings.Join(to.writes, "")); got != lines*len(line) {
+		t.Errorf("%d bytes were written; want %d", got, lines*len(line))
+	}
+}
