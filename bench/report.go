@@ -33,11 +33,13 @@ type Alone struct {
 
 // comparisons returns the rows of the table.
 func (b *bench) comparisons() []comparison {
-	plain, bare := side{"serve, plain", b.plain}, side{"bare handler", b.bareOne}
+	plain, bare, parts := side{"serve, plain", b.plain}, side{"bare handler", b.bareOne}, side{"its parts in one handler", b.together}
 	large := side{fmt.Sprintf("serve, %d rules, %d accounts", b.plan.large.rules, b.plan.large.accounts),
 		func(ctx context.Context) (*system, error) { return b.builder.large(ctx, b.plan.large) }}
 	return []comparison{
 		{plain, bare, 1.5, "µs", b.cost},
+		{plain, parts, 0, "µs", b.cost},
+		{parts, bare, 0, "µs", b.cost},
 		{side{"serve, safe", b.safe}, plain, 1.3, "µs", b.cost},
 		{side{"gateway and replier", b.apart}, side{"bare pair", b.barePair}, 1.2, "µs", b.cost},
 		{large, plain, 1.15, "µs", b.cost},

@@ -59,9 +59,9 @@ func (s *system) clearLogs() {
 
 // builder starts systems.
 type builder struct {
-	dir          string
-	wxgate, bare string // binaries
-	numbers      atomic.Int64
+	dir                 string
+	wxgate, bare, parts string // binaries
+	numbers             atomic.Int64
 }
 
 // newBuilder builds the binaries: wxgate as "make build" does.
@@ -70,8 +70,8 @@ func newBuilder(ctx context.Context) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{dir: dir, wxgate: filepath.Join(dir, "wxgate"), bare: filepath.Join(dir, "bare")}
-	for binary, pkg := range map[string]string{b.wxgate: "wxgate", b.bare: "wxgate/bench/bare"} {
+	b := &builder{dir: dir, wxgate: filepath.Join(dir, "wxgate"), bare: filepath.Join(dir, "bare"), parts: filepath.Join(dir, "parts")}
+	for binary, pkg := range map[string]string{b.wxgate: "wxgate", b.bare: "wxgate/bench/bare", b.parts: "wxgate/bench/parts"} {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, pkg)
 		build.Env, build.Stderr = append(os.Environ(), "CGO_ENABLED=0"), os.Stderr
 		if err := build.Run(); err != nil {
@@ -115,6 +115,13 @@ func gatewayArgs(more ...string) []string {
 func (b *builder) serve(ctx context.Context, args ...string) (s *system, err error) {
 	s = b.begin()
 	s.target.addr, err = b.add(ctx, s, "listen", b.wxgate, serveArgs(args...)...)
+	return s, err
+}
+
+// together is wxgate's parts in one handler.
+func (b *builder) together(ctx context.Context) (s *system, err error) {
+	s = b.begin()
+	s.target.addr, err = b.add(ctx, s, "listen", b.parts, "-token="+token)
 	return s, err
 }
 

@@ -66,15 +66,10 @@ func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, 
 }
 
 // again returns the run of a message that is there, and how often it was asked for; nil where there is none.
-func (o *once) again(key fingerprint) (r *run, attempt int) {
+func (o *once) again(key fingerprint) (*run, int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r = o.find(key)
-	if r == nil {
-		return nil, 0
-	}
-	r.attempts++
-	return r, r.attempts
+	return o.find(key)
 }
 
 // first returns the run of a message for which there was none a moment ago, and how often it was asked for: one that has
@@ -82,24 +77,30 @@ func (o *once) again(key fingerprint) (r *run, attempt int) {
 func (o *once) first(key fingerprint, d decision, err error) (r *run, attempt int, begins bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r = o.find(key)
-	if begins = r == nil && d.asks; begins {
+	if r, attempt = o.find(key); r != nil {
+		return r, attempt, false
+	}
+	if d.asks {
 		r = newRun()
+		r.attempts = 1
 		o.running[key] = r
-	} else if r == nil {
+	} else {
 		r = decided(d, err)
 		o.kept.put(key, r, time.Now())
 	}
-	r.attempts++
-	return r, r.attempts, begins
+	return r, 1, d.asks
 }
 
-// find returns the run of a message; nil where there is none. The lock is held.
-func (o *once) find(key fingerprint) *run {
-	if r := o.kept.get(key, time.Now()); r != nil {
-		return r
+// find is again, under the lock.
+func (o *once) find(key fingerprint) (r *run, attempt int) {
+	if r, attempt = o.kept.again(key, time.Now()); r != nil {
+		return r, attempt
 	}
-	return o.running[key]
+	if r = o.running[key]; r == nil {
+		return nil, 0
+	}
+	r.attempts++
+	return r, r.attempts
 }
 
 // adopt returns the run of a message that was stored, begun where none is under way; begun is false where the run's own

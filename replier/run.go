@@ -41,7 +41,7 @@ func newRun() *run {
 
 // decided returns a run that ended as it began.
 func decided(d decision, err error) *run {
-	return &run{done: past, over: true, decision: d, err: err}
+	return &run{attempts: 1, done: past, over: true, decision: d, err: err}
 }
 
 // past is done of runs that nobody ever waits for.

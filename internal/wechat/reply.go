@@ -13,7 +13,7 @@ import (
 // that XML can. What XML cannot hold is dropped, and no text can end its CDATA section.
 func EncodeReply(r *wechatv1.Reply, to, from string, createTime int64) []byte {
 	// One allocation as a rule: the texts, and the markup around them.
-	b := make([]byte, 0, 512+replySize(r)+len(to)+len(from))
+	b := make([]byte, 0, replySize(r)+len(to)+len(from))
 	b = append(b, "<xml>"...)
 	b = element(b, "ToUserName", to)
 	b = element(b, "FromUserName", from)
@@ -81,26 +81,30 @@ func EncodeReply(r *wechatv1.Reply, to, from string, createTime int64) []byte {
 	return append(b, "</xml>"...)
 }
 
-// replySize returns the bytes that a reply's long parts need; what is short fits into EncodeReply's constant.
+// replySize returns the bytes that a reply's texts and the markup around them need, without the two names; a little more
+// as a rule.
 func replySize(r *wechatv1.Reply) int {
+	const text = len("<xml><ToUserName><![CDATA[]]></ToUserName><FromUserName><![CDATA[]]></FromUserName><CreateTime>1234567890</CreateTime>" +
+		"<MsgType><![CDATA[text]]></MsgType><Content><![CDATA[]]></Content></xml>")
+	const media = text + 256 // more elements, and media ids
 	const article = len("<item><Title><![CDATA[]]></Title><Description><![CDATA[]]></Description>" +
 		"<PicUrl><![CDATA[]]></PicUrl><Url><![CDATA[]]></Url></item>")
 	switch c := r.GetContent().(type) {
 	case *wechatv1.Reply_Text:
-		return len(c.Text.GetContent())
+		return text + len(c.Text.GetContent()) + 32 // a "]]>" in it takes more
 	case *wechatv1.Reply_Video:
-		return len(c.Video.GetTitle()) + len(c.Video.GetDescription())
+		return media + len(c.Video.GetTitle()) + len(c.Video.GetDescription())
 	case *wechatv1.Reply_Music:
 		m := c.Music
-		return len(m.GetTitle()) + len(m.GetDescription()) + len(m.GetMusicUrl()) + len(m.GetHqMusicUrl())
+		return media + len(m.GetTitle()) + len(m.GetDescription()) + len(m.GetMusicUrl()) + len(m.GetHqMusicUrl())
 	case *wechatv1.Reply_News:
-		n := 0
+		n := media
 		for _, a := range c.News.GetArticles() {
 			n += article + len(a.GetTitle()) + len(a.GetDescription()) + len(a.GetPicUrl()) + len(a.GetUrl())
 		}
 		return n
 	}
-	return 0
+	return media
 }
 
 // element appends a leaf whose text stands in CDATA, without blanks: WeChat shows an error for those.
