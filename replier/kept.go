@@ -62,10 +62,13 @@ func (a keptAnswer) run() *run {
 
 // size returns about how many bytes an answer takes.
 func (a keptAnswer) size() int {
-	if a.whole != nil {
+	switch {
+	case a.whole != nil:
 		return runSize + proto.Size(a.whole.decision.reply)
+	case a.reply != nil:
+		return answerSize + proto.Size(a.reply)
 	}
-	return answerSize + len(a.text) + proto.Size(a.reply)
+	return answerSize + len(a.text)
 }
 
 // fingerprint stands for the key of a message: 128 bits of its hash, by seeds that are this process's alone. So what is

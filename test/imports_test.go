@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/load":            {"fakewechat"},
 	"bench":                    {"internal/wechat", "proto/wechat/v1", "proto/replier/v1"},
 	"bench/bare":               {},
+	"bench/parts":              {"internal/wechat", "proto/wechat/v1"},
 	"internal/configfile":      {"internal/service"},
 	"internal/store":           {"internal/service"},
 	"internal/store/storetest": {},

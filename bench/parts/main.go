@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,12 +56,15 @@ type handler struct {
 	seconds prometheus.Histogram
 
 	mu   sync.Mutex
-	kept map[wechatv1.Key]*wechatv1.Reply
+	kept map[int64]string // answers, by the message's number
 }
+
+// mostKept is how many answers are kept.
+const mostKept = 200_000
 
 func newHandler(token string, log *slog.Logger, metrics *prometheus.Registry) *handler {
 	h := &handler{
-		token: token, log: log, kept: map[wechatv1.Key]*wechatv1.Reply{},
+		token: token, log: log, kept: map[int64]string{},
 		total:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "callbacks_total"}, []string{"outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "callback_seconds"}),
 	}
@@ -100,13 +104,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // reply returns the answer to a message, which is made once.
 func (h *handler) reply(msg *wechatv1.Message) *wechatv1.Reply {
-	key, _ := msg.Key()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	reply := h.kept[key]
-	if reply == nil {
-		reply = &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: msg.GetText().GetContent()}}}
-		h.kept[key] = reply
+	text, ok := h.kept[msg.GetMsgId()]
+	if !ok {
+		if len(h.kept) == mostKept {
+			clear(h.kept)
+		}
+		text = strings.Clone(msg.GetText().GetContent()) // it is a part of the body
+		h.kept[msg.GetMsgId()] = text
 	}
-	return reply
+	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}
 }
