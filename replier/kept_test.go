@@ -72,7 +72,7 @@ func TestAnswer(t *testing.T) {
 		for attempt := 2; attempt < 4; attempt++ {
 			got, n := k.again(fingerprint{1}, time.Now())
 			if n != r.attempts+attempt-1 || got.decision.rule != r.decision.rule || !proto.Equal(got.decision.reply, r.decision.reply) ||
-				len(got.decision.failed) != len(r.decision.failed) || got.err != r.err || !got.ended() {
+				len(got.decision.failed) != len(r.decision.failed) || !errors.Is(got.err, r.err) || !got.ended() {
 				t.Errorf("%s: got attempt %d, %+v; want %+v", name, n, got.decision, r.decision)
 			}
 		}
