@@ -1,6 +1,7 @@
 package replier
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -30,6 +31,26 @@ func BenchmarkReply(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkOnce decides on messages that all are new, and keeps the answers, in as much memory as they may take: how much
+// each one takes is what the garbage collector has to go through.
+func BenchmarkOnce(b *testing.B) {
+	rules, err := LoadRules("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	o := newOnce(defaultOnceMemory)
+	defer o.close()
+	decide := func(ctx context.Context, _ *run) decision { return rules.decide(ctx, text("hello"), nil) }
+	msg := text("hello")
+	b.ReportAllocs()
+	for b.Loop() {
+		msg.MsgId++
+		if r, attempt := o.join(b.Context(), msg, decide, nil); attempt != 1 || r.decision.reply == nil {
+			b.Fatalf("attempt %d, %v", attempt, r.decision)
+		}
 	}
 }
 
