@@ -252,7 +252,7 @@ func shave(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.U
 // DialOwn is Dial for a service of ours: the client shows the key and the certificate of env's Guard. Calls made with
 // one key of Sticky meet the same replica, as long as it is there and says that it serves.
 func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
-	conn, err := dial(env, name, target, append(env.Guard.dialOptions(), grpc.WithChainUnaryInterceptor(sendSticky),
+	conn, err := dial(env, name, target, append(env.Guard.dialOptions(),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}],`+
 			`"healthCheckConfig":{"serviceName":""}}`))...)
 	if err == nil {
@@ -272,6 +272,16 @@ type sticky struct {
 	key [2]string
 }
 
+// hash tells keys apart, and tells nothing of them.
+func (s sticky) hash() string {
+	h := fnv.New64a()
+	for _, part := range s.key {
+		_, _ = h.Write([]byte(part)) // never fails
+		_, _ = h.Write([]byte{0})
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
 // Dial returns a client of the service called name at a gRPC target ("dns:///replier:9001"), and reports in Ready
 // where it is away. It connects in the background and finds a service that comes back within seconds. The service may
 // be anybody's: it is shown neither key nor certificate.
@@ -281,7 +291,7 @@ func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
 
 func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
-		grpc.WithChainUnaryInterceptor(countCalls(env, name), sendID),
+		grpc.WithChainUnaryInterceptor(countCalls(env, name), sendAlong),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),
 		grpc.WithIdleTimeout(0),
 		// Only while calls run: a bot's server, with gRPC's defaults, hangs up on who pings an idle connection.
@@ -311,25 +321,20 @@ func countCalls(env Env, name string) grpc.UnaryClientInterceptor {
 	return metrics.UnaryClientInterceptor()
 }
 
-// sendID hands the request's id on.
-func sendID(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+// sendAlong sends the request's id, and what the replica of a call is chosen by.
+func sendAlong(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	var room [4]string
+	along := room[:0]
 	if id := RequestID(ctx); id != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, metadataID, id)
+		along = append(along, metadataID, id)
 	}
-	return invoke(ctx, method, req, reply, conn, opts...)
-}
-
-// sendSticky sends what the replica of a call is chosen by.
-func sendSticky(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	for _, o := range opts {
 		if o, ok := o.(sticky); ok {
-			h := fnv.New64a()
-			for _, part := range o.key {
-				_, _ = h.Write([]byte(part)) // never fails
-				_, _ = h.Write([]byte{0})
-			}
-			ctx = metadata.AppendToOutgoingContext(ctx, stickyHeader, strconv.FormatUint(h.Sum64(), 36))
+			along = append(along, stickyHeader, o.hash())
 		}
+	}
+	if len(along) > 0 {
+		ctx = metadata.AppendToOutgoingContext(ctx, along...)
 	}
 	return invoke(ctx, method, req, reply, conn, opts...)
 }
