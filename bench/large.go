@@ -26,7 +26,7 @@ func (b *builder) large(ctx context.Context, n size) (*system, error) {
 		return s, err
 	}
 	args := serveArgs("--rules="+rules, "--accounts="+accounts)
-	if mib := n.remembered / 1000; mib > 64 { // the default; an answer takes 512 bytes and its reply's
+	if mib := n.remembered / 4000; mib > 64 { // the default; an answer takes some 100 bytes, and as much again is for those before
 		args = append(args, "--once-memory="+strconv.Itoa(mib))
 	}
 	var err error

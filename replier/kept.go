@@ -1,9 +1,7 @@
 package replier
 
 import (
-	"cmp"
 	"hash/maphash"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,60 +13,106 @@ import (
 // message again, which is 3 times, 5 s apart.
 const keepAnswer = time.Minute
 
-// About what an answer costs in memory besides its reply, in bytes: of a message that a bot was asked for, and of others.
+// About what an answer costs in memory besides its reply, in bytes: one that is a text or nothing, and others.
 const (
-	runSize    = 1024
-	answerSize = 160
+	textSize = 80
+	runSize  = 1024
 )
 
 // kept are the answers of the last minute or two. Those of the present part are forgotten together, after those of the
 // part before: that costs nothing while messages come.
 type kept struct {
 	most        int // bytes of a part
-	now, before map[fingerprint]keptAnswer
-	size        int       // of now, in bytes
+	now, before *keptPart
 	began       time.Time // when now did
 }
 
-// keptAnswer is what is kept of a run that ended. As a rule it is a text: many of those cost little memory, and the garbage
-// collector next to nothing.
-type keptAnswer struct {
-	attempts int             // how often the message came
-	rule     *rule           // that answered; nil: none did
-	text     string          // what is said; "" where that is
-	reply    *wechatv1.Reply // something else; nil: nothing
-	whole    *run            // in place of rule, text and reply: of a run of which there is more to know
+// keptPart are answers. Most are texts, or that nothing is said: of those there is no pointer, so that the garbage collector,
+// however many they are, has nothing to go through.
+type keptPart struct {
+	texts  map[fingerprint]keptText
+	blocks [][]byte // what the texts are in
+	rules  []*rule  // that said them
+	known  map[*rule]uint32
+	runs   map[fingerprint]*run // of all else
+	size   int                  // of all, in bytes
 }
 
-// answerOf returns what is to be kept of a run.
-func answerOf(r *run) keptAnswer {
+// keptText is an answer that is a text; of no bytes: nothing is said.
+type keptText struct {
+	block, from, size uint32 // where it is
+	rule              uint32 // that said it, from 1; 0: none did
+	attempts          uint32 // how often the message came
+}
+
+// blockSize is that of a block, in bytes; a text that is larger has one of its own.
+const blockSize = 64 << 10
+
+func newKeptPart() *keptPart {
+	return &keptPart{texts: map[fingerprint]keptText{}, known: map[*rule]uint32{}, runs: map[fingerprint]*run{}}
+}
+
+// find returns the run of a message, and how often it came: more times than before.
+func (p *keptPart) find(key fingerprint, more int) (r *run, attempts int) {
+	if r = p.runs[key]; r != nil {
+		r.attempts += more
+		return r, r.attempts
+	}
+	t, ok := p.texts[key]
+	if !ok {
+		return nil, 0
+	}
+	t.attempts += uint32(more)
+	p.texts[key] = t
+	d := decision{}
+	if t.rule > 0 {
+		d.rule = p.rules[t.rule-1]
+	}
+	if t.size > 0 {
+		d.reply = textReply(string(p.blocks[t.block][t.from : t.from+t.size]))
+	}
+	return decided(d, nil), int(t.attempts)
+}
+
+// put adds the answer of a run that takes about so many bytes.
+func (p *keptPart) put(key fingerprint, r *run, size int) {
+	p.size += size
+	if !r.isText() {
+		p.runs[key] = r
+		return
+	}
+	t := keptText{attempts: uint32(r.attempts)}
+	if rule := r.decision.rule; rule != nil {
+		if t.rule = p.known[rule]; t.rule == 0 {
+			p.rules = append(p.rules, rule)
+			t.rule = uint32(len(p.rules))
+			p.known[rule] = t.rule
+		}
+	}
+	if content := r.decision.reply.GetText().GetContent(); content != "" {
+		last := len(p.blocks) - 1
+		if last < 0 || len(p.blocks[last])+len(content) > cap(p.blocks[last]) {
+			p.blocks = append(p.blocks, make([]byte, 0, max(blockSize, len(content))))
+			last++
+		}
+		t.block, t.from, t.size = uint32(last), uint32(len(p.blocks[last])), uint32(len(content))
+		p.blocks[last] = append(p.blocks[last], content...)
+	}
+	p.texts[key] = t
+}
+
+// isText tells whether all there is to know of a run that ended is its rule, and a text or that nothing is said.
+func (r *run) isText() bool {
 	d := r.decision
-	if r.done != past || r.err != nil || len(d.failed) > 0 {
-		return keptAnswer{attempts: r.attempts, whole: r}
-	}
-	if text := d.reply.GetText().GetContent(); text != "" {
-		return keptAnswer{attempts: r.attempts, rule: d.rule, text: strings.Clone(text)} // it may be a part of the message's body
-	}
-	return keptAnswer{attempts: r.attempts, rule: d.rule, reply: d.reply}
+	return r.done == past && r.err == nil && len(d.failed) == 0 && (d.reply == nil || d.reply.GetText().GetContent() != "")
 }
 
-// run returns the run of an answer.
-func (a keptAnswer) run() *run {
-	if a.whole != nil {
-		return a.whole
+// cost returns about how many bytes the answer of a run takes.
+func (r *run) cost() int {
+	if r.isText() {
+		return textSize + len(r.decision.reply.GetText().GetContent())
 	}
-	return decided(decision{rule: a.rule, reply: cmp.Or(textReply(a.text), a.reply)}, nil)
-}
-
-// size returns about how many bytes an answer takes.
-func (a keptAnswer) size() int {
-	switch {
-	case a.whole != nil:
-		return runSize + proto.Size(a.whole.decision.reply)
-	case a.reply != nil:
-		return answerSize + proto.Size(a.reply)
-	}
-	return answerSize + len(a.text)
+	return runSize + proto.Size(r.decision.reply)
 }
 
 // fingerprint stands for the key of a message: 128 bits of its hash, by seeds that are this process's alone. So what is
@@ -88,50 +132,26 @@ func fingerprintOf(msg *wechatv1.Message) (p fingerprint, ok bool) {
 
 // newKept keeps answers in about so many bytes.
 func newKept(memory int, at time.Time) kept {
-	return kept{most: memory / 2, now: map[fingerprint]keptAnswer{}, began: at}
+	return kept{most: memory / 2, now: newKeptPart(), before: newKeptPart(), began: at}
 }
 
-// get returns the run of a message; nil where none is kept.
-func (k *kept) get(key fingerprint, at time.Time) *run {
-	if part := k.partOf(key, at); part != nil {
-		return part[key].run()
-	}
-	return nil
-}
-
-// again is get for another attempt of the message, and returns how many there were.
-func (k *kept) again(key fingerprint, at time.Time) (r *run, attempt int) {
-	part := k.partOf(key, at)
-	if part == nil {
-		return nil, 0
-	}
-	a := part[key]
-	a.attempts++
-	part[key] = a
-	return a.run(), a.attempts
-}
-
-// partOf returns the part that a message's answer is in; nil where none is kept.
-func (k *kept) partOf(key fingerprint, at time.Time) map[fingerprint]keptAnswer {
+// find returns the run of a message, and how often it came: more times than before; nil where none is kept.
+func (k *kept) find(key fingerprint, at time.Time, more int) (r *run, attempts int) {
 	k.turn(at)
-	for _, part := range [...]map[fingerprint]keptAnswer{k.now, k.before} {
-		if _, ok := part[key]; ok {
-			return part
-		}
+	if r, attempts = k.now.find(key, more); r == nil {
+		r, attempts = k.before.find(key, more)
 	}
-	return nil
+	return r, attempts
 }
 
 // put keeps the answer of a run that ended.
 func (k *kept) put(key fingerprint, r *run, at time.Time) {
 	k.turn(at)
-	a := answerOf(r)
-	size := a.size()
-	if k.size+size > k.most {
+	size := r.cost()
+	if k.now.size+size > k.most {
 		k.begin(at)
 	}
-	k.now[key] = a
-	k.size += size
+	k.now.put(key, r, size)
 }
 
 // turn begins a new part where the present one is old.
@@ -142,10 +162,8 @@ func (k *kept) turn(at time.Time) {
 	}
 	k.begin(at)
 	if age >= 2*keepAnswer {
-		k.before = nil
+		k.before = newKeptPart()
 	}
 }
 
-func (k *kept) begin(at time.Time) {
-	k.before, k.now, k.size, k.began = k.now, map[fingerprint]keptAnswer{}, 0, at
-}
+func (k *kept) begin(at time.Time) { k.before, k.now, k.began = k.now, newKeptPart(), at }

@@ -2,6 +2,7 @@ package replier
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,15 @@ import (
 
 	wechatv1 "wxgate/proto/wechat/v1"
 )
+
+// count returns how many answers there are.
+func (p *keptPart) count() int { return len(p.texts) + len(p.runs) }
+
+// has tells whether an answer is kept.
+func has(k *kept, key fingerprint, at time.Time) bool {
+	r, _ := k.find(key, at, 0)
+	return r != nil
+}
 
 // TestKept: an answer is kept for a minute at least and two at most, or as long as there is memory.
 func TestKept(t *testing.T) {
@@ -21,34 +31,58 @@ func TestKept(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{{keepAnswer - 1, true}, {keepAnswer, true}, {2*keepAnswer - 1, true}, {2 * keepAnswer, false}} {
-		if got := k.get(key(1), begin.Add(tt.after)) != nil; got != tt.want {
+		if got := has(&k, key(1), begin.Add(tt.after)); got != tt.want {
 			t.Errorf("after %v: kept %t, want %t", tt.after, got, tt.want)
 		}
 	}
 	k = newKept(10*runSize, begin)
 	k.put(key(1), newRun(), begin)
-	if k.get(key(1), begin.Add(time.Hour)) != nil {
+	if has(&k, key(1), begin.Add(time.Hour)) {
 		t.Error("an answer is kept where nothing came for an hour")
 	}
 
-	for size, r := range map[int]*run{runSize: newRun(), answerSize: decided(decision{}, nil)} {
+	for size, r := range map[int]*run{runSize: newRun(), textSize: decided(decision{}, nil)} {
 		k = newKept(10*size, begin)
 		for id := range uint64(100) {
 			k.put(key(id), r, begin)
-			if k.get(key(id), begin) == nil {
+			if !has(&k, key(id), begin) {
 				t.Fatalf("answer %d is not kept", id)
 			}
 		}
-		if n := len(k.now) + len(k.before); n < 5 || n > 10 {
+		if n := k.now.count() + k.before.count(); n < 5 || n > 10 {
 			t.Errorf("%d answers are kept; want 5 to 10", n)
 		}
 		large := decided(decision{reply: says(strings.Repeat("x", 10*size))}, nil)
 		k.put(key(200), large, begin)
 		k.put(key(201), r, begin)
 		k.put(key(202), r, begin)
-		if len(k.now)+len(k.before) > 3 || k.get(key(202), begin) == nil {
-			t.Errorf("%d and %d answers are kept beside a large one", len(k.now), len(k.before))
+		if k.now.count()+k.before.count() > 3 || !has(&k, key(202), begin) {
+			t.Errorf("%d and %d answers are kept beside a large one", k.now.count(), k.before.count())
 		}
+	}
+}
+
+// TestKeptTexts: of many texts, short and long, by several rules, each is what it was.
+func TestKeptTexts(t *testing.T) {
+	k := newKept(64<<20, time.Now())
+	rules := []*rule{nil, {name: "first"}, {name: "second"}}
+	answer := func(i int) decision {
+		return decision{rule: rules[i%len(rules)], reply: says(strings.Repeat(strconv.Itoa(i), 1+i*i%1000))}
+	}
+	const long = 3000
+	for i := range 1000 {
+		k.put(fingerprint{uint64(i)}, decided(answer(i), nil), time.Now())
+	}
+	k.put(fingerprint{long}, decided(decision{reply: says(strings.Repeat("長", blockSize))}, nil), time.Now())
+	for i := range 1000 {
+		want := answer(i)
+		r, _ := k.find(fingerprint{uint64(i)}, time.Now(), 1)
+		if r == nil || r.decision.rule != want.rule || !proto.Equal(r.decision.reply, want.reply) {
+			t.Fatalf("answer %d: got %v, want %v", i, r, want)
+		}
+	}
+	if r, _ := k.find(fingerprint{long}, time.Now(), 1); r.decision.reply.GetText().GetContent() != strings.Repeat("長", blockSize) {
+		t.Error("the long answer is another")
 	}
 }
 
@@ -68,15 +102,19 @@ func TestAnswer(t *testing.T) {
 		"bot":        asked,
 	} {
 		k := newKept(1<<20, time.Now())
+		came := r.attempts
 		k.put(fingerprint{1}, r, time.Now())
-		for attempt := 2; attempt < 4; attempt++ {
-			got, n := k.again(fingerprint{1}, time.Now())
-			if n != r.attempts+attempt-1 || got.decision.rule != r.decision.rule || !proto.Equal(got.decision.reply, r.decision.reply) ||
+		for more := 1; more < 3; more++ {
+			got, n := k.find(fingerprint{1}, time.Now(), 1)
+			if n != came+more || got.decision.rule != r.decision.rule || !proto.Equal(got.decision.reply, r.decision.reply) ||
 				len(got.decision.failed) != len(r.decision.failed) || !errors.Is(got.err, r.err) || !got.ended() {
 				t.Errorf("%s: got attempt %d, %+v; want %+v", name, n, got.decision, r.decision)
 			}
 		}
-		if k.get(fingerprint{2}, time.Now()) != nil {
+		if _, n := k.find(fingerprint{1}, time.Now(), 0); n != came+2 {
+			t.Errorf("%s: %d attempts after a look; want %d", name, n, came+2)
+		}
+		if r, _ := k.find(fingerprint{2}, time.Now(), 1); r != nil {
 			t.Errorf("%s: another message has an answer", name)
 		}
 	}

@@ -93,7 +93,7 @@ func (o *once) first(key fingerprint, d decision, err error) (r *run, attempt in
 
 // find is again, under the lock.
 func (o *once) find(key fingerprint) (r *run, attempt int) {
-	if r, attempt = o.kept.again(key, time.Now()); r != nil {
+	if r, attempt = o.kept.find(key, time.Now(), 1); r != nil {
 		return r, attempt
 	}
 	if r = o.running[key]; r == nil {
@@ -112,7 +112,7 @@ func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.W
 	if r = o.running[key]; r != nil && r.adopt(work) {
 		return r, false
 	}
-	if r := o.kept.get(key, time.Now()); r != nil && r.decision.reply != nil { // it ended when nobody waited any more
+	if r, _ := o.kept.find(key, time.Now(), 0); r != nil && r.decision.reply != nil { // it ended when nobody waited any more
 		return r, true
 	}
 	r = newRun()

@@ -185,8 +185,8 @@ func TestOnceMemory(t *testing.T) {
 		}
 	}
 	o.all.Wait()
-	if n := len(o.kept.now) + len(o.kept.before); n == 0 || n > memory/answerSize || len(o.running) != 0 {
-		t.Errorf("%d answers are kept, %d run; want at most %d and none", n, len(o.running), memory/answerSize)
+	if n := o.kept.now.count() + o.kept.before.count(); n == 0 || n > memory/textSize || len(o.running) != 0 {
+		t.Errorf("%d answers are kept, %d run; want at most %d and none", n, len(o.running), memory/textSize)
 	}
 }
 

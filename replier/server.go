@@ -39,7 +39,7 @@ type Config struct {
 	Demo      bool             // the built-in rules begin with one that forwards to the handler "slow"
 }
 
-// defaultOnceMemory holds the answers of a minute with some 3,000 messages a second.
+// defaultOnceMemory holds the answers of a minute with some 5,000 messages a second, where they are short texts.
 const defaultOnceMemory = 64 << 20
 
 // Validate returns what is wrong: with the rules, configfile.Problems.
