@@ -1,6 +1,6 @@
 // Command bench shows what a callback costs wxgate: CPU time for each one that is answered rightly, in ratios to bare
-// counterparts (bare/) that are measured in turn with it, latency likewise, and what a process takes to start and to
-// stand idle. It judges nothing but the answers: a wrong one ends it.
+// counterparts (bare/) and to its own parts in one handler (parts/), which are measured in turn with it, latency likewise,
+// and what a process takes to start and to stand idle. It judges nothing but the answers: a wrong one ends it.
 //
 // A callback is a signed text message, and its answer the echo rule's; 32 connections are kept alive, and every message
 // is another. Servers are processes as shipped, with a log line for each callback, which goes to a file: that costs them

@@ -44,6 +44,7 @@ func (b *bench) comparisons() []comparison {
 		{side{"gateway and replier", b.apart}, side{"bare pair", b.barePair}, 1.2, "µs", b.cost},
 		{large, plain, 1.15, "µs", b.cost},
 		{side{"serve, p99", b.plain}, side{"bare handler, p99", b.bareOne}, 2, "ms", b.p99},
+		{side{"serve, p99", b.plain}, side{"its parts, p99", b.together}, 0, "ms", b.p99},
 		{side{"serve --data-dir", b.stored}, plain, 0, "µs", b.cost},
 		{bare, side{"bare handler again", b.bareOne}, 0, "µs", b.cost},
 	}
