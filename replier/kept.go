@@ -16,7 +16,7 @@ const keepAnswer = time.Minute
 // About what an answer costs in memory besides its reply, in bytes: one that is a text or nothing, and others.
 const (
 	textSize = 80
-	runSize  = 1024
+	runSize  = 512
 )
 
 // kept are the answers of the last minute or two. Those of the present part are forgotten together, after those of the
@@ -27,8 +27,8 @@ type kept struct {
 	began       time.Time // when now did
 }
 
-// keptPart are answers. Most are texts, or that nothing is said: of those there is no pointer, so that the garbage collector,
-// however many they are, has nothing to go through.
+// keptPart are answers. Most are texts, or that nothing is said: of those there is no pointer, so that the garbage
+// collector has nothing to go through, however many they are.
 type keptPart struct {
 	texts  map[fingerprint]keptText
 	blocks [][]byte // what the texts are in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -171,6 +172,48 @@ func TestOncePanics(t *testing.T) {
 		if status.Code(err) != codes.Internal || status.Convert(err).Message() != "internal error" {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// TestCopiesAtOnce: of two copies of a message that come in one moment both may be decided, and both get one answer; a bot
+// is asked once.
+func TestCopiesAtOnce(t *testing.T) {
+	for _, asks := range []bool{false, true} {
+		o := newOnce(1 << 20)
+		var both sync.WaitGroup // look, and find nothing
+		both.Add(2)
+		var calls, decided atomic.Int32
+		decide := func(_ context.Context, r *run) decision {
+			if r == nil {
+				both.Done()
+				both.Wait()
+				if asks {
+					return decision{asks: true}
+				}
+				return decision{reply: says(fmt.Sprintf("decision %d", decided.Add(1)))}
+			}
+			return decision{reply: says(fmt.Sprintf("call %d", calls.Add(1)))}
+		}
+		msg := text("a")
+		var said [2]decision
+		var attempts [2]int
+		var copies sync.WaitGroup
+		for i := range 2 {
+			copies.Go(func() {
+				var r *run
+				r, attempts[i] = o.join(t.Context(), msg, decide, func(*run) {})
+				r.wait(t.Context(), false)
+				said[i] = r.decision
+			})
+		}
+		copies.Wait()
+		if diff := cmp.Diff(said[0].reply, said[1].reply, protocmp.Transform()); diff != "" || said[0].reply == nil || attempts[0]+attempts[1] != 3 {
+			t.Errorf("asks %t: attempts %v, one copy got another answer (-0 +1):\n%s", asks, attempts, diff)
+		}
+		if asks && calls.Load() != 1 {
+			t.Errorf("the bot was asked %d times", calls.Load())
+		}
+		o.close()
 	}
 }
 
