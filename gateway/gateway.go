@@ -83,6 +83,7 @@ type Server struct {
 	public, internal *service.HTTP
 	conns            []service.Conn
 	accounts         *configfile.Live[*roster] // nil without an accounts file
+	backlog          *backlog.Backlog          // nil: there is none
 }
 
 // New validates the configuration and binds the addresses.
@@ -107,8 +108,8 @@ func (s *Server) open(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Backlog != nil {
-		if err := cfg.Backlog.Listen(); err != nil {
+	if s.backlog = cfg.Backlog; s.backlog != nil {
+		if err := s.backlog.Listen(); err != nil {
 			return err
 		}
 	}
@@ -179,7 +180,11 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	group.Go(func() error {
 		defer stopInternal()
-		return s.public.Serve(failed)
+		err := s.public.Serve(failed)
+		if s.backlog != nil {
+			s.backlog.HandOver()
+		}
+		return err
 	})
 	return group.Wait()
 }

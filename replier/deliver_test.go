@@ -231,6 +231,30 @@ func TestAnsweredWhileStored(t *testing.T) {
 	}
 }
 
+// TestAnsweredWhileWorkedOn: while a bot works on a message that a gateway stored, another attempt is answered in time: the
+// user reads one answer.
+func TestAnsweredWhileWorkedOn(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	if err := s.backlog.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	msg := text("a")
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		t.Fatal(err)
+	}
+	for s.called("a") == 0 {
+		time.Sleep(5 * time.Millisecond)
+	}
+	s.backlog.Answered(msg)
+	close(s.gate("a"))
+	if d := s.state(t, msg, backlog.Sent); d.GetReason() != answeredInTime {
+		t.Errorf("reason %q, want %q", d.GetReason(), answeredInTime)
+	}
+	if got := s.mailbox.texts(); len(got) > 0 {
+		t.Errorf("sent %q too", got)
+	}
+}
+
 // TestPushOrder: a user's answers follow in the order of the messages; another user does not wait for them.
 func TestPushOrder(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)

@@ -193,5 +193,6 @@ func (r *run) adopt(w *backlog.Work) bool {
 	}
 	r.store = &storing{done: make(chan struct{}), work: w}
 	close(r.store.done)
+	r.doubt.Store(true) // another attempt may be answered while this one is worked on
 	return true
 }

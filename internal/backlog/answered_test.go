@@ -45,11 +45,67 @@ func TestAnsweredMeanwhile(t *testing.T) {
 	}
 }
 
+// TestHandOver: what a gateway that ends has answered, the others know; a replica among them asks nobody.
+func TestHandOver(t *testing.T) {
+	cfg := store.Config{URL: storetest.Start(t).URL()}
+	replica, _ := serve(t, cfg, size)
+	gateway, _ := serve(t, cfg, size)
+	other, _ := serve(t, cfg, size)
+	for _, g := range []*Backlog{gateway, other} {
+		if err := g.Listen(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const many = handedAtOnce + 1
+	for i := range many {
+		gateway.answered.add(uint64(i))
+	}
+	msg := message("oA", "answered")
+	gateway.Answered(msg)
+	for end := time.Now().Add(patience); !other.WasAnswered(msg) || !replica.WasAnswered(msg) || !other.answered.has(0) || !other.answered.has(many-1); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what it answered is forgotten")
+		}
+		gateway.HandOver() // again: the others may not have been heard yet as they subscribed
+	}
+	if err := other.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		t.Fatal(err)
+	}
+	w := replica.next(t, patience)
+	if w == nil {
+		t.Fatal("nothing to take")
+	}
+	if answered, known, err := w.AnsweredMeanwhile(t.Context()); !answered || !known || err != nil {
+		t.Errorf("answered %t, known %t, %v", answered, known, err)
+	}
+}
+
+// TestHashOf: each part of a key counts, and where one ends; all processes have the same hash.
+func TestHashOf(t *testing.T) {
+	key := wechatv1.Key{Account: "a", To: "b", From: "c", MsgID: 1, CreateTime: 2, Event: "d", EventKey: "e"}
+	if got := hashOf(key); got != 0xa0f894012d00c26a {
+		t.Errorf("got %#x, another than before", got)
+	}
+	seen := map[uint64]bool{hashOf(key): true}
+	for i, change := range []func(*wechatv1.Key){
+		func(k *wechatv1.Key) { k.Account = "x" }, func(k *wechatv1.Key) { k.To = "x" }, func(k *wechatv1.Key) { k.From = "x" },
+		func(k *wechatv1.Key) { k.MsgID = 3 }, func(k *wechatv1.Key) { k.CreateTime = 3 }, func(k *wechatv1.Key) { k.MsgID, k.CreateTime = 2, 1 },
+		func(k *wechatv1.Key) { k.Event = "x" }, func(k *wechatv1.Key) { k.EventKey = "x" }, func(k *wechatv1.Key) { k.Event, k.EventKey = "de", "" },
+		func(k *wechatv1.Key) { k.To, k.From = "bc", "" },
+	} {
+		other := key
+		if change(&other); seen[hashOf(other)] {
+			t.Errorf("change %d makes no other hash", i)
+		}
+		seen[hashOf(other)] = true
+	}
+}
+
 // TestRecent: what was answered is remembered for some time, in bounded memory.
 func TestRecent(t *testing.T) {
 	var r recent
 	r.init()
-	key := func(i int) wechatv1.Key { return wechatv1.Key{From: "oA", MsgID: int64(i)} }
+	key := func(i int) uint64 { return hashOf(wechatv1.Key{From: "oA", MsgID: int64(i)}) }
 	for i := range answeredMost + 1 {
 		r.add(key(i))
 	}

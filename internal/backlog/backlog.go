@@ -103,7 +103,7 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 	}
 	r.Text = text
 	if _, err = table.Put(ctx, key.ID(), r.encode(), 0, r.life()); err == nil {
-		b.stored.add(key)
+		b.stored.add(hashOf(key))
 	}
 	return err
 }
@@ -111,7 +111,7 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 // StoredHere tells whether this process stored a message a moment ago.
 func (b *Backlog) StoredHere(msg *wechatv1.Message) bool {
 	key, ok := msg.Key()
-	return ok && b.stored.has(key)
+	return ok && b.stored.has(hashOf(key))
 }
 
 // lookTime is how long a look into the store may take while WeChat waits.
@@ -136,6 +136,7 @@ func (b *Backlog) Stored(ctx context.Context, msg *wechatv1.Message) bool {
 // Serve watches the messages, and tells others that this replica is alive, until ctx ends. Without it nothing is taken.
 func (b *Backlog) Serve(ctx context.Context) {
 	b.fresh.live(ctx)
+	_ = b.hear() // where the store is closed nobody is told anything
 	var table, signs *store.Table
 	for err := errors.New("not yet"); err != nil; {
 		limited, cancel := context.WithTimeout(ctx, openTime)

@@ -19,6 +19,24 @@ func (s *Store) Respond(subject string, yes func(question []byte) bool) error {
 	return err
 }
 
+// Hear has f called with what is told of a subject, until the store closes.
+func (s *Store) Hear(subject string, f func(told []byte)) error {
+	_, err := s.conn.Subscribe(subject, func(m *nats.Msg) { f(m.Data) })
+	return err
+}
+
+// Tell tells all who Hear of a subject and are there. The error is ErrAway where it may have gone nowhere.
+func (s *Store) Tell(subject string, told []byte) error {
+	err := s.conn.Publish(subject, told)
+	if err == nil {
+		err = s.conn.FlushTimeout(hearTime)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	}
+	return nil
+}
+
 // hearTime is how long the server may take to say that it hears us.
 const hearTime = time.Second
 
