@@ -156,6 +156,43 @@ func TestUnsure(t *testing.T) {
 	}
 }
 
+// TestHandsOver: what a gateway answered is known after its end too.
+func TestHandsOver(t *testing.T) {
+	nats := storetest.Start(t)
+	f := start(t, func(cfg *Config) {
+		here := cfg.Replier
+		withBacklog(t, nats.URL())(cfg)
+		cfg.Replier, cfg.ReplyTimeout = here, 4500*time.Millisecond
+	})
+	f.bot.will(echo)
+	kept, err := store.Open(store.Config{Env: f.env.For("another"), URL: nats.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kept.Close)
+	another := backlog.New(backlog.Config{Env: f.env.For("another"), Store: kept, Size: 1 << 20})
+	if err := another.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.Tell("nobody", nil); err != nil { // the server knows by now who hears of what
+		t.Fatal(err)
+	}
+	msg, err := wechat.Decode([]byte(textXML(testText)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg.Account = "plain"
+	if got := f.post(t, own.plain("/", textXML(testText))); !strings.HasPrefix(got.Body, "<xml>") || another.WasAnswered(msg) {
+		t.Fatalf("got %q", got.Body)
+	}
+	f.stop()
+	for end := time.Now().Add(10 * time.Second); !another.WasAnswered(msg); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("what it answered is forgotten")
+		}
+	}
+}
+
 // TestUnstored: what a replier could not store in time the gateway stores.
 func TestUnstored(t *testing.T) {
 	f := start(t, func(cfg *Config) {
