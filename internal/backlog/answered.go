@@ -139,7 +139,5 @@ func (w *Work) AnsweredMeanwhile(ctx context.Context) (answered, known bool, err
 	if w.b.answered.has(hash) { // it was handed over
 		return true, true, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTime)
-	defer cancel()
-	return w.b.store.Ask(ctx, answeredSubject, binary.BigEndian.AppendUint64(nil, hash))
+	return w.b.store.Ask(ctx, answeredSubject, binary.BigEndian.AppendUint64(nil, hash), askTime)
 }

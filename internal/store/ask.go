@@ -29,7 +29,7 @@ func (s *Store) Hear(subject string, f func(told []byte)) error {
 func (s *Store) Tell(subject string, told []byte) error {
 	err := s.conn.Publish(subject, told)
 	if err == nil {
-		err = s.conn.FlushTimeout(hearTime)
+		err = s.heard(context.Background())
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrAway, err)
@@ -40,9 +40,10 @@ func (s *Store) Tell(subject string, told []byte) error {
 // hearTime is how long the server may take to say that it hears us.
 const hearTime = time.Second
 
-// Ask asks all who Respond to a subject, and tells whether one says yes before ctx ends, and whether anybody is there. The
-// error is ErrAway where silence does not mean no: the question may have gone nowhere.
-func (s *Store) Ask(ctx context.Context, subject string, question []byte) (yes, there bool, err error) {
+// Ask asks all who Respond to a subject, and tells whether one says yes before wait is over, and whether anybody is there.
+// The error is ErrAway where silence does not mean no: the question may have gone nowhere, or a yes been lost. So wait
+// begins when the server has the question, and it is still there at the end.
+func (s *Store) Ask(ctx context.Context, subject string, question []byte, wait time.Duration) (yes, there bool, err error) {
 	connected := s.conn.Stats().Reconnects
 	inbox := s.conn.NewInbox()
 	answers, err := s.conn.SubscribeSync(inbox)
@@ -50,20 +51,37 @@ func (s *Store) Ask(ctx context.Context, subject string, question []byte) (yes, 
 		return false, false, fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	defer func() { _ = answers.Unsubscribe() }()
-	if err := s.conn.PublishRequest(subject, inbox, question); err != nil {
+	err = s.conn.PublishRequest(subject, inbox, question)
+	if err == nil {
+		err = s.heard(ctx)
+	}
+	if err != nil {
 		return false, false, fmt.Errorf("%w: %w", ErrAway, err)
 	}
-	switch _, err = answers.NextMsgWithContext(ctx); {
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if _, err = answers.NextMsgWithContext(limited); errors.Is(err, context.DeadlineExceeded) {
+		if err = s.heard(ctx); err != nil {
+			return false, false, fmt.Errorf("%w: %w", ErrAway, err)
+		}
+		_, err = answers.NextMsg(0) // it came before the server was heard
+	}
+	switch {
 	case err == nil:
 		return true, true, nil
 	case errors.Is(err, nats.ErrNoResponders):
 		return false, false, nil
-	}
-	if err := s.conn.FlushTimeout(hearTime); err != nil {
-		return false, false, fmt.Errorf("%w: %w", ErrAway, err)
-	}
-	if s.conn.Stats().Reconnects != connected {
+	case s.conn.Stats().Reconnects != connected:
 		return false, false, fmt.Errorf("%w: the connection broke", ErrAway)
+	case errors.Is(err, nats.ErrTimeout):
+		return false, true, nil
 	}
-	return false, true, nil
+	return false, false, fmt.Errorf("%w: %w", ErrAway, err)
+}
+
+// heard waits until the server has all that was sent, and all that it sent before is here.
+func (s *Store) heard(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, hearTime)
+	defer cancel()
+	return s.conn.FlushWithContext(ctx)
 }

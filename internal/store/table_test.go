@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"testing"
@@ -91,11 +92,11 @@ func TestTable(t *testing.T) {
 func TestAsk(t *testing.T) {
 	url := cluster(t)
 	asker, knows, other := open(t, Config{URL: url}), open(t, Config{URL: url}), open(t, Config{URL: url})
-	if yes, there, err := asker.Ask(t.Context(), "known", []byte("a")); yes || there || err != nil {
+	if yes, there, err := asker.Ask(t.Context(), "known", []byte("a"), patience); yes || there || err != nil {
 		t.Error("nobody said yes, and nobody is there")
 	}
-	says := func(ctx context.Context, question string) bool {
-		yes, _, _ := asker.Ask(ctx, "known", []byte(question))
+	says := func(question string) bool {
+		yes, _, _ := asker.Ask(t.Context(), "known", []byte(question), time.Second)
 		return yes
 	}
 	for s, what := range map[*Store]string{knows: "a", other: "b"} {
@@ -103,14 +104,8 @@ func TestAsk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	until(t, func() bool { // the servers hear of it
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		return says(ctx, "a") && says(ctx, "b")
-	})
-	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if yes, there, err := asker.Ask(soon, "known", []byte("c")); yes || !there || err != nil {
+	until(t, func() bool { return says("a") && says("b") }) // the servers hear of it
+	if yes, there, err := asker.Ask(t.Context(), "known", []byte("c"), 200*time.Millisecond); yes || !there || err != nil {
 		t.Error("nobody knows it, and somebody is there")
 	}
 }
@@ -120,11 +115,64 @@ func TestAskAway(t *testing.T) {
 	ns, stop := natsServer(t, server.RANDOM_PORT, t.TempDir())
 	s := open(t, Config{URL: ns.ClientURL()})
 	stop()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if yes, there, err := s.Ask(ctx, "known", []byte("a")); yes || there || !errors.Is(err, ErrAway) {
+	if yes, there, err := s.Ask(t.Context(), "known", []byte("a"), 100*time.Millisecond); yes || there || !errors.Is(err, ErrAway) {
 		t.Errorf("got %t, %t, %v; want %v", yes, there, err, ErrAway)
 	}
+}
+
+// TestAskLate: a question that is on its way for long is waited for as long as another, from when it is there.
+func TestAskLate(t *testing.T) {
+	ns, _ := natsServer(t, server.RANDOM_PORT, t.TempDir())
+	var held sync.Mutex // while it is, nothing goes to the server
+	asker, knows := open(t, Config{URL: slowed(t, ns.Addr().String(), &held)}), open(t, Config{URL: ns.ClientURL()})
+	const wait = 300 * time.Millisecond
+	if err := knows.Respond("known", func([]byte) bool { time.Sleep(wait / 2); return true }); err != nil {
+		t.Fatal(err)
+	}
+	if err := knows.Tell("nobody", nil); err != nil { // the server has heard of it
+		t.Fatal(err)
+	}
+	held.Lock()
+	time.AfterFunc(2*wait, held.Unlock)
+	if yes, there, err := asker.Ask(t.Context(), "known", []byte("a"), wait); !yes || !there || err != nil {
+		t.Errorf("got %t, %t, %v; want a yes", yes, there, err)
+	}
+}
+
+// slowed returns an address that leads to another, where nothing goes while held is.
+func slowed(t *testing.T, to string, held *sync.Mutex) string {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	t.Cleanup(func() { _ = lis.Close() })
+	all.Go(func() {
+		near, err := lis.Accept()
+		if err != nil {
+			return
+		}
+		far, err := net.Dial("tcp", to)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		all.Go(func() {
+			_, _ = io.Copy(near, far)
+			_ = near.Close()
+		})
+		buffer := make([]byte, 4096)
+		for err == nil {
+			var n int
+			n, err = near.Read(buffer)
+			held.Lock()
+			_, _ = far.Write(buffer[:n])
+			held.Unlock()
+		}
+		_ = far.Close()
+	})
+	return lis.Addr().String()
 }
 
 // TestPatient: a store opens while its cluster is away, and is there when the cluster is.
