@@ -54,7 +54,9 @@ func (w *logWriter) run() {
 		lines, w.unwritten = w.unwritten, lines[:0]
 		w.written.Broadcast()
 		w.mu.Unlock()
-		_, _ = w.to.Write(lines)
+		if len(lines) > 0 { // else they went with those before
+			_, _ = w.to.Write(lines)
+		}
 	}
 }
 

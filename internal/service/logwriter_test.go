@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,21 @@ func TestLogWriter(t *testing.T) {
 	say("6\n")
 	if got := strings.Join(to.writes, "|"); got != "1\n|2\n3\n4\n5\n|6\n" {
 		t.Errorf("written: %q", got)
+	}
+}
+
+// TestLogWriterWritesLines: however lines come, nothing is written where there are none.
+func TestLogWriterWritesLines(t *testing.T) {
+	const lines = 20_000
+	to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, lines)}
+	close(to.gate)
+	w := newLogWriter(to)
+	for range lines {
+		_, _ = w.Write([]byte("line\n"))
+	}
+	w.close()
+	if got := strings.Count(strings.Join(to.writes, ""), "\n"); got != lines || slices.Contains(to.writes, "") {
+		t.Errorf("%d lines in %d writes, an empty one among them: %t; want %d lines", got, len(to.writes), slices.Contains(to.writes, ""), lines)
 	}
 }
 
