@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -50,13 +51,29 @@ func (b *bench) comparisons() []comparison {
 	}
 }
 
+// named returns the comparisons whose case has a text in its name.
+func named(all []comparison, text string) (chosen []comparison, err error) {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.a.name)
+		if strings.Contains(c.a.name, text) {
+			chosen = append(chosen, c)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-case: %q is in no name; there are: %s", text, strings.Join(slices.Compact(names), "; "))
+	}
+	return chosen, nil
+}
+
 // report measures everything. said is told how far it is.
 func (b *bench) report(ctx context.Context, said func(string)) (*Report, error) {
 	r := &Report{Rounds: b.rounds, Seconds: b.round.Seconds(), CPUs: runtime.NumCPU()}
-	for _, c := range b.comparisons() {
-		if !strings.Contains(c.a.name, b.only) {
-			continue
-		}
+	chosen, err := named(b.comparisons(), b.only)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range chosen {
 		row, err := c.run(ctx, b.plan)
 		if err != nil {
 			return nil, err

@@ -57,6 +57,20 @@ case    of    ratio  spread  at most
 	}
 }
 
+// TestNamed: a part of a name chooses, and one that is in none is an error which tells the names.
+func TestNamed(t *testing.T) {
+	all := []comparison{{a: side{name: "serve, plain"}}, {a: side{name: "serve, plain"}}, {a: side{name: "bare handler"}}}
+	for text, want := range map[string]int{"": 3, "serve": 2, "bare": 1} {
+		if got, err := named(all, text); len(got) != want || err != nil {
+			t.Errorf("%q: got %d, %v; want %d", text, len(got), err, want)
+		}
+	}
+	const want = `-case: "nonsense" is in no name; there are: serve, plain; bare handler`
+	if _, err := named(all, "nonsense"); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestJSON(t *testing.T) {
 	data, err := json.MarshalIndent(sample(), "", "  ")
 	if err != nil {
