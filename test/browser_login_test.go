@@ -15,6 +15,14 @@ func (b *tab) goes(url string) {
 	b.do("open "+url, chromedp.Navigate(url))
 }
 
+// follows clicks a link, and waits until the page it leads to is there.
+func (b *tab) follows(selector string) {
+	b.t.Helper()
+	value[bool](b, "window.left = true")
+	b.click(selector)
+	b.waits("!window.left && document.readyState == 'complete'", selector+" leads nowhere")
+}
+
 // TestBrowserLogin: logins as one user and as another, one that is refused, one by a QR code, one on a snapshot page.
 func TestBrowserLogin(t *testing.T) {
 	p := start(t, env(), "dev")
@@ -28,14 +36,14 @@ func TestBrowserLogin(t *testing.T) {
 	b.sees(".asked", "see your nickname and picture")
 	b.sees("#user", "示例&用户😀")
 	b.pictures("authorize", phone, desktop)
-	b.click("#allow")
+	b.follows("#allow")
 	b.sees("body", "示例&用户😀")
 	b.goes(gateway + "/oauth/login")
 	b.click("summary")
 	b.pictures("authorize-users", phone, desktop)
-	b.click(".others li:first-child a")
+	b.follows(".others li:first-child a")
 	b.sees("#user", "示例用户2")
-	b.click("#allow")
+	b.follows("#allow")
 	b.sees("body", "示例用户2")
 	b.goes(gateway + "/oauth/login?scope=snsapi_base")
 	b.sees("body", "snsapi_base")
@@ -45,23 +53,23 @@ func TestBrowserLogin(t *testing.T) {
 	b.sees(".phone #user", "示例用户2")
 	b.pictures("scan", phone, desktop)
 	b.click("summary")
-	b.click("#new-user")
+	b.follows("#new-user")
 	b.sees(".phone #user", "示例用户3")
-	b.click("#allow")
+	b.follows("#allow")
 	b.sees("body", "示例用户3")
 	b.quiet(avatarHost)
 
 	b.goes(gateway + "/oauth/login")
-	b.click("#snapshot")
+	b.follows("#snapshot")
 	b.sees(".banner", "virtual user")
 	b.pictures("snapshot", phone, desktop)
-	b.click("#snapshot")
+	b.follows("#snapshot")
 	b.sees("#user", "示例用户3")
-	b.click("#snapshot")
-	b.click("#allow")
+	b.follows("#snapshot")
+	b.follows("#allow")
 	b.sees("body", "快照")
 	b.goes(gateway + "/oauth/login")
-	b.click("#refuse")
+	b.follows("#refuse")
 	b.sees("body", "You did not agree to the login.")
 
 	b = openTab(t, chat, "zh-CN")
@@ -73,7 +81,7 @@ func TestBrowserLogin(t *testing.T) {
 	b.sees("html", "获取你的昵称、头像")
 	b.sees("#allow", "允许")
 	b.pictures("authorize-zh", phone)
-	b.click("#allow")
+	b.follows("#allow")
 	b.sees("body", "示例&用户😀")
 	b.quiet(avatarHost)
 

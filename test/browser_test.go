@@ -154,15 +154,28 @@ func value[T any](b *tab, expression string) T {
 	return v
 }
 
+// waits waits until an expression is true in the page, which may be on its way to another.
+func (b *tab) waits(expression, otherwise string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	for {
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		switch {
+		case is:
+			return
+		case ctx.Err() != nil:
+			b.t.Fatalf("%s (%v); the page reads\n%s", otherwise, err, b.reads())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // sees waits until a part of the page, the last of its kind, reads so. (The page's policy forbids what chromedp waits by.)
 func (b *tab) sees(selector, want string) {
 	b.t.Helper()
-	last := fmt.Sprintf("[...document.querySelectorAll(%q)].at(-1)?.textContent ?? ''", selector)
-	for end := time.Now().Add(patience); !strings.Contains(value[string](b, last), want); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s does not read %q; the page reads\n%s", selector, want, b.reads())
-		}
-	}
+	b.waits(fmt.Sprintf("!!([...document.querySelectorAll(%q)].at(-1)?.textContent.includes(%q))", selector, want),
+		fmt.Sprintf("%s does not read %q", selector, want))
 }
 
 // click clicks what is there; what is drawn anew meanwhile is tried again.
@@ -271,11 +284,7 @@ func (b *tab) copied(button string) string {
 	b.t.Helper()
 	value[string](b, `window.copied = ''; navigator.clipboard.writeText = async s => { window.copied = s; }; ''`)
 	b.click(button)
-	for end := time.Now().Add(patience); value[string](b, "window.copied") == ""; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s copied nothing; the page reads\n%s", button, b.reads())
-		}
-	}
+	b.waits("window.copied != ''", button+" copied nothing")
 	return value[string](b, "window.copied")
 }
 
