@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
 	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
@@ -65,18 +64,17 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	if err != nil {
 		return nil, err
 	}
-	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
-	env.Registerer.MustRegister(metrics)
+	metrics := newCallMetrics("server", env.Registerer)
 	recovered := recovery.WithRecoveryHandler(func(p any) error {
 		return NewError(codes.Internal, "", "internal error", nil, PanicError(p))
 	})
 	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), methods: map[string]grpc.UnaryHandler{}}
-	g.interceptors = []grpc.UnaryServerInterceptor{metrics.UnaryServerInterceptor(), logUnary(env.Log),
+	g.interceptors = []grpc.UnaryServerInterceptor{metrics.server, logUnary(env.Log),
 		auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered)}
 	g.Server = grpc.NewServer(
 		grpc.Creds(env.Guard.credentials()),
 		grpc.ChainUnaryInterceptor(g.interceptors...),
-		grpc.ChainStreamInterceptor(metrics.StreamServerInterceptor(), logStream(env.Log),
+		grpc.ChainStreamInterceptor(metrics.stream, logStream(env.Log),
 			auth.StreamServerInterceptor(env.Guard.admit), recovery.StreamServerInterceptor(recovered)),
 		// Clients look up the replicas of a name anew when a connection ends: so they find those that were added. What is
 		// under way on an old connection goes on for as long as a bot may take.
@@ -316,9 +314,7 @@ func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientCon
 
 // countCalls counts the calls of a client.
 func countCalls(env Env, name string) grpc.UnaryClientInterceptor {
-	metrics := grpcprom.NewClientMetrics(grpcprom.WithClientHandlingTimeHistogram())
-	prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer).MustRegister(metrics)
-	return metrics.UnaryClientInterceptor()
+	return newCallMetrics("client", prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer)).client
 }
 
 // sendAlong sends the request's id, and what the replica of a call is chosen by.

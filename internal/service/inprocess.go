@@ -96,11 +96,7 @@ func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *g
 	}
 	switch {
 	case err != nil:
-		s, ok := status.FromError(err)
-		if !ok { // as a server does
-			s = status.FromContextError(err)
-		}
-		return s.Err() // without its private cause
+		return asStatus(err).Err() // without its private cause
 	case ctx.Err() != nil:
 		return status.FromContextError(ctx.Err()).Err()
 	}

@@ -1,0 +1,154 @@
+package service
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// callMetrics counts the gRPC calls of one side, under the names that dashboards know from go-grpc-middleware's provider.
+// That one looks up each counter by its labels at each call; here it is done once for each method.
+type callMetrics struct {
+	started, received, sent, handled *prometheus.CounterVec
+	seconds                          *prometheus.HistogramVec
+
+	mu      sync.RWMutex
+	methods map[string]*methodMetrics // by full name, those that were called
+}
+
+// newCallMetrics returns the metrics of a side, "server" or "client".
+func newCallMetrics(side string, registerer prometheus.Registerer) *callMetrics {
+	labels := []string{"grpc_type", "grpc_service", "grpc_method"}
+	counter := func(what, help string, more ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grpc_" + side + "_" + what + "_total", Help: help}, append(labels, more...))
+	}
+	c := &callMetrics{
+		started:  counter("started", "Calls that began."),
+		received: counter("msg_received", "Messages that came: of a call that is no stream, one."),
+		sent:     counter("msg_sent", "Messages that were sent: of a call that is no stream, one."),
+		handled:  counter("handled", "Calls that ended, by code.", "grpc_code"),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "grpc_" + side + "_handling_seconds", Help: "From a call's beginning to its end.", Buckets: prometheus.DefBuckets,
+		}, labels),
+		methods: map[string]*methodMetrics{},
+	}
+	registerer.MustRegister(c.started, c.received, c.sent, c.handled, c.seconds)
+	return c
+}
+
+// methodMetrics counts the calls of one method.
+type methodMetrics struct {
+	started, received, sent, ok prometheus.Counter
+	handled                     *prometheus.CounterVec // by code
+	seconds                     prometheus.Observer
+}
+
+// of returns the metrics of a method, by its full name.
+func (c *callMetrics) of(name, kind string) *methodMetrics {
+	c.mu.RLock()
+	m := c.methods[name]
+	c.mu.RUnlock()
+	if m != nil {
+		return m
+	}
+	service, method, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	handled := c.handled.MustCurryWith(prometheus.Labels{"grpc_type": kind, "grpc_service": service, "grpc_method": method})
+	m = &methodMetrics{
+		c.started.WithLabelValues(kind, service, method), c.received.WithLabelValues(kind, service, method), c.sent.WithLabelValues(kind, service, method),
+		handled.WithLabelValues(codes.OK.String()), handled, c.seconds.WithLabelValues(kind, service, method),
+	}
+	c.methods[name] = m
+	return m
+}
+
+// ended counts the end of a call.
+func (m *methodMetrics) ended(err error, start time.Time) {
+	if err == nil {
+		m.ok.Inc()
+	} else {
+		m.handled.WithLabelValues(asStatus(err).Code().String()).Inc()
+	}
+	m.seconds.Observe(time.Since(start).Seconds())
+}
+
+// asStatus returns what a caller sees of an error, as a gRPC server tells it.
+func asStatus(err error) *status.Status {
+	if s, ok := status.FromError(err); ok {
+		return s
+	}
+	return status.FromContextError(err)
+}
+
+// server counts a server's calls.
+func (c *callMetrics) server(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	start, m := time.Now(), c.of(info.FullMethod, "unary")
+	m.started.Inc()
+	m.received.Inc()
+	resp, err := handler(ctx, req)
+	if err == nil {
+		m.sent.Inc()
+	}
+	m.ended(err, start)
+	return resp, err
+}
+
+// client counts a client's calls.
+func (c *callMetrics) client(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	start, m := time.Now(), c.of(method, "unary")
+	m.started.Inc()
+	m.sent.Inc()
+	err := invoke(ctx, method, req, reply, conn, opts...)
+	if err == nil {
+		m.received.Inc()
+	}
+	m.ended(err, start)
+	return err
+}
+
+// stream counts a server's streams.
+func (c *callMetrics) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	kind := "bidi_stream"
+	switch {
+	case !info.IsClientStream:
+		kind = "server_stream"
+	case !info.IsServerStream:
+		kind = "client_stream"
+	}
+	start, m := time.Now(), c.of(info.FullMethod, kind)
+	m.started.Inc()
+	err := handler(srv, &countedStream{s, m})
+	m.ended(err, start)
+	return err
+}
+
+// countedStream counts the messages of a stream.
+type countedStream struct {
+	grpc.ServerStream
+	method *methodMetrics
+}
+
+// RecvMsg implements grpc.ServerStream.
+func (s *countedStream) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil {
+		s.method.received.Inc()
+	}
+	return err
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *countedStream) SendMsg(m any) error {
+	err := s.ServerStream.SendMsg(m)
+	if err == nil {
+		s.method.sent.Inc()
+	}
+	return err
+}
