@@ -1,6 +1,7 @@
 package replier
 
 import (
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -38,6 +39,11 @@ func TestPath(t *testing.T) {
 	if len(paths) < 100 {
 		t.Fatalf("%d paths: %v", len(paths), paths)
 	}
+	for name := range usualPaths {
+		if !slices.Contains(paths, "message."+name) {
+			t.Errorf("%s is in no message", name)
+		}
+	}
 	for _, source := range paths {
 		p := pathOf(source)
 		if p == nil {
@@ -51,7 +57,7 @@ func TestPath(t *testing.T) {
 		}
 		for _, msg := range []*wechatv1.Message{text("hello\x01 世界"), scan} {
 			want, _, err := program.Eval(map[string]any{"message": msg})
-			if got := p.text(msg); err != nil || got != want.Value() {
+			if got := p(msg); err != nil || got != want.Value() {
 				t.Errorf("%s: got %q, want %v, %v", source, got, want, err)
 			}
 		}

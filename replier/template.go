@@ -201,14 +201,14 @@ func (t template) constant() (string, bool) {
 // text evaluates the template on one message. Its errors hold nothing of the message.
 func (t template) text(ctx context.Context, msg *wechatv1.Message) (string, error) {
 	if len(t) == 1 && t[0].path != nil {
-		return t[0].path.text(msg), nil
+		return t[0].path(msg), nil
 	}
 	var variables map[string]any
 	var b strings.Builder
 	for _, p := range t {
 		switch {
 		case p.path != nil:
-			b.WriteString(p.path.text(msg))
+			b.WriteString(p.path(msg))
 			continue
 		case p.program == nil:
 			b.WriteString(p.literal)
@@ -238,9 +238,16 @@ func (t template) text(ctx context.Context, msg *wechatv1.Message) (string, erro
 	return b.String(), nil
 }
 
-// path is an expression such as message.text.content, which most are: the fields that lead to a text. What CEL makes of
-// it is the same, in a tenth of the time.
-type path []protoreflect.FieldDescriptor
+// path is an expression such as message.text.content, which most are: it leads to a text, "" where the message has no such
+// field. What CEL makes of it is the same, in a tenth of the time.
+type path func(*wechatv1.Message) string
+
+// usualPaths are those that are said most often, by what follows "message.": they need no reflection.
+var usualPaths = map[string]path{
+	"text.content":    func(m *wechatv1.Message) string { return m.GetText().GetContent() },
+	"event.event_key": func(m *wechatv1.Message) string { return m.GetEvent().GetEventKey() },
+	"from_user_name":  (*wechatv1.Message).GetFromUserName,
+}
 
 // pathOf returns the path that an expression, which compiles, is; nil where it is none.
 func pathOf(source string) path {
@@ -248,7 +255,10 @@ func pathOf(source string) path {
 	if name != "message" || rest == "" {
 		return nil
 	}
-	var p path
+	if usual := usualPaths[rest]; usual != nil {
+		return usual
+	}
+	var fields []protoreflect.FieldDescriptor
 	d := (&wechatv1.Message{}).ProtoReflect().Descriptor()
 	for field := range strings.SplitSeq(rest, ".") {
 		if d == nil {
@@ -258,19 +268,17 @@ func pathOf(source string) path {
 		if f == nil || f.IsList() || f.IsMap() {
 			return nil
 		}
-		p, d = append(p, f), f.Message()
+		fields, d = append(fields, f), f.Message()
 	}
-	if p[len(p)-1].Kind() != protoreflect.StringKind {
+	last := fields[len(fields)-1]
+	if last.Kind() != protoreflect.StringKind {
 		return nil
 	}
-	return p
-}
-
-// text returns what the path leads to; "" where the message has no such field.
-func (p path) text(msg *wechatv1.Message) string {
-	m, last := msg.ProtoReflect(), len(p)-1
-	for _, f := range p[:last] {
-		m = m.Get(f).Message()
+	return func(msg *wechatv1.Message) string {
+		m := msg.ProtoReflect()
+		for _, f := range fields[:len(fields)-1] {
+			m = m.Get(f).Message()
+		}
+		return m.Get(last).String()
 	}
-	return m.Get(p[last]).String()
 }
