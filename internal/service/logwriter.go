@@ -3,10 +3,14 @@ package service
 import (
 	"io"
 	"sync"
+	"time"
 )
 
 // maxUnwritten is how many bytes of log may wait to be written; who has more to say waits.
 const maxUnwritten = 256 << 10
+
+// gathers is how long lines are gathered after others were written.
+const gathers = time.Millisecond
 
 // logWriter writes lines in a goroutine of its own, and under load many at once: a request waits for no system call, nor
 // for the lock of one.
@@ -56,6 +60,7 @@ func (w *logWriter) run() {
 		w.mu.Unlock()
 		if len(lines) > 0 { // else they went with those before
 			_, _ = w.to.Write(lines)
+			time.Sleep(gathers)
 		}
 	}
 }

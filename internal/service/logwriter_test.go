@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // slowWriter takes what is written once gate lets it.
@@ -48,6 +50,27 @@ func TestLogWriter(t *testing.T) {
 	if got := strings.Join(to.writes, "|"); got != "1\n|2\n3\n4\n5\n|6\n" {
 		t.Errorf("written: %q", got)
 	}
+}
+
+// TestLogWriterGathers: a line is written at once where none was a moment ago; else with those that come in that moment.
+func TestLogWriterGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 10)}
+		close(to.gate)
+		w := newLogWriter(to)
+		for _, tt := range []struct {
+			line, written string
+			after         time.Duration
+		}{{"1\n", "1\n", 0}, {"2\n", "1\n", 0}, {"3\n", "1\n|2\n3\n", gathers}, {"4\n", "1\n|2\n3\n|4\n", gathers}} {
+			_, _ = w.Write([]byte(tt.line))
+			time.Sleep(tt.after)
+			synctest.Wait()
+			if got := strings.Join(to.writes, "|"); got != tt.written {
+				t.Errorf("after %q: written %q, want %q", tt.line, got, tt.written)
+			}
+		}
+		w.close()
+	})
 }
 
 // TestLogWriterWritesLines: however lines come, nothing is written where there are none.
