@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -36,8 +35,8 @@ func counted(t *testing.T, env Env) []string {
 				continue
 			}
 			value := m.GetCounter().GetValue()
-			if f.GetType() == dto.MetricType_HISTOGRAM {
-				value = float64(m.GetHistogram().GetSampleCount())
+			if h := m.GetHistogram(); h != nil {
+				value = float64(h.GetSampleCount())
 			}
 			line := fmt.Sprintf("%s %s/%s %s %s %s %v", f.GetName(), labels["grpc_service"], labels["grpc_method"], labels["grpc_type"], labels["grpc_code"], labels["peer"], value)
 			lines = append(lines, strings.Join(strings.Fields(line), " "))
