@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// counted returns what a registry says of gRPC calls, but for health: "name service/method type code value" a line, of a
+// counted returns what a registry says of gRPC calls, but for health: "name service/method type code peer value" a line, of a
 // histogram how many it has.
 func counted(t *testing.T, env Env) []string {
 	t.Helper()
