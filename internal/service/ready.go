@@ -2,6 +2,7 @@ package service
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -37,7 +38,7 @@ func (r *Ready) set(s state) {
 func (r *Ready) Check(name string, check func() error) { r.add(&r.away, name, check) }
 
 // Problem adds something of this process's own to the report, which then is listed and does not make it unready either:
-// a file that was refused.
+// a file that was refused. For what a part notices by itself there is NewProblem.
 func (r *Ready) Problem(name string, check func() error) { r.add(&r.problems, name, check) }
 
 func (r *Ready) add(to *checks, name string, check func() error) {
@@ -47,6 +48,13 @@ func (r *Ready) add(to *checks, name string, check func() error) {
 		*to = checks{}
 	}
 	(*to)[name] = check
+}
+
+// snapshot returns the state and copies of the checks.
+func (r *Ready) snapshot() (status state, away, problems checks) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state, maps.Clone(r.away), maps.Clone(r.problems)
 }
 
 // failed returns the errors of the checks that fail.
@@ -67,12 +75,12 @@ func (r *Ready) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		Away     map[string]string `json:"away,omitempty"`
 		Problems map[string]string `json:"problems,omitempty"`
 	}{Status: starting}
-	r.mu.Lock()
-	if r.state != "" {
-		report.Status = r.state
+	// Without the lock: a check may read files, and a file system that hangs must not keep the process from stopping.
+	status, away, problems := r.snapshot()
+	if status != "" {
+		report.Status = status
 	}
-	report.Away, report.Problems = r.away.failed(), r.problems.failed()
-	r.mu.Unlock()
+	report.Away, report.Problems = away.failed(), problems.failed()
 	w.Header().Set("Content-Type", "application/json")
 	if report.Status != serving {
 		w.WriteHeader(http.StatusServiceUnavailable)

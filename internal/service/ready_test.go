@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestReady(t *testing.T) {
@@ -46,6 +47,22 @@ func TestReady(t *testing.T) {
 				t.Errorf("got %d %s %s, want %d %s", w.Code, w.Header().Get("Content-Type"), w.Body, tt.code, tt.body)
 			}
 		})
+	}
+}
+
+// TestFindingsStopWaitsForNoCheck has a check that hangs, as one that reads from a file system that is gone.
+func TestFindingsStopWaitsForNoCheck(t *testing.T) {
+	ready, began, release := &Ready{}, make(chan struct{}), make(chan struct{})
+	defer close(release)
+	ready.Problem("certificate", func() error { close(began); <-release; return nil })
+	go ready.ServeHTTP(httptest.NewRecorder(), nil)
+	<-began
+	stopped := make(chan struct{})
+	go func() { ready.set(draining); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(10 * time.Second):
+		t.Error("the state waits for a check")
 	}
 }
 
