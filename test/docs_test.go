@@ -18,13 +18,13 @@ type document struct {
 	headings []string // the marks before the words: "##"
 	tables   []string // rows of tables, by heading: "## 3: 12"
 	blocks   []string // code, without comments
-	links    []string // targets but the other language's
+	links    []string // their targets
 	settings []string // rows of the configuration table, without the meaning
 }
 
 var (
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)|<(https?://[^>]+)>`)
-	comment = regexp.MustCompile(`(?m)(^|\s+)# .*$`)
+	comment = regexp.MustCompile(`(?m)(^|\s+)(#|//) .*$`)
 )
 
 // readDocument reads a Markdown file of the repository's root.
@@ -66,58 +66,98 @@ func readDocument(t *testing.T, file string) document {
 			continue
 		}
 		for _, found := range link.FindAllStringSubmatch(line, -1) {
-			if target := found[1] + found[2]; !strings.HasPrefix(target, "README") {
-				d.links = append(d.links, target)
-			}
+			d.links = append(d.links, found[1]+found[2])
 		}
 	}
 	endTables()
 	return d
 }
 
-// TestReadmesAgree compares the two languages: a change of one that forgets the other fails here.
-func TestReadmesAgree(t *testing.T) {
-	english, chinese := readDocument(t, "README.md"), readDocument(t, "README.zh-CN.md")
-	for _, d := range []document{english, chinese} {
-		for i, link := range d.links {
-			link, _, _ = strings.Cut(link, "#")                   // headings are words too
-			d.links[i] = strings.Replace(link, ".zh-CN.", ".", 1) // other documents have two languages too
-		}
-	}
-	slices.Sort(english.links) // a sentence has another order in another language
-	slices.Sort(chinese.links)
-	if diff := cmp.Diff(english, chinese, cmp.AllowUnexported(document{})); diff != "" {
-		t.Errorf("the READMEs differ (-English +Chinese):\n%s", diff)
-	}
-	if len(english.headings) < 2 || len(english.blocks) == 0 || len(english.settings) == 0 {
-		t.Errorf("README.md was not understood: %+v", english)
-	}
-}
-
-func TestReadmeLinks(t *testing.T) {
-	files, err := filepath.Glob("../*.md")
+// documents returns the documents of a reader, each in English, by their paths from the repository's root.
+func documents(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../docs/*.md")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no documents: %v", err)
 	}
+	english := []string{"README.md"}
 	for _, file := range files {
-		name := filepath.Base(file)
-		for _, target := range append(readDocument(t, name).links, "README.md", "README.zh-CN.md") {
+		if !strings.HasSuffix(file, ".zh-CN.md") {
+			english = append(english, strings.TrimPrefix(file, "../"))
+		}
+	}
+	return english
+}
+
+func inChinese(file string) string { return strings.TrimSuffix(file, ".md") + ".zh-CN.md" }
+
+// TestDocumentsAgree compares the two languages of each document: a change of one that forgets the other fails here.
+func TestDocumentsAgree(t *testing.T) {
+	for _, file := range documents(t) {
+		if file == "docs/RULES.md" { // its blocks are translated too: the tests of the rules compare them
+			continue
+		}
+		english, chinese := readDocument(t, file), readDocument(t, inChinese(file))
+		for _, d := range []document{english, chinese} {
+			for i, link := range d.links {
+				link, _, _ = strings.Cut(link, "#") // headings are words too
+				d.links[i] = strings.Replace(link, ".zh-CN.", ".", 1)
+			}
+			slices.Sort(d.links) // a sentence has another order in another language
+		}
+		if diff := cmp.Diff(english, chinese, cmp.AllowUnexported(document{})); diff != "" {
+			t.Errorf("%s and its Chinese twin differ (-English +Chinese):\n%s", file, diff)
+		}
+	}
+	if d := readDocument(t, "README.md"); len(d.headings) < 2 || len(d.blocks) == 0 || len(d.links) == 0 {
+		t.Errorf("README.md was not understood: %+v", d)
+	}
+}
+
+// TestReadmeIsShort: the README is for a reader who skims; reference matter is in docs/.
+func TestReadmeIsShort(t *testing.T) {
+	const maxLines, maxWords = 180, 1500
+	for _, file := range []string{"README.md", "README.zh-CN.md"} {
+		data, err := os.ReadFile(filepath.Join("..", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, words := strings.Count(string(data), "\n"), len(strings.Fields(string(data)))
+		if lines > maxLines || words > maxWords {
+			t.Errorf("%s has %d lines and %d words; at most %d and %d are allowed", file, lines, words, maxLines, maxWords)
+		}
+	}
+}
+
+func TestDocumentLinks(t *testing.T) {
+	files := []string{"CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
+	for _, file := range documents(t) {
+		files = append(files, file, inChinese(file))
+	}
+	for _, file := range files {
+		for _, target := range readDocument(t, file).links {
 			if strings.Contains(target, "://") {
 				continue
 			}
-			path, heading, inside := strings.Cut(target, "#")
-			if path == "" {
-				path = name
+			linked, heading, inside := strings.Cut(target, "#")
+			linked = filepath.Join("..", filepath.Dir(file), linked)
+			if strings.HasPrefix(target, "#") {
+				linked = filepath.Join("..", file)
 			}
-			text, err := os.ReadFile(filepath.Join("..", path))
-			if inside && err == nil && !slices.Contains(anchors(string(text)), heading) {
-				err = fmt.Errorf("no such heading")
-			}
-			if info, dirErr := os.Stat(filepath.Join("..", path)); dirErr == nil && info.IsDir() {
-				err = nil
-			}
+			info, err := os.Stat(linked)
 			if err != nil {
-				t.Errorf("%s: link to %s: %v", name, target, err)
+				t.Errorf("%s: link to %s: %v", file, target, err)
+				continue
+			}
+			if !inside || info.IsDir() {
+				continue
+			}
+			text, err := os.ReadFile(linked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(anchors(string(text)), heading) {
+				t.Errorf("%s: link to %s: no such heading", file, target)
 			}
 		}
 	}

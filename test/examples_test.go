@@ -175,7 +175,7 @@ func tryBot(t *testing.T, command func() *exec.Cmd) {
 	t.Run("rule", func(t *testing.T) {
 		bot := startExample(t, command())
 		rules := filepath.Join(t.TempDir(), "rules.yaml")
-		// The READMEs' rule, with a shorter timeout.
+		// The rule of docs/BOTS.md, with a shorter timeout.
 		source := `rules:
   - name: bot
     match: {text: {prefix: "bot "}}
