@@ -17,8 +17,8 @@ type Mode string
 // The modes of the platform page "消息推送".
 const (
 	Plain  Mode = "plain"  // 明文模式
-	Compat Mode = "compat" // 兼容模式: both kinds are accepted
-	Safe   Mode = "safe"   // 安全模式: only sealed callbacks
+	Compat Mode = "compat" // 兼容模式: sealed callbacks, with the plain elements besides, which are ignored
+	Safe   Mode = "safe"   // 安全模式: sealed callbacks
 )
 
 // Account is an Official Account whose callbacks are accepted.

@@ -143,11 +143,14 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	if r.Method == http.MethodGet {
 		return c.verify(q, a, now)
 	}
+	if err := a.checkQuery(q, now, c.maxSkew); err != nil {
+		return response{}, err
+	}
 	body, err := readBody(w, r)
 	if err != nil {
 		return response{}, err
 	}
-	in, err := a.open(q, body, now, c.maxSkew)
+	in, err := a.open(q, body, now)
 	if err != nil {
 		return response{}, err
 	}

@@ -106,8 +106,8 @@ func TestModes(t *testing.T) {
 		name, query, body   string
 		plain, compat, safe int
 	}{
-		{"plain", plain, message, 200, 200, 403},
-		{"plain, encrypt_type=raw", raw.Encode(), message, 200, 200, 403},
+		{"plain", plain, message, 200, 403, 403},
+		{"plain, encrypt_type=raw", raw.Encode(), message, 200, 403, 403},
 		{"sealed", sealed, safeBody(encrypt), 403, 200, 200},
 		{"both halves", sealed, compatBody(message, encrypt), 403, 200, 200},
 		{"sealed, without encrypt_type", plain, safeBody(encrypt), 403, 403, 403},

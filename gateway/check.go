@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -106,35 +104,23 @@ func parseQuery(method, raw string) (query, error) {
 	return q, nil
 }
 
-var tooLarge = &refusal{status: http.StatusRequestEntityTooLarge, reason: "size", detail: fmt.Sprintf("a callback has at most %d bytes", wechat.MaxBody)}
-
-// readBody reads a callback's body, at most wechat.MaxBody bytes.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > wechat.MaxBody {
-		return nil, tooLarge
-	}
-	size := r.ContentLength
-	if size < 0 { // it is not told
-		size = 511
-	}
-	body := make([]byte, 0, size+1)
-	limited := http.MaxBytesReader(w, r.Body, wechat.MaxBody)
-	for {
-		n, err := limited.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		var over *http.MaxBytesError
-		switch {
-		case err == io.EOF:
-			return body, nil
-		case errors.As(err, &over):
-			return nil, tooLarge
-		case err != nil:
-			return nil, bad("body", "the body ended early")
-		}
-		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
+// checkQuery checks what a POST's query says by itself, before its body is read: the mode, the time and, of a plain one,
+// the signature. That of a sealed one covers the body.
+func (a *account) checkQuery(q query, now time.Time, maxSkew time.Duration) error {
+	if !q.sealed {
+		if err := a.checkURL(q, now); err != nil {
+			return err
 		}
 	}
+	if err := checkTime(q, now, maxSkew); err != nil {
+		return err
+	}
+	// The signature of a plain POST does not cover its body, and WeChat sends such a signature with sealed ones too
+	// (platform.md A.3): an account that gets sealed callbacks accepts no other.
+	if q.sealed == (a.Mode == Plain) {
+		return forbidden("mode")
+	}
+	return nil
 }
 
 // checkURL checks the signature of a GET or a plain POST: token, timestamp and nonce.
@@ -182,20 +168,16 @@ type opened struct {
 	cipher *wechat.Cipher // nil where it was not sealed
 }
 
-// open returns the callback's document, taken out of its envelope where it was sealed. A body is never read in a
-// weaker way than the account's mode and the body itself ask for.
-func (a *account) open(q query, body []byte, now time.Time, maxSkew time.Duration) (opened, error) {
+// open returns the document of a callback whose query is checked, taken out of its envelope if it was sealed.
+func (a *account) open(q query, body []byte, now time.Time) (opened, error) {
 	if q.sealed {
-		return a.openSealed(q, body, now, maxSkew)
+		return a.openSealed(q, body, now)
 	}
-	doc, err := a.openPlain(q, body, now, maxSkew)
+	doc, err := openPlain(body)
 	return opened{Document: doc}, err
 }
 
-func (a *account) openSealed(q query, body []byte, now time.Time, maxSkew time.Duration) (opened, error) {
-	if a.Mode == Plain {
-		return opened{}, forbidden("mode")
-	}
+func (a *account) openSealed(q query, body []byte, now time.Time) (opened, error) {
 	envelope, err := parse(body)
 	if err != nil {
 		return opened{}, err
@@ -206,9 +188,6 @@ func (a *account) openSealed(q query, body []byte, now time.Time, maxSkew time.D
 	}
 	token, err := a.signedBy(q, q.msgSignature, encrypt, now)
 	if err != nil {
-		return opened{}, err
-	}
-	if err := checkTime(q, now, maxSkew); err != nil {
 		return opened{}, err
 	}
 	message, cipher, err := a.decrypt(encrypt, now)
@@ -246,21 +225,12 @@ func (a *account) checkReceiver(msg *wechatv1.Message) error {
 	return nil
 }
 
-func (a *account) openPlain(q query, body []byte, now time.Time, maxSkew time.Duration) (*wechat.Document, error) {
-	if err := a.checkURL(q, now); err != nil {
-		return nil, err
-	}
-	if err := checkTime(q, now, maxSkew); err != nil {
-		return nil, err
-	}
-	if a.Mode == Safe {
-		return nil, forbidden("mode")
-	}
+func openPlain(body []byte) (*wechat.Document, error) {
 	doc, err := parse(body)
 	if err != nil {
 		return nil, err
 	}
-	// The plain half of a compatible-mode body is not signed: whoever strips encrypt_type could have changed it.
+	// The plain half of a compatible-mode body is not signed: whoever removed encrypt_type could have changed it.
 	if _, sealed := doc.Text("Encrypt"); sealed {
 		return nil, forbidden("mode")
 	}

@@ -37,17 +37,14 @@ func TestPreviousCredentials(t *testing.T) {
 			}
 		}
 		s := signer{token, own.key, testAppID}
-		if got := f.post(t, s.plain("/wechat/a", textXML("hello"))); got.Status != 200 || !strings.Contains(got.Body, "hello") {
-			t.Errorf("plain with token %s: %d %s", token, got.Status, got.Body)
-		}
 		q := s.query(now())
 		q.Set("echostr", "e")
 		f.do(t, "GET", f.public+"/wechat/a?"+q.Encode(), nil).expect(t, 200, "e")
-		f.post(t, s.plain("/wechat/b", textXML("hello"))).expect(t, 403, "Forbidden\n")
+		f.post(t, s.sealed("/wechat/b", textXML("hello"))).expect(t, 403, "Forbidden\n")
 	}
 	// A previous key for another AppID is as wrong as the present one.
 	f.post(t, signer{own.token, before.key, "wx9"}.sealed("/wechat/a", textXML("hello"))).expect(t, 403, "Forbidden\n")
-	want := map[string]int{"replied": 6, "verified": 2, "signature": 2, "app_id": 1}
+	want := map[string]int{"replied": 4, "verified": 2, "signature": 2, "app_id": 1}
 	if diff := cmp.Diff(want, f.outcomes(t)); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)
 	}
@@ -91,14 +88,14 @@ func TestGrace(t *testing.T) {
 			for _, key := range []signer{own, older, oldest} {
 				s := signer{token.token, key.key, testAppID}
 				encrypt := s.seal(textXML("hello"))
-				_, err := current.byName["a"].open(queryOf(t, s.sealedQuery(now(), encrypt)), []byte(safeBody(encrypt)), at, 0)
+				_, err := current.byName["a"].open(queryOf(t, s.sealedQuery(now(), encrypt)), []byte(safeBody(encrypt)), at)
 				if want := slices.Contains(tokens, token) && slices.Contains(keys, key); (err == nil) != want {
 					t.Errorf("after %s, token %s, key %s: %v", after, s.token, s.key, err)
 				}
 			}
-			_, err := current.byName["a"].open(queryOf(t, token.query(now())), []byte(textXML("hello")), at, 0)
+			err := current.byName["a"].checkURL(queryOf(t, token.query(now())), at)
 			if want := slices.Contains(tokens, token); (err == nil) != want {
-				t.Errorf("after %s, plain, token %s: %v", after, token.token, err)
+				t.Errorf("after %s, the URL, token %s: %v", after, token.token, err)
 			}
 		}
 	}

@@ -87,7 +87,7 @@ func env(more ...string) []string { return append(append([]string{}, anyPort...)
 func TestDev(t *testing.T) {
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=compat")...), "dev")
 	public := p.addr("listen")
-	for _, mode := range []fakewechat.Mode{"plain", "compat", "safe"} {
+	for _, mode := range []fakewechat.Mode{"compat", "safe"} {
 		s := sender(public, mode)
 		if err := s.Verify(t.Context()); err != nil {
 			t.Errorf("%s: %v", mode, err)
