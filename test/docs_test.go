@@ -208,3 +208,51 @@ func TestReadmeRules(t *testing.T) {
 		}
 	}
 }
+
+// TestArchitecture: the files and tests that docs/ARCHITECTURE.md names exist.
+func TestArchitecture(t *testing.T) {
+	tests := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	for _, pattern := range []string{"../*_test.go", "../*/*_test.go", "../*/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range declared.FindAllSubmatch(source, -1) {
+				tests[string(match[1])] = true
+			}
+		}
+	}
+	quoted := regexp.MustCompile("`([^`\n]+)`")
+	for _, name := range []string{"docs/ARCHITECTURE.md", "docs/ARCHITECTURE.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := 0
+		for _, match := range quoted.FindAllStringSubmatch(string(text), -1) {
+			word := match[1]
+			switch {
+			case strings.HasSuffix(word, ".go"):
+				if _, err := os.Stat(filepath.Join("..", word)); err != nil {
+					t.Errorf("%s names %s: %v", name, word, err)
+				}
+			case strings.HasPrefix(word, "Test"):
+				if !tests[word] {
+					t.Errorf("%s names %s: no such test", name, word)
+				}
+			default:
+				continue
+			}
+			named++
+		}
+		if named < 40 {
+			t.Errorf("%s names %d files and tests; expected more", name, named)
+		}
+	}
+}
