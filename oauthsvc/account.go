@@ -29,7 +29,7 @@ func (s accountService) GetAccessToken(ctx context.Context, req *oauthv1.GetAcce
 		return nil, err
 	}
 	service.LineOf(ctx).Add(slog.Bool("refused", req.GetRefused() != ""))
-	c, err := s.accessToken(ctx, a, req.GetRefused())
+	c, err := s.accessToken(ctx, a, req.GetRefused(), forcedPerDayByCallers)
 	if err != nil {
 		return nil, end(ctx, outcome{failure: failed(ctx, err)})
 	}
@@ -71,15 +71,10 @@ func (s accountService) SendCustomMessage(ctx context.Context, req *oauthv1.Send
 		return nil, err
 	}
 	service.LineOf(ctx).Add(slog.Any("msgtype", payload["msgtype"]))
-	var out outcome
-	if id := req.GetAttemptId(); id == "" {
-		out = s.withToken(ctx, a, sendCall, nil, payload)
-	} else if err := checkAttempt(id); err != nil {
+	if err := checkAttempt(req.GetAttemptId()); err != nil {
 		return nil, err
-	} else {
-		out = s.sendOnce(ctx, a, id, payload)
 	}
-	if err := end(ctx, out); err != nil {
+	if err := end(ctx, s.send(ctx, a, req.GetAttemptId(), payload)); err != nil {
 		return nil, err
 	}
 	return &oauthv1.SendCustomMessageResponse{}, nil
@@ -95,7 +90,7 @@ func (s accountService) SetTyping(ctx context.Context, req *oauthv1.SetTypingReq
 	if req.GetTyping() {
 		command = "Typing"
 	}
-	if err := end(ctx, s.withToken(ctx, a, typingCall, nil, map[string]any{"touser": req.GetOpenid(), "command": command})); err != nil {
+	if err := end(ctx, s.accountCall(ctx, a, typingCall, nil, map[string]any{"touser": req.GetOpenid(), "command": command})); err != nil {
 		return nil, err
 	}
 	return &oauthv1.SetTypingResponse{}, nil
@@ -107,7 +102,7 @@ func (s accountService) ListCallbackIps(ctx context.Context, req *oauthv1.ListCa
 	if err != nil {
 		return nil, err
 	}
-	out := s.withToken(ctx, a, callbackIPCall, nil, nil)
+	out := s.accountCall(ctx, a, callbackIPCall, nil, nil)
 	if err := end(ctx, out); err != nil {
 		return nil, err
 	}
@@ -123,7 +118,7 @@ func (s accountService) GetQuota(ctx context.Context, req *oauthv1.GetQuotaReque
 	if !strings.HasPrefix(req.GetCgiPath(), "/") {
 		return nil, invalid("cgi_path: expected a path such as /cgi-bin/message/custom/send")
 	}
-	out := s.withToken(ctx, a, quotaCall, nil, map[string]any{"cgi_path": req.GetCgiPath()})
+	out := s.accountCall(ctx, a, quotaCall, nil, map[string]any{"cgi_path": req.GetCgiPath()})
 	if err := end(ctx, out); err != nil {
 		return nil, err
 	}

@@ -45,8 +45,8 @@ func (f *keptFailure) failure() *failure {
 // brought; shared is true for all but the one who made it. A state is good for one code.
 func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out outcome, shared bool) {
 	if state != "" {
-		mine := keyOf(a.Name, code)
-		owner, err := s.states.Claim(ctx, keyOf(a.Name, state), []byte(mine))
+		mine := keyOf(a, code)
+		owner, err := s.states.Claim(ctx, keyOf(a, state), []byte(mine))
 		if err != nil {
 			return outcome{failure: failed(ctx, err)}, false
 		}

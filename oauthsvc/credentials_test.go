@@ -82,26 +82,32 @@ func TestRefusedToken(t *testing.T) {
 	for name, tt := range map[string]struct {
 		send   []string // answers
 		tokens []string // answers
+		tried  string   // answer to a call that tries the token that WeChat goes on giving
 		want   string   // reason
 		calls  []call
 		force  []bool // of the calls for a token
 	}{
-		"40001":                     {[]string{refusedWith(40001), ok}, []string{accountToken("kept"), accountToken("forced")}, "", []call{sendCall, tokenCall, tokenCall, sendCall}, []bool{false, true}},
-		"40014":                     {[]string{refusedWith(40014), ok}, []string{accountToken("kept"), accountToken("forced")}, "", []call{sendCall, tokenCall, tokenCall, sendCall}, []bool{false, true}},
-		"42001":                     {[]string{refusedWith(42001), ok}, []string{accountToken("kept"), accountToken("forced")}, "", []call{sendCall, tokenCall, tokenCall, sendCall}, []bool{false, true}},
-		"replaced already":          {[]string{refusedWith(40001), ok}, []string{accountToken("next")}, "", []call{sendCall, tokenCall, sendCall}, []bool{false}},
-		"again and again":           {[]string{refusedWith(40001)}, []string{accountToken("kept"), accountToken("forced")}, "TOKEN_INVALID", []call{sendCall, tokenCall, tokenCall, sendCall}, []bool{false, true}},
-		"wrong secret":              {[]string{refusedWith(40001)}, []string{refusedWith(40125)}, "CREDENTIALS_INVALID", []call{sendCall, tokenCall}, []bool{false}},
-		"48001":                     {[]string{refusedWith(48001)}, nil, "NOT_AUTHORIZED", []call{sendCall}, nil},
-		"40164":                     {[]string{refusedWith(40164)}, nil, "IP_NOT_ALLOWED", []call{sendCall}, nil},
-		"45015":                     {[]string{refusedWith(45015)}, nil, "WINDOW_CLOSED", []call{sendCall}, nil},
-		"the force is not possible": {[]string{refusedWith(40001)}, []string{accountToken("kept"), refusedWith(45009)}, "QUOTA_EXHAUSTED", []call{sendCall, tokenCall, tokenCall}, []bool{false, true}},
+		"40001":                      {[]string{refusedWith(40001), ok}, []string{accountToken("kept"), accountToken("forced")}, refusedWith(40001), "", []call{sendCall, tokenCall, callbackIPCall, tokenCall, sendCall}, []bool{false, true}},
+		"40014":                      {[]string{refusedWith(40014), ok}, []string{accountToken("kept"), accountToken("forced")}, refusedWith(40001), "", []call{sendCall, tokenCall, callbackIPCall, tokenCall, sendCall}, []bool{false, true}},
+		"42001":                      {[]string{refusedWith(42001), ok}, []string{accountToken("kept"), accountToken("forced")}, refusedWith(40001), "", []call{sendCall, tokenCall, callbackIPCall, tokenCall, sendCall}, []bool{false, true}},
+		"replaced already":           {[]string{refusedWith(40001), ok}, []string{accountToken("next")}, "", "", []call{sendCall, tokenCall, sendCall}, []bool{false}},
+		"again and again":            {[]string{refusedWith(40001)}, []string{accountToken("kept"), accountToken("forced")}, refusedWith(42001), "TOKEN_INVALID", []call{sendCall, tokenCall, callbackIPCall, tokenCall, sendCall}, []bool{false, true}},
+		"wrong secret":               {[]string{refusedWith(40001)}, []string{refusedWith(40125)}, "", "CREDENTIALS_INVALID", []call{sendCall, tokenCall}, []bool{false}},
+		"48001":                      {[]string{refusedWith(48001)}, nil, "", "NOT_AUTHORIZED", []call{sendCall}, nil},
+		"40164":                      {[]string{refusedWith(40164)}, nil, "", "IP_NOT_ALLOWED", []call{sendCall}, nil},
+		"45015":                      {[]string{refusedWith(45015)}, nil, "", "WINDOW_CLOSED", []call{sendCall}, nil},
+		"WeChat takes it after all":  {[]string{refusedWith(40001), ok}, []string{accountToken("kept")}, `{"ip_list":[]}`, "", []call{sendCall, tokenCall, callbackIPCall, sendCall}, []bool{false}},
+		"refused, but not the token": {[]string{refusedWith(40001), ok}, []string{accountToken("kept")}, refusedWith(45009), "", []call{sendCall, tokenCall, callbackIPCall, sendCall}, []bool{false}},
+		"whether is not known":       {[]string{refusedWith(40001), ok}, []string{accountToken("kept")}, "<html>", "UPSTREAM_UNAVAILABLE", []call{sendCall, tokenCall, callbackIPCall}, []bool{false}},
+		"the force is not possible":  {[]string{refusedWith(40001)}, []string{accountToken("kept"), refusedWith(45009)}, refusedWith(40014), "QUOTA_EXHAUSTED", []call{sendCall, tokenCall, callbackIPCall, tokenCall}, []bool{false, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.grants()
 			p.says(sendCall, tt.send...)
 			p.says(tokenCall, tt.tokens...)
+			p.says(callbackIPCall, tt.tried)
 			f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour)})
+			f.keepForced(t)
 			if got := seen(t, f.do(t.Context(), sendCall)); got.Reason != tt.want {
 				t.Errorf("got %+v; want %q", got, tt.want)
 			}
@@ -123,6 +129,22 @@ func TestRefusedToken(t *testing.T) {
 	}
 }
 
+// keepForced lets the account's token have been replaced by force at some times.
+func (f *fixture) keepForced(t *testing.T, times ...time.Time) {
+	t.Helper()
+	if err := f.server.forced.put(t.Context(), f.account(t), "forced", times); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// asCaller returns an error of the service's insides as a caller gets it.
+func asCaller(t *testing.T, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failed(t.Context(), err).err()
+}
+
 func TestForceLimits(t *testing.T) {
 	t.Parallel()
 	p := newPlatform()
@@ -136,35 +158,49 @@ func TestForceLimits(t *testing.T) {
 	}
 	for name, tt := range map[string]struct {
 		forced []time.Time
+		ours   bool // WeChat refused the token to this service, not to a caller
 		want   bool // it is forced
 	}{
-		"never":                     {nil, true},
-		"a moment ago":              {forced(1, forcedApart/2), false},
-		"a while ago":               {forced(1, 2*forcedApart), true},
-		"19 times today":            {forced(19, time.Hour), true},
-		"20 times today":            {forced(20, time.Hour), false},
-		"20 times, but not today":   {forced(20, 25*time.Hour), true},
-		"the first of 20 yesterday": {append([]time.Time{time.Now().Add(-25 * time.Hour)}, forced(19, time.Hour)...), true},
+		"never":                     {nil, false, true},
+		"a moment ago":              {forced(1, forcedApart/2), false, false},
+		"a while ago":               {forced(1, 2*forcedApart), false, true},
+		"14 times today":            {forced(14, time.Hour), false, true},
+		"15 times today":            {forced(15, time.Hour), false, false},
+		"15 times today, ours":      {forced(15, time.Hour), true, true},
+		"19 times today, ours":      {forced(19, time.Hour), true, true},
+		"20 times today, ours":      {forced(20, time.Hour), true, false},
+		"20 times, but not today":   {forced(20, 25*time.Hour), false, true},
+		"the first of 20 yesterday": {append([]time.Time{time.Now().Add(-25 * time.Hour)}, forced(19, time.Hour)...), true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.grants()
 			p.says(tokenCall, accountToken("kept"), accountToken("forced"))
-			f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour), Forced: tt.forced})
-			got, err := f.GetAccessToken(t.Context(), &oauthv1.GetAccessTokenRequest{Refused: "kept"})
+			p.says(callbackIPCall, refusedWith(40001))
+			f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour)})
+			f.keepForced(t, tt.forced...)
+			ask := func(refused string) (string, error) {
+				if tt.ours {
+					c, err := f.server.accessToken(t.Context(), f.account(t), refused, forcedPerDay)
+					return c.Value, asCaller(t, err)
+				}
+				got, err := f.GetAccessToken(t.Context(), &oauthv1.GetAccessTokenRequest{Refused: refused})
+				return got.GetAccessToken(), err
+			}
+			got, err := ask("kept")
 			if !tt.want {
 				expect(t, err, codes.Unavailable, "TOKEN_INVALID")
-				p.expectCalls(t, tokenCall)
+				p.expectCalls(t, tokenCall, callbackIPCall)
 				return
 			}
-			if err != nil || got.GetAccessToken() != "forced" {
-				t.Errorf("%q, %v; want the forced one", got.GetAccessToken(), err)
+			if err != nil || got != "forced" {
+				t.Errorf("%q, %v; want the forced one", got, err)
 			}
-			p.expectCalls(t, tokenCall, tokenCall)
+			p.expectCalls(t, tokenCall, callbackIPCall, tokenCall)
 			// This one counts too.
 			p.says(tokenCall, accountToken("forced"))
-			_, err = f.GetAccessToken(t.Context(), &oauthv1.GetAccessTokenRequest{Refused: "forced"})
+			_, err = ask("forced")
 			expect(t, err, codes.Unavailable, "TOKEN_INVALID")
-			p.expectCalls(t, tokenCall)
+			p.expectCalls(t, tokenCall, callbackIPCall)
 		})
 	}
 	if forcedPerDay != 20 || forcedApart != 30*time.Second {

@@ -21,6 +21,15 @@ func TestDecodeUserInfo(t *testing.T) {
 		"sex as a number":       {`{"openid":"o","sex":2}`, &oauthv1.UserInfo{Openid: "o", Sex: 2}},
 		"sex as a string":       {`{"openid":"o","sex":"1"}`, &oauthv1.UserInfo{Openid: "o", Sex: 1}},
 		"sex empty":             {`{"openid":"o","sex":""}`, &oauthv1.UserInfo{Openid: "o"}},
+		"nickname of digits":    {`{"openid":"o","nickname":12345678901234567890}`, &oauthv1.UserInfo{Openid: "o", Nickname: "12345678901234567890"}},
+		"nickname of no kind":   {`{"openid":"o","nickname":{"a":1},"city":[],"country":false}`, &oauthv1.UserInfo{Openid: "o"}},
+		"privilege empty text":  {`{"openid":"o","privilege":""}`, &oauthv1.UserInfo{Openid: "o"}},
+		"privilege of numbers":  {`{"openid":"o","privilege":[1,"b",null,{}]}`, &oauthv1.UserInfo{Openid: "o", Privilege: []string{"1", "b", "", ""}}},
+		"privilege an object":   {`{"openid":"o","privilege":{"a":"b"}}`, &oauthv1.UserInfo{Openid: "o"}},
+		"sex as a fraction":     {`{"openid":"o","sex":1.0}`, &oauthv1.UserInfo{Openid: "o", Sex: 1}},
+		"sex in words":          {`{"openid":"o","sex":"male"}`, &oauthv1.UserInfo{Openid: "o"}},
+		"errmsg a number":       {`{"errcode":0,"errmsg":0,"openid":"o"}`, &oauthv1.UserInfo{Openid: "o"}},
+		"errcode 0 as 0.0":      {`{"errcode":0.0,"openid":"o"}`, &oauthv1.UserInfo{Openid: "o"}},
 		"everything null":       {`{"openid":"o","sex":null,"privilege":null,"nickname":null,"unionid":null}`, &oauthv1.UserInfo{Openid: "o"}},
 		"privileges":            {`{"openid":"o","privilege":["a","b"]}`, &oauthv1.UserInfo{Openid: "o", Privilege: []string{"a", "b"}}},
 		"control characters":    {"{\"openid\":\"o\",\n\t\"nickname\":\"a\x00b\x01c\nd\x1f\"}\r\n", &oauthv1.UserInfo{Openid: "o", Nickname: "a b c d "}},
@@ -52,6 +61,12 @@ func TestDecodeToken(t *testing.T) {
 	}{
 		"expires_in as a number":      {`"expires_in":7200`, &oauthv1.Token{ExpiresIn: 7200}},
 		"expires_in as a string":      {`"expires_in":"7200"`, &oauthv1.Token{ExpiresIn: 7200}},
+		"expires_in with a fraction":  {`"expires_in":7200.0`, &oauthv1.Token{ExpiresIn: 7200}},
+		"expires_in as 7.2e3":         {`"expires_in":"7.2e3"`, &oauthv1.Token{ExpiresIn: 7200}},
+		"expires_in beyond all":       {`"expires_in":99999999999`, &oauthv1.Token{ExpiresIn: 2147483647}},
+		"expires_in in words":         {`"expires_in":"soon"`, &oauthv1.Token{}},
+		"unionid a number":            {`"unionid":5`, &oauthv1.Token{Unionid: "5"}},
+		"scope a list":                {`"scope":["snsapi_base"]`, &oauthv1.Token{}},
 		"no expires_in":               {`"x":1`, &oauthv1.Token{}},
 		"snapshot 1":                  {`"is_snapshotuser":1`, &oauthv1.Token{IsSnapshotuser: 1}},
 		"snapshot 0":                  {`"is_snapshotuser":0`, &oauthv1.Token{}},
@@ -74,16 +89,17 @@ func TestDecodeToken(t *testing.T) {
 
 func TestDecodeErrorsHoldNothing(t *testing.T) {
 	for _, json := range []string{
-		`{"access_token":"` + testToken, `{"access_token":` + testToken + `}`, testToken, `{"expires_in":"` + testToken + `"}`,
-		`{"access_token":["` + testToken + `"]}`, `{"expires_in":{"a":"` + testToken + `"}}`, `{"errcode":57575757575757}`,
+		`{"access_token":"` + testToken, `{"access_token":` + testToken + `}`, testToken, `"` + testToken + `"`, `["` + testToken + `"]`,
+		`{"access_token":["` + testToken + `"]}`, `{"errcode":"` + testToken + `"}`, `{"errcode":{"a":"` + testToken + `"}}`,
+		`{"errcode":0,"errmsg":"` + testToken + `"}`, `{"expires_in":"` + testToken + `"}`,
 	} {
-		_, err := decode([]byte(json))
-		if err == nil {
-			t.Errorf("%s: decoded; want an error", json)
+		_, f := understand(tokenCall, []byte(json))
+		if f == nil || f.cause == nil {
+			t.Errorf("%s: understood, or without a cause", json)
 			continue
 		}
-		if strings.Contains(err.Error(), testToken) || strings.Contains(err.Error(), "5757") {
-			t.Errorf("%s: %v; want nothing of the answer in it", json, err)
+		if strings.Contains(f.cause.Error()+f.message, testToken) {
+			t.Errorf("%s: %v; want nothing of the answer in it", json, f.cause)
 		}
 	}
 }

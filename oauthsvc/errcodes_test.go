@@ -23,6 +23,7 @@ func TestErrcodes(t *testing.T) {
 		reason   string
 		errcodes []int
 	}
+	later := map[string]string{"UPSTREAM_UNAVAILABLE": "1000", "RATE_LIMITED": "10000"} // retry_after_ms
 	userCalls := []call{userInfoCall, checkCall}
 	toUser := []call{sendCall, typingCall}
 	tests := []row{
@@ -56,10 +57,10 @@ func TestErrcodes(t *testing.T) {
 	}
 	p := newPlatform()
 	f := p.serve(t)
-	covered := map[int]bool{}
+	covered := map[int64]bool{}
 	for _, tt := range tests {
 		for _, errcode := range tt.errcodes {
-			covered[errcode] = true
+			covered[int64(errcode)] = true
 			for _, c := range tt.of {
 				t.Run(fmt.Sprintf("%d %s", errcode, strings.ReplaceAll(string(c), "/", " ")), func(t *testing.T) {
 					p.says(c, refusedWith(errcode))
@@ -77,6 +78,9 @@ func TestErrcodes(t *testing.T) {
 						err = f.do(t.Context(), c)
 					}
 					want := refused{tt.code, tt.reason, map[string]string{"errcode": strconv.Itoa(errcode), "rid": "6a5c0f10-1b2c3d4e-5f607182"}}
+					if after := later[tt.reason]; after != "" {
+						want.Meta["retry_after_ms"] = after
+					}
 					if diff := cmp.Diff(want, seen(t, err)); diff != "" {
 						t.Errorf("error (-want +got):\n%s", diff)
 					}
@@ -99,7 +103,7 @@ func TestErrcodes(t *testing.T) {
 func TestSampleErrors(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]refused{
-		"error.-1.json":         {codes.Unavailable, "UPSTREAM_UNAVAILABLE", map[string]string{"errcode": "-1", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
+		"error.-1.json":         {codes.Unavailable, "UPSTREAM_UNAVAILABLE", map[string]string{"errcode": "-1", "rid": "6a5c0f10-1b2c3d4e-5f607182", "retry_after_ms": "1000"}},
 		"error.40001.json":      {codes.Unauthenticated, "TOKEN_INVALID", map[string]string{"errcode": "40001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
 		"error.48001.json":      {codes.PermissionDenied, "NOT_AUTHORIZED", map[string]string{"errcode": "48001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
 		"sns.auth.invalid.json": {codes.InvalidArgument, "OPENID_INVALID", map[string]string{"errcode": "40003"}},

@@ -5,13 +5,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // TestRetries: which failures of which calls are tried again, and how patiently.
@@ -22,7 +19,6 @@ func TestRetries(t *testing.T) {
 	const html = "<html>"
 	busy, often := refusedWith(-1), refusedWith(45011)
 	soon := []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}
-	slowly := []time.Duration{time.Second, 2 * time.Second}
 	for name, tt := range map[string]struct {
 		of      call
 		answers []string // "good" is a good one
@@ -33,13 +29,14 @@ func TestRetries(t *testing.T) {
 		"nonsense, then well":            {checkCall, []string{html, "good"}, "", soon[:1]},
 		"busy twice, then well":          {userInfoCall, []string{busy, busy, "good"}, "", soon},
 		"busy for ever":                  {refreshCall, []string{busy}, "UPSTREAM_UNAVAILABLE", soon},
-		"too often, then well":           {checkCall, []string{often, "good"}, "", slowly[:1]},
-		"too often for ever":             {exchangeCall, []string{often}, "RATE_LIMITED", slowly},
+		"too often":                      {checkCall, []string{often, "good"}, "RATE_LIMITED", nil},
+		"code: too often":                {exchangeCall, []string{often, "good"}, "RATE_LIMITED", nil},
+		"message: too often":             {sendCall, []string{often, "good"}, "RATE_LIMITED", nil},
 		"code: busy, then well":          {exchangeCall, []string{busy, "good"}, "", []time.Duration{0}},
 		"code: nonsense, then well":      {exchangeCall, []string{html, "good"}, "", []time.Duration{0}},
 		"code: busy, but it was spent":   {exchangeCall, []string{busy, refusedWith(40163)}, "CODE_USED", []time.Duration{0}},
 		"account token: busy, then well": {tokenCall, []string{busy, "good"}, "", soon[:1]},
-		"message: busy, then well":       {sendCall, []string{busy, "good"}, "", soon[:1]},
+		"message: busy":                  {sendCall, []string{busy, "good"}, "UPSTREAM_UNAVAILABLE", nil},
 		"message: it may have been sent": {sendCall, []string{html, "good"}, "UPSTREAM_UNAVAILABLE", nil},
 		"typing: nonsense, then well":    {typingCall, []string{html, "good"}, "", soon[:1]},
 		"day's calls used up":            {checkCall, []string{refusedWith(45009)}, "QUOTA_EXHAUSTED", nil},
@@ -140,68 +137,4 @@ func TestPause(t *testing.T) {
 			t.Error("the caller has left: true; want false")
 		}
 	})
-}
-
-func TestHosts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHosts([]string{"a/", "b", "c"})
-		var got []string
-		pick := func() { got = append(got, h.pick()) }
-		pick()
-		h.leave("a")
-		pick()
-		time.Sleep(leaveFor / 2)
-		h.leave("b")
-		pick()
-		h.leave("c")
-		pick() // all are left: a was the first
-		time.Sleep(leaveFor / 2)
-		pick() // a is good again
-		h.leave("a")
-		pick() // all are left: b was the first
-		if diff := cmp.Diff([]string{"a", "b", "c", "a", "a", "b"}, got); diff != "" {
-			t.Errorf("hosts (-want +got):\n%s", diff)
-		}
-	})
-}
-
-// TestBackupHost: a host that fails is left for the other one; one that refuses is not.
-func TestBackupHost(t *testing.T) {
-	for name, tt := range map[string]struct {
-		answer    http.HandlerFunc // nil: the platform's
-		says      []string
-		preferred []call // what the hosts were asked
-		backup    []call
-	}{
-		"HTML":      {says("<html>"), nil, []call{checkCall}, []call{checkCall, checkCall}},
-		"HTTP 502":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, nil, []call{checkCall}, []call{checkCall, checkCall}},
-		"hangs up":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, []call{checkCall}, []call{checkCall, checkCall}},
-		"busy once": {nil, []string{refusedWith(-1), ok}, []call{checkCall, checkCall, checkCall}, nil},
-		"refuses":   {nil, []string{refusedWith(42001)}, []call{checkCall, checkCall}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			preferred, backup := newPlatform(), newPlatform()
-			if tt.says != nil {
-				preferred.says(checkCall, tt.says...)
-			}
-			first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if tt.answer == nil {
-					preferred.ServeHTTP(w, r)
-					return
-				}
-				preferred.ServeHTTP(httptest.NewRecorder(), r) // counts
-				tt.answer(w, r)
-			}))
-			t.Cleanup(first.Close)
-			second := httptest.NewServer(backup)
-			t.Cleanup(second.Close)
-			f := startAt(t, first.URL+","+second.URL)
-			for range 2 {
-				_ = f.do(t.Context(), checkCall)
-			}
-			preferred.expectCalls(t, tt.preferred...)
-			backup.expectCalls(t, tt.backup...)
-		})
-	}
 }

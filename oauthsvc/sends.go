@@ -5,6 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -16,8 +19,9 @@ import (
 )
 
 // A caller may lose the answer of SendCustomMessage: it dies, or its network does. So what became of an attempt is kept,
-// for all replicas and for some minutes. A message is sent by who claims its attempt; one that asks before it came claims
-// it too, so that it is not sent later.
+// for all replicas and for some minutes. Each try of an attempt is claimed right before its first byte leaves: a try that is
+// not claimed was certainly not sent, and one whose refusal is noted was not done. Whoever asks about a try that is not
+// claimed claims it too, so that it is not sent later. A second try follows only if WeChat refused the token of the first.
 
 const (
 	// sendTime is how long an attempt may take, with all its retries.
@@ -42,38 +46,83 @@ func openSends(kept *store.Store) (sends, error) {
 	return sends{bucket, kept.Durable(), time.Now()}, err
 }
 
-// attempt is how far an attempt is, as it is kept.
-type attempt struct {
+// sendTry is how far a try is, as it is kept.
+type sendTry struct {
 	By      string       // who sends, made up; "": it never came
 	Done    bool         // it has ended
-	Failure *keptFailure `json:",omitempty"` // why it failed, where it did
+	Failure *keptFailure `json:",omitempty"` // why it failed, if it did
 	Maybe   bool         `json:",omitempty"` // it failed, and WeChat may have the message
+	Next    bool         `json:",omitempty"` // another try may follow
 }
 
-func (a attempt) encode() []byte {
-	data, err := json.Marshal(a)
+func (t sendTry) encode() []byte {
+	data, err := json.Marshal(t)
 	if err != nil {
 		panic(err) // texts and numbers
 	}
 	return data
 }
 
-// sendOnce makes an attempt to send a message, or returns what became of it where it was made before.
-func (s *Server) sendOnce(ctx context.Context, a accounts.Account, id string, payload any) outcome {
-	key, mine := keyOf(a.Name, id), attempt{By: rand.Text()}
-	owner, err := s.sends.bucket.Claim(ctx, key, mine.encode())
-	if err != nil {
-		return outcome{failure: failed(ctx, err)}
+// maxTries is how many tries an attempt has: withToken makes a call twice.
+const maxTries = 2
+
+// sendKey is where a try of an attempt is kept; the first is 1.
+func sendKey(a accounts.Account, id string, try int) string {
+	if try > 1 {
+		id += fmt.Sprintf("\x00%d", try)
 	}
-	if string(owner) != string(mine.encode()) {
+	return keyOf(a, id)
+}
+
+// errNotOurs is why nothing is sent: another made the try, or asked about it and heard that it will not be made.
+var errNotOurs = errors.New("the try is another's")
+
+// send sends a message. An attempt that has a name is made once: if it was made before, send returns what became of it.
+func (s *Server) send(ctx context.Context, a accounts.Account, id string, payload any) outcome {
+	if id == "" {
+		return s.accountCall(ctx, a, sendCall, nil, payload)
+	}
+	switch _, made, err := s.sends.bucket.Get(ctx, sendKey(a, id, 1)); {
+	case err != nil:
+		return outcome{failure: failed(ctx, err)}
+	case made:
 		return s.became(ctx, a, id, 0)
 	}
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTime) // who asks gets to know how it ended
 	defer cancel()
-	out := s.withToken(own, a, sendCall, nil, payload)
+	try := 0
+	out := s.withToken(own, a, func(token string) outcome {
+		try++
+		return s.trySend(own, sendKey(a, id, try), token, payload, try < maxTries)
+	})
+	if f := out.failure; f != nil && errors.Is(f.cause, errNotOurs) {
+		return s.became(ctx, a, id, 0)
+	}
+	return out
+}
+
+// trySend makes a try, and notes how it ended; next is false for the last one.
+func (s *Server) trySend(ctx context.Context, key, token string, payload any, next bool) outcome {
+	mine := sendTry{By: rand.Text()}
+	claiming := false
+	out := s.api.perform(ctx, apiRequest{
+		call: sendCall, query: url.Values{"access_token": {token}}, payload: payload,
+		claim: func() error {
+			claiming = true
+			owner, err := s.sends.bucket.Claim(ctx, key, mine.encode())
+			if err == nil && string(owner) != string(mine.encode()) {
+				return errNotOurs
+			}
+			return err
+		},
+	})
+	f := out.failure
+	if !claiming || f != nil && errors.Is(f.cause, errNotOurs) {
+		return out
+	}
 	mine.Done = true
-	if f := out.failure; f != nil {
-		mine.Failure, mine.Maybe = f.keep(), f.maybeSent
+	if f != nil {
+		mine.Failure, mine.Maybe, mine.Next = f.keep(), f.maybeSent, next && f.aboutToken()
 	}
 	if err := s.sends.bucket.Put(context.WithoutCancel(ctx), key, mine.encode()); err != nil {
 		service.LineOf(ctx).Fail(err) // who asks hears that it is not known
@@ -84,27 +133,22 @@ func (s *Server) sendOnce(ctx context.Context, a accounts.Account, id string, pa
 // lookAgain is how often one who waits for an attempt looks.
 const lookAgain = 50 * time.Millisecond
 
-// became returns what became of an attempt that was made so long ago: it waits for its end.
+// became returns what became of an attempt that was made age ago. It waits for its end.
 func (s *Server) became(ctx context.Context, a accounts.Account, id string, age time.Duration) outcome {
-	key, asked := keyOf(a.Name, id), time.Now()
+	asked, try, before := time.Now(), 1, sendTry{}
 	for {
-		value, ok, err := s.sends.bucket.Get(ctx, key)
-		if err == nil && !ok {
-			if age > askSend || !s.sends.durable && age > time.Since(s.sends.began) {
-				return outcome{failure: notKnown()}
-			}
-			value, err = s.sends.bucket.Claim(ctx, key, attempt{}.encode())
-		}
-		if err != nil {
-			return outcome{failure: unanswered(err)}
-		}
-		var is attempt
-		switch err := json.Unmarshal(value, &is); {
-		case err != nil: // another version's
-			return outcome{failure: notKnown()}
+		is, failure := s.lookUpTry(ctx, sendKey(a, id, try), try, age)
+		switch {
+		case failure != nil:
+			return outcome{failure: failure}
+		case is.By == "" && try > 1: // the try before was the last
+			return outcome{failure: before.failure()}
 		case is.By == "":
-			return outcome{failure: &failure{code: codes.NotFound, reason: oauthv1.ErrorReason_ERROR_REASON_MESSAGE_UNKNOWN,
-				message: "attempt_id: no such attempt came; it is refused if it comes yet, and the message may be sent anew"}}
+			return outcome{failure: neverCame()}
+		case is.Done && is.Next && try < maxTries:
+			before = is
+			try++
+			continue
 		case is.Done && is.Failure != nil:
 			return outcome{failure: is.failure()}
 		case is.Done:
@@ -120,12 +164,36 @@ func (s *Server) became(ctx context.Context, a accounts.Account, id string, age 
 	}
 }
 
-// failure returns why the attempt failed. It has a reason always: what has none is no attempt's, but the question's.
-func (a attempt) failure() *failure {
-	f := a.Failure.failure()
+// lookUpTry returns how far a try is. One that nobody claimed is claimed, so that it never comes.
+func (s *Server) lookUpTry(ctx context.Context, key string, try int, age time.Duration) (is sendTry, f *failure) {
+	value, ok, err := s.sends.bucket.Get(ctx, key)
+	if err == nil && !ok {
+		if try == 1 && (age > askSend || !s.sends.durable && age > time.Since(s.sends.began)) {
+			return is, notKnown()
+		}
+		value, err = s.sends.bucket.Claim(ctx, key, sendTry{}.encode())
+	}
+	if err != nil {
+		return is, unanswered(err)
+	}
+	if json.Unmarshal(value, &is) != nil { // another version's
+		return is, notKnown()
+	}
+	return is, nil
+}
+
+// failure returns why the try failed. It has a reason always: what has none is not about the attempt, but about the question.
+func (t sendTry) failure() *failure {
+	f := t.Failure.failure()
 	f.reason = cmp.Or(f.reason, oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE)
-	f.maybeSent = a.Maybe
+	f.maybeSent, f.retryAfter = t.Maybe, retryAfter[f.reason]
 	return f
+}
+
+// neverCame is for an attempt that was not made, and will not be.
+func neverCame() *failure {
+	return &failure{code: codes.NotFound, reason: oauthv1.ErrorReason_ERROR_REASON_MESSAGE_UNKNOWN,
+		message: "attempt_id: no such attempt came; it is refused if it comes yet, and the message may be sent anew"}
 }
 
 // unanswered is for who has to ask again what became of an attempt.

@@ -109,11 +109,11 @@ func TestAttemptNotKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := f.server.accounts().main
-	if err := bucket.Put(t.Context(), keyOf(name, "died"), attempt{By: "somebody"}.encode()); err != nil {
+	a := f.account(t)
+	if err := bucket.Put(t.Context(), sendKey(a, "died", 1), sendTry{By: "somebody"}.encode()); err != nil {
 		t.Fatal(err)
 	}
-	if err := bucket.Put(t.Context(), keyOf(name, "odd"), []byte("[]")); err != nil {
+	if err := bucket.Put(t.Context(), sendKey(a, "odd", 1), []byte("[]")); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.checks(t.Context(), "died", sendEnds+time.Second); !maybe(t, err) {

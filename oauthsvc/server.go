@@ -28,6 +28,7 @@ type Server struct {
 	states *store.Bucket // of each state, its code
 	users  vault[userToken]
 	tokens vault[credential]
+	forced vault[forcedTokens] // beside the tokens
 	sends  sends
 }
 
@@ -49,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 		s.close()
 		return nil, err
 	}
-	s.api = newUpstream(strings.Split(cfg.APIURL, ","), cfg.Env.Registerer)
+	s.api = newUpstream(strings.Split(cfg.APIURL, ","), cfg.Env)
 	oauthv1.RegisterOAuthServiceServer(s.grpc, s)
 	oauthv1.RegisterAccountServiceServer(s.grpc, accountService{Server: s})
 	return s, nil
@@ -89,6 +90,7 @@ func (s *Server) openStore(cfg Config) error {
 	s.states, errs[1] = kept.Bucket("oauth_states", keepState)
 	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken)
 	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential)
+	s.forced = vault[forcedTokens]{s.tokens.name, s.tokens.bucket}
 	s.sends, errs[4] = openSends(kept)
 	return errors.Join(errs[:]...)
 }

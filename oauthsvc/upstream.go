@@ -1,11 +1,7 @@
 package oauthsvc
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 
+	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -39,6 +36,9 @@ const (
 const (
 	// callTimeout leaves a browser's request time for a second call.
 	callTimeout = 3 * time.Second
+	// connectTimeout leaves a call time for a second host: a dial may take it, and a TLS handshake. A lost SYN is sent again
+	// after a second.
+	connectTimeout = 2 * time.Second
 	// maxAnswer is far more than any answer needs, in bytes.
 	maxAnswer = 1 << 20
 )
@@ -48,6 +48,15 @@ type outcome struct {
 	body    body // where failure is nil
 	took    time.Duration
 	failure *failure
+}
+
+// apiRequest is a call of WeChat's API with what it carries.
+type apiRequest struct {
+	call    call
+	query   url.Values
+	payload any          // sent as JSON by POST; nil: GET
+	single  bool         // it is not made again, whatever comes of it
+	claim   func() error // called before any of the payload leaves; with an error none does; nil: all may leave
 }
 
 // upstream is the client of WeChat's API.
@@ -60,18 +69,11 @@ type upstream struct {
 	seconds  *prometheus.HistogramVec
 }
 
-func newUpstream(bases []string, metrics prometheus.Registerer) *upstream {
-	transport := &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		ForceAttemptHTTP2:   true,
-		MaxIdleConnsPerHost: 32, // all connections go to one host; the default of 2 would close most of them
-		IdleConnTimeout:     time.Minute,
-	}
+func newUpstream(bases []string, env service.Env) *upstream {
 	u := &upstream{
-		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		client: &http.Client{Transport: newTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the query with the AppSecret goes nowhere else
 		}},
-		hosts:   newHosts(bases),
 		timeout: callTimeout,
 		pause:   pause,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -83,50 +85,95 @@ func newUpstream(bases []string, metrics prometheus.Registerer) *upstream {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 3},
 		}, []string{"call"}),
 	}
-	metrics.MustRegister(u.requests, u.seconds)
+	u.hosts = newHosts(bases, u.probe, service.NewProblem(env, "wechat_api").Set)
+	env.Registerer.MustRegister(u.requests, u.seconds)
 	return u
 }
 
-func (u *upstream) close() { u.client.CloseIdleConnections() }
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout: connectTimeout,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 32, // all connections go to one host; the default of 2 would close most of them
+		IdleConnTimeout:     time.Minute,
+	}
+}
 
-// do makes a call, with a JSON payload where that is not nil, and makes it again where that may help. A body without
-// failure has all that the call promises.
+func (u *upstream) close() {
+	u.hosts.close()
+	u.client.CloseIdleConnections()
+}
+
+// do makes a call, by POST if payload is not nil, and makes it again if that may help. A body without failure has all that
+// the call promises.
 func (u *upstream) do(ctx context.Context, c call, query url.Values, payload any) outcome {
+	return u.perform(ctx, apiRequest{call: c, query: query, payload: payload})
+}
+
+// perform is do for a request of any kind.
+func (u *upstream) perform(ctx context.Context, r apiRequest) outcome {
 	start := time.Now()
 	for attempt := 1; ; attempt++ {
-		out := u.once(ctx, c, query, payload)
-		wait, again := c.retry(out.failure, attempt)
+		out := u.attempt(ctx, r)
+		wait, again := r.retry(out.failure, attempt)
 		if !again || !u.pause(ctx, wait) {
 			out.took = time.Since(start)
-			if f := out.failure; f != nil && c == sendCall {
-				f.maybeSent = f.errcode == "" && !f.unsent()
-			}
 			return out
 		}
 	}
 }
 
-// once makes a call at the host that is preferred now.
-func (u *upstream) once(ctx context.Context, c call, query url.Values, payload any) outcome {
+// attempt makes a call at the host that is preferred now.
+func (u *upstream) attempt(ctx context.Context, r apiRequest) outcome {
 	start := time.Now()
 	limited, cancel := context.WithTimeout(ctx, u.timeout)
 	defer cancel()
-	out := outcome{}
 	host := u.hosts.pick()
-	data, err := u.fetch(limited, host, c, query, payload)
-	if err != nil {
-		out.failure = unreachable(limited, err)
-	} else {
-		out.body, out.failure = understand(c, data)
-	}
-	// A refusal comes from a host that works, and a caller who gave up says nothing about the host.
-	if f := out.failure; f != nil && f.errcode == "" && ctx.Err() == nil {
-		u.hosts.leave(host)
+	out := u.fetchOutcome(limited, host, r)
+	switch f := out.failure; {
+	case f == nil || !f.ofHost:
+		u.hosts.works(host)
+	case ctx.Err() == nil: // a caller who gave up says nothing about the host
+		u.hosts.leave(host, f.cause)
 	}
 	took := time.Since(start)
-	u.requests.WithLabelValues(string(c), out.label()).Inc()
-	u.seconds.WithLabelValues(string(c)).Observe(took.Seconds())
+	u.requests.WithLabelValues(string(r.call), out.label()).Inc()
+	u.seconds.WithLabelValues(string(r.call)).Observe(took.Seconds())
 	return out
+}
+
+// fetchOutcome makes a call at a host.
+func (u *upstream) fetchOutcome(ctx context.Context, host string, r apiRequest) outcome {
+	gate, err := newGate(r)
+	if err != nil {
+		return outcome{failure: failed(ctx, err)}
+	}
+	data, err := u.fetch(ctx, host, r, gate)
+	opened, refused := gate.shut()
+	out := outcome{}
+	switch {
+	case refused != nil:
+		out.failure = failed(ctx, refused)
+	case err != nil:
+		out.failure = unreachable(ctx, err)
+	default:
+		out.body, out.failure = understand(r.call, data)
+	}
+	if f := out.failure; f != nil {
+		f.unsent = r.payload != nil && !opened
+		f.maybeSent = r.call == sendCall && f.errcode == "" && opened
+	}
+	return out
+}
+
+// probe reports, by its error, whether a host answers as WeChat's API does. A call without a token is refused in JSON.
+func (u *upstream) probe(ctx context.Context, host string) error {
+	if f := u.fetchOutcome(ctx, host, apiRequest{call: callbackIPCall}).failure; f != nil && f.errcode == "" {
+		return f.cause
+	}
+	return nil
 }
 
 // label returns the outcome for metrics.
@@ -144,32 +191,18 @@ func (o *outcome) label() string {
 	return "refused"
 }
 
-// answerError is an answer that is none of WeChat's API; it never holds any of the answer.
-type answerError string
-
-func (e answerError) Error() string { return string(e) }
-
-func (u *upstream) fetch(ctx context.Context, host string, c call, query url.Values, payload any) ([]byte, error) {
-	method, content := http.MethodGet, io.Reader(http.NoBody)
-	if payload != nil {
-		var data bytes.Buffer
-		enc := json.NewEncoder(&data)
-		enc.SetEscapeHTML(false) // WeChat shows users what is escaped as it is (platform.md F.3)
-		if err := enc.Encode(payload); err != nil {
-			return nil, err
-		}
-		method, content = http.MethodPost, &data
+// fetch returns the answer of a host, as it came.
+func (u *upstream) fetch(ctx context.Context, host string, r apiRequest, gate *bodyGate) ([]byte, error) {
+	address := host + string(r.call)
+	if len(r.query) > 0 {
+		address += "?" + r.query.Encode()
 	}
-	address := host + string(c)
-	if len(query) > 0 {
-		address += "?" + query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, content)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	if payload != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if r.payload != nil {
+		gate.attach(req)
 	}
 	resp, err := u.client.Do(req)
 	if err != nil {
@@ -184,69 +217,4 @@ func (u *upstream) fetch(ctx context.Context, host string, c call, query url.Val
 		err = answerError(fmt.Sprintf("an answer of more than %d MiB", maxAnswer>>20))
 	}
 	return data, err
-}
-
-// unreachable returns the failure of a call that brought no answer.
-func unreachable(ctx context.Context, err error) *failure {
-	var timeout net.Error
-	switch {
-	case errors.Is(ctx.Err(), context.Canceled):
-		return canceled()
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return timedOut(describe(err))
-	}
-	return unavailable(describe(err))
-}
-
-func canceled() *failure {
-	return &failure{code: codes.Canceled, message: "the caller gave up"}
-}
-
-func timedOut(cause error) *failure {
-	return &failure{code: codes.DeadlineExceeded, reason: oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_TIMEOUT,
-		message: "WeChat's servers did not answer in time; try again", cause: cause}
-}
-
-func unavailable(cause error) *failure {
-	return &failure{code: codes.Unavailable, reason: oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE,
-		message: "WeChat's servers could not be reached, or answered nonsense; try again, and see this service's log", cause: cause}
-}
-
-// describe returns what may be logged of a transport's error. The error itself may not: *url.Error holds the URL with
-// its query, and others quote what the server sent, which may be the query again.
-func describe(err error) error {
-	var network *net.OpError
-	var name *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	var answer answerError
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return context.DeadlineExceeded
-	case errors.As(err, &answer):
-		return answer
-	case errors.As(err, &network):
-		return network
-	case errors.As(err, &name):
-		return name
-	case errors.As(err, &certificate):
-		return certificate
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return answerError("the connection ended before the answer did")
-	}
-	return answerError("a broken HTTP answer")
-}
-
-// understand reads an answer.
-func understand(c call, data []byte) (body, *failure) {
-	b, err := decode(data)
-	if err != nil {
-		return body{}, unavailable(err)
-	}
-	if b.ErrCode != nil && *b.ErrCode != 0 {
-		return body{}, refusal(c, int(*b.ErrCode), b.ErrMsg)
-	}
-	if name := b.missing(c); name != "" {
-		return body{}, unavailable(answerError("an answer without " + name))
-	}
-	return b, nil
 }

@@ -24,23 +24,19 @@ func TestNonsense(t *testing.T) {
 	f := start(t, func(w http.ResponseWriter, r *http.Request) { (*current.Load())(w, r) })
 	f.server.api.pause = never
 	for name, wechat := range map[string]http.HandlerFunc{
-		"empty":          says(""),
-		"spaces":         says(" \n"),
-		"HTML":           says("<html><body>502 Bad Gateway</body></html>"),
-		"half of it":     says(token[:40]),
-		"two of it":      says(token + token),
-		"null":           says("null"),
-		"a list":         says("[]"),
-		"a string":       says(`"ok"`),
-		"nothing in it":  says("{}"),
-		"odd errcode":    says(`{"errcode":"none","errmsg":"ok"}`),
-		"huge errcode":   says(`{"errcode":4294967336}`),
-		"another server": says(`{"code":0,"data":{"access_token":"a"}}`),
-		"5 MB of JSON":   says(`{"openid":"o","access_token":"` + strings.Repeat("a", 5<<20) + `","errcode":0}`),
-		"HTTP 500":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, token, http.StatusInternalServerError) },
-		"HTTP 502":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
-		"HTTP 404":       http.NotFound,
-		"HTTP 204":       func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+		"empty":        says(""),
+		"spaces":       says(" \n"),
+		"HTML":         says("<html><body>502 Bad Gateway</body></html>"),
+		"half of it":   says(token[:40]),
+		"two of it":    says(token + token),
+		"null":         says("null"),
+		"a list":       says("[]"),
+		"a string":     says(`"ok"`),
+		"5 MB of JSON": says(`{"openid":"o","access_token":"` + strings.Repeat("a", 5<<20) + `","errcode":0}`),
+		"HTTP 500":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, token, http.StatusInternalServerError) },
+		"HTTP 502":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
+		"HTTP 404":     http.NotFound,
+		"HTTP 204":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"fewer bytes than announced": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, token)
@@ -89,12 +85,23 @@ func TestMissingParts(t *testing.T) {
 		"typing without errcode":        {typingCall, `{"errmsg":"ok"}`},
 		"addresses without list":        {callbackIPCall, `{"errcode":0}`},
 		"quota without quota":           {quotaCall, `{"errcode":0}`},
+		"quota that is a text":          {quotaCall, `{"errcode":0,"quota":""}`},
+		"access_token of another kind":  {exchangeCall, `{"openid":"o","access_token":["a"]}`},
+		"nothing in it":                 {exchangeCall, `{}`},
+		"another server's":              {tokenCall, `{"code":0,"data":{"access_token":"a"}}`},
+		"an errcode in words":           {sendCall, `{"errcode":"none","errmsg":"ok"}`},
+		"an errcode that is a list":     {userInfoCall, `{"errcode":[],"openid":"o"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p.grants()
 			p.says(tt.of, tt.body)
-			f.keepToken(t, credential{})
-			expect(t, f.do(t.Context(), tt.of), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
+			f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+			if tt.of == tokenCall {
+				f.keepToken(t, credential{})
+			}
+			_ = f.server.codes.forget(t.Context(), f.account(t), testCode)
+			expect(t, f.do(t.Context(), tt.of), codes.Unknown, "UPSTREAM_ERROR")
+			p.expectCalls(t, tt.of) // once: it would be the same again
 		})
 	}
 }

@@ -15,12 +15,14 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"wxgate/internal/accounts"
+	"wxgate/internal/service"
 	"wxgate/internal/store"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// vault keeps values of accounts in a bucket of the store. They are encrypted with a key made from the account's
-// AppSecret: all replicas have it, nobody else has, and where it changes the values are lost as if they had expired.
+// vault keeps values of accounts in a bucket of the store, by the account's AppID: its name may change. They are encrypted with
+// a key made from the account's AppSecret: all replicas have it, and nobody else has. After a new AppSecret values of before are
+// read as long as the previous one is known; without it they are lost as if they had expired.
 type vault[T any] struct {
 	name   string
 	bucket *store.Bucket
@@ -33,14 +35,14 @@ func openVault[T any](s *store.Store, name string, life time.Duration) (vault[T]
 }
 
 // keyOf stands for a value of an account, such as a code, which is not kept itself.
-func keyOf(account, value string) string {
-	sum := sha256.Sum256([]byte(account + "\x00" + value))
+func keyOf(a accounts.Account, value string) string {
+	sum := sha256.Sum256([]byte(a.AppID + "\x00" + value))
 	return hex.EncodeToString(sum[:])
 }
 
 // get returns the value of an id; ok is false where there is none.
 func (v vault[T]) get(ctx context.Context, a accounts.Account, id string) (value T, ok bool, err error) {
-	key := keyOf(a.Name, id)
+	key := keyOf(a, id)
 	sealed, ok, err := v.bucket.Get(ctx, key)
 	if ok && err == nil {
 		value, ok = v.open(a, key, sealed)
@@ -50,27 +52,27 @@ func (v vault[T]) get(ctx context.Context, a accounts.Account, id string) (value
 
 // put sets the value of an id.
 func (v vault[T]) put(ctx context.Context, a accounts.Account, id string, value T) error {
-	key := keyOf(a.Name, id)
+	key := keyOf(a, id)
 	return v.bucket.Put(ctx, key, v.seal(a, key, value))
 }
 
 // forget removes the value of an id.
 func (v vault[T]) forget(ctx context.Context, a accounts.Account, id string) error {
-	return v.bucket.Delete(ctx, keyOf(a.Name, id))
+	return v.bucket.Delete(ctx, keyOf(a, id))
 }
 
 // forgetIf removes the value of an id where it is the one meant.
 func (v vault[T]) forgetIf(ctx context.Context, a accounts.Account, id string, meant func(T) bool) error {
-	key := keyOf(a.Name, id)
+	key := keyOf(a, id)
 	return v.bucket.DeleteIf(ctx, key, func(sealed []byte) bool {
 		value, ok := v.open(a, key, sealed)
 		return ok && meant(value)
 	})
 }
 
-// once returns the value of an id, which one caller of all processes makes where it is not there or not fresh.
+// once returns the value of an id, which one caller of all processes makes if it is missing or not fresh.
 func (v vault[T]) once(ctx context.Context, a accounts.Account, id string, fresh func(T) bool, make func(context.Context) (T, error)) (value T, shared bool, err error) {
-	key := keyOf(a.Name, id)
+	key := keyOf(a, id)
 	sealed, shared, err := v.bucket.Once(ctx, key,
 		func(sealed []byte) bool {
 			value, ok := v.open(a, key, sealed)
@@ -95,9 +97,9 @@ func (v vault[T]) once(ctx context.Context, a accounts.Account, id string, fresh
 
 var errOtherSecret = errors.New("the AppSecret changed while a value was made")
 
-// aead returns the cipher of an account's values.
-func (v vault[T]) aead(a accounts.Account) cipher.AEAD {
-	key, err := hkdf.Key(sha256.New, []byte(a.AppSecret.Reveal()), nil, "wxgate oauthsvc "+v.name, 32)
+// aead returns the cipher of values that were kept with an AppSecret.
+func (v vault[T]) aead(appSecret service.Secret) cipher.AEAD {
+	key, err := hkdf.Key(sha256.New, []byte(appSecret.Reveal()), nil, "wxgate oauthsvc "+v.name, 32)
 	if err != nil {
 		panic(err) // only a length beyond 8160 bytes fails
 	}
@@ -117,15 +119,23 @@ func (v vault[T]) seal(a accounts.Account, key string, value T) []byte {
 	if err != nil {
 		panic(err) // the types kept are made of texts and numbers
 	}
-	aead := v.aead(a)
+	aead := v.aead(a.AppSecret)
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	_, _ = rand.Read(nonce) // never fails
 	return aead.Seal(nonce, nonce, plain, []byte(key))
 }
 
-// open returns false for what was sealed with another AppSecret.
+// open reports false for what was sealed with an AppSecret that is not known.
 func (v vault[T]) open(a accounts.Account, key string, sealed []byte) (value T, ok bool) {
-	aead := v.aead(a)
+	value, ok = v.openWith(a.AppSecret, key, sealed)
+	if !ok && a.PreviousAppSecret != "" {
+		value, ok = v.openWith(a.PreviousAppSecret, key, sealed)
+	}
+	return value, ok
+}
+
+func (v vault[T]) openWith(appSecret service.Secret, key string, sealed []byte) (value T, ok bool) {
+	aead := v.aead(appSecret)
 	if len(sealed) < aead.NonceSize() {
 		return value, false
 	}

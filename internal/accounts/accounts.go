@@ -36,7 +36,7 @@ type Account struct {
 
 	Token, AESKey                 service.Secret // EncodingAESKey: 43 characters
 	PreviousToken, PreviousAESKey service.Secret // those before the last change; "" where none is given, or the same
-	AppSecret                     service.Secret
+	AppSecret, PreviousAppSecret  service.Secret
 }
 
 // Read returns the accounts of a file, in its order; the first is the main one. What is wrong is a problem of the load.
@@ -67,7 +67,7 @@ type reader struct {
 	all  []Account
 }
 
-const keys = "name, app_id, token, aes_key, mode, app_secret, original_id, rules, slow, previous_token or previous_aes_key; token_file and so on for a secret in a file of its own"
+const keys = "name, app_id, token, aes_key, mode, app_secret, original_id, rules, slow, previous_token, previous_aes_key or previous_app_secret; token_file and so on for a secret in a file of its own"
 
 // What names and ids look like.
 var (
@@ -179,6 +179,7 @@ func (r *reader) complete(n *yaml.Node, a *Account, found secrets) {
 		}
 	case OAuth:
 		a.AppSecret = r.secret(found, appSecret)
+		a.PreviousAppSecret = other(r.secret(found, previousAppSecret), a.AppSecret)
 	case Replier:
 	}
 }

@@ -12,16 +12,17 @@ import (
 
 // The keys of the secrets; each may also stand in a file of its own, by the key with inFile behind it.
 const (
-	token          = "token"
-	aesKey         = "aes_key"
-	appSecret      = "app_secret"
-	previousToken  = "previous_token"
-	previousAESKey = "previous_aes_key"
+	token             = "token"
+	aesKey            = "aes_key"
+	appSecret         = "app_secret"
+	previousToken     = "previous_token"
+	previousAESKey    = "previous_aes_key"
+	previousAppSecret = "previous_app_secret"
 
 	inFile = "_file"
 )
 
-var secretNames = []string{token, aesKey, appSecret, previousToken, previousAESKey}
+var secretNames = []string{token, aesKey, appSecret, previousToken, previousAESKey, previousAppSecret}
 
 // maxSecretFile is more than any secret needs, in bytes.
 const maxSecretFile = 64 << 10

@@ -29,7 +29,8 @@ type GetAccessTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	// A token that WeChat refused (errcode 40001, 40014 or 42001): another one is wanted.
+	// A token that WeChat refused (errcode 40001, 40014 or 42001): another one is wanted. It is tried, and comes back if WeChat
+	// takes it.
 	Refused       string `protobuf:"bytes,2,opt,name=refused,proto3" json:"refused,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -139,7 +140,7 @@ type SignJsapiRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The account's name; empty: the first one.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	// Required: the page's URL as the browser has it; what stands behind # does not count.
+	// Required: the page's URL as the browser has it, location.href; what follows # does not count.
 	Url           string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

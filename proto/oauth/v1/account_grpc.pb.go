@@ -35,18 +35,20 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // AccountService makes the calls that want the account's own access token. It keeps the token for all who ask, renews it
-// before it expires, and once more where WeChat refuses it. Errors are those of OAuthService.
+// before it expires, and once more if WeChat refuses it. Errors are those of OAuthService. If WeChat refused a call for a
+// reason that passes (errcode -1 or 45011), the error's metadata has retry_after_ms: when to try again.
 type AccountServiceClient interface {
 	// GetAccessToken returns the account's access token, good for at least some minutes.
 	GetAccessToken(ctx context.Context, in *GetAccessTokenRequest, opts ...grpc.CallOption) (*GetAccessTokenResponse, error)
 	// SignJsapi signs a page's URL, so that its JavaScript may call wx.config.
 	SignJsapi(ctx context.Context, in *SignJsapiRequest, opts ...grpc.CallOption) (*SignJsapiResponse, error)
 	// SendCustomMessage sends a customer-service message: to a user who did something within the last 48 hours, up to 5.
-	// Where WeChat may have taken the message although the call failed, the error's metadata has maybe_sent.
+	// If WeChat may have taken the message although the call failed, the error's metadata has maybe_sent. Without it WeChat
+	// certainly did not take it. A message that WeChat refused is not sent again here: its sender decides when.
 	SendCustomMessage(ctx context.Context, in *SendCustomMessageRequest, opts ...grpc.CallOption) (*SendCustomMessageResponse, error)
-	// CheckCustomMessage tells what became of an attempt to send a message whose answer was lost: it succeeds where WeChat took
-	// the message, else its error is the attempt's. Where that did not come at all the error is MESSAGE_UNKNOWN, and the attempt
-	// is refused if it comes yet: the message may be sent anew.
+	// CheckCustomMessage returns what became of an attempt to send a message whose answer was lost: it succeeds if WeChat took
+	// the message, else its error is the attempt's. If nothing of the message was sent the error is MESSAGE_UNKNOWN, and the
+	// attempt is refused if it comes yet: the message may be sent anew.
 	CheckCustomMessage(ctx context.Context, in *CheckCustomMessageRequest, opts ...grpc.CallOption) (*CheckCustomMessageResponse, error)
 	// SetTyping shows the user for up to 15 seconds that an answer is being written, or ends that.
 	SetTyping(ctx context.Context, in *SetTypingRequest, opts ...grpc.CallOption) (*SetTypingResponse, error)
@@ -139,18 +141,20 @@ func (c *accountServiceClient) GetQuota(ctx context.Context, in *GetQuotaRequest
 // for forward compatibility.
 //
 // AccountService makes the calls that want the account's own access token. It keeps the token for all who ask, renews it
-// before it expires, and once more where WeChat refuses it. Errors are those of OAuthService.
+// before it expires, and once more if WeChat refuses it. Errors are those of OAuthService. If WeChat refused a call for a
+// reason that passes (errcode -1 or 45011), the error's metadata has retry_after_ms: when to try again.
 type AccountServiceServer interface {
 	// GetAccessToken returns the account's access token, good for at least some minutes.
 	GetAccessToken(context.Context, *GetAccessTokenRequest) (*GetAccessTokenResponse, error)
 	// SignJsapi signs a page's URL, so that its JavaScript may call wx.config.
 	SignJsapi(context.Context, *SignJsapiRequest) (*SignJsapiResponse, error)
 	// SendCustomMessage sends a customer-service message: to a user who did something within the last 48 hours, up to 5.
-	// Where WeChat may have taken the message although the call failed, the error's metadata has maybe_sent.
+	// If WeChat may have taken the message although the call failed, the error's metadata has maybe_sent. Without it WeChat
+	// certainly did not take it. A message that WeChat refused is not sent again here: its sender decides when.
 	SendCustomMessage(context.Context, *SendCustomMessageRequest) (*SendCustomMessageResponse, error)
-	// CheckCustomMessage tells what became of an attempt to send a message whose answer was lost: it succeeds where WeChat took
-	// the message, else its error is the attempt's. Where that did not come at all the error is MESSAGE_UNKNOWN, and the attempt
-	// is refused if it comes yet: the message may be sent anew.
+	// CheckCustomMessage returns what became of an attempt to send a message whose answer was lost: it succeeds if WeChat took
+	// the message, else its error is the attempt's. If nothing of the message was sent the error is MESSAGE_UNKNOWN, and the
+	// attempt is refused if it comes yet: the message may be sent anew.
 	CheckCustomMessage(context.Context, *CheckCustomMessageRequest) (*CheckCustomMessageResponse, error)
 	// SetTyping shows the user for up to 15 seconds that an answer is being written, or ends that.
 	SetTyping(context.Context, *SetTypingRequest) (*SetTypingResponse, error)
