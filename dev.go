@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -122,11 +123,11 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	log, flush := c.Logger(os.Stderr)
 	defer flush()
 	env := service.NewEnv(log)
+	account := fakeAccount(c.accountFlags, c.AppSecret)
 	faults, err := c.faults()
-	if err != nil {
+	if err := errors.Join(err, checkAccount(account), checkURL("gateway", c.Gateway), checkURL("gateway-internal", c.GatewayInternal)); err != nil {
 		return err
 	}
-	account := fakeAccount(c.accountFlags, c.AppSecret)
 	mux := service.InternalMux(env)
 	platform := fakewechat.New(fakewechat.Config{Account: account, Gateway: c.Gateway, GatewayInternal: c.GatewayInternal, Log: env.Log, Faults: faults})
 	mux.Handle("/", platform)
@@ -137,6 +138,26 @@ func (c *fakewechatCmd) Run(ctx context.Context) error {
 	fake.OnShutdown(platform.Close)
 	fmt.Printf("wxgate fakewechat: %s/ (not for production)\n", browserURL(fake.Addr()))
 	return service.Run(ctx, env.Ready, fake)
+}
+
+// checkURL returns an error that names the flag if its value is neither empty nor an http or https URL.
+func checkURL(flag, value string) error {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("--%s: %q is not a URL; expected one such as http://127.0.0.1:8000/", flag, value)
+	}
+	return nil
+}
+
+// checkAccount returns what is wrong with an account of flags: without a good key nothing can be sealed.
+func checkAccount(a fakewechat.Account) error {
+	if _, err := a.Validate(); err != nil {
+		return fmt.Errorf("--mode, --aes-key, --app-id: %w", err)
+	}
+	return nil
 }
 
 // faults returns how the fake platform misbehaves.

@@ -43,6 +43,9 @@ func (c *sendCmd) Help() string {
 
 // Run sends one callback.
 func (c *sendCmd) Run(ctx context.Context) error {
+	if err := errors.Join(checkURL("url", c.URL), checkURL("fake", c.Fake)); err != nil {
+		return err
+	}
 	account := fakeAccount(c.accountFlags, "")
 	if c.To != "" {
 		account.OriginalID = c.To
@@ -104,6 +107,9 @@ func printResult(w io.Writer, url string, r *fakewechat.Result) error {
 	}
 	for _, f := range r.Fields {
 		fmt.Fprintf(w, "%-*s  %s\n", width, f.Name, strings.ReplaceAll(f.Value, "\n", `\n`))
+	}
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
 	if len(r.Refused) > 0 {
 		return fmt.Errorf("WeChat would show %q:\n%s", fakewechat.ServiceFailed, strings.Join(r.Refused, "\n"))

@@ -11,8 +11,9 @@ type chatAccount struct {
 	AppID      string `json:"appID"`
 	OriginalID string `json:"originalID"`
 	Mode       Mode   `json:"mode"`
-	Gateway    string `json:"gateway"` // "": none to send to
-	Dev        bool   `json:"dev"`     // whether it is DevAccount
+	Gateway    string `json:"gateway"`   // "": none to send to
+	WebDomain  string `json:"webDomain"` // "": any
+	Dev        bool   `json:"dev"`       // whether it is DevAccount
 }
 
 // shown returns what a page may know of the accounts.
@@ -20,7 +21,7 @@ func (p *Platform) shown() []chatAccount {
 	var accounts []chatAccount
 	for _, o := range p.all() {
 		mode, _, _ := o.account.cipher() // a key that is none shows where a message is sent
-		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode, Dev: o.account == DevAccount()}
+		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode, WebDomain: o.account.WebDomain, Dev: o.account == DevAccount()}
 		if o.sender != nil {
 			a.Gateway = o.sender.URL
 		}
@@ -31,20 +32,25 @@ func (p *Platform) shown() []chatAccount {
 
 // accountForm is an account as somebody writes it. Secrets that are left out stay what they are.
 type accountForm struct {
-	AppID      string `json:"app_id"`
-	OriginalID string `json:"original_id"`
-	Gateway    string `json:"gateway"` // the callback URL; "": none
-	Mode       Mode   `json:"mode"`
-	Token      string `json:"token"`
-	AESKey     string `json:"aes_key"`
-	AppSecret  string `json:"app_secret"`
+	AppID      string  `json:"app_id"`
+	OriginalID string  `json:"original_id"`
+	Gateway    string  `json:"gateway"` // the callback URL; "": none
+	Mode       Mode    `json:"mode"`
+	Token      string  `json:"token"`
+	AESKey     string  `json:"aes_key"`
+	AppSecret  string  `json:"app_secret"`
+	WebDomain  *string `json:"web_domain"` // left out: it stays what it is; "": any
 }
 
 // account returns what a form says, with the secrets that the account has already.
 func (p *Platform) account(f accountForm) Account {
 	a := Account{AppID: f.AppID, AppSecret: f.AppSecret, Token: f.Token, AESKey: f.AESKey, OriginalID: f.OriginalID, Mode: f.Mode}
 	if old := p.of(a.AppID).account; old.AppID == a.AppID {
+		a.WebDomain = old.WebDomain
 		a.AppSecret, a.Token, a.AESKey = cmp.Or(a.AppSecret, old.AppSecret), cmp.Or(a.Token, old.Token), cmp.Or(a.AESKey, old.AESKey)
+	}
+	if f.WebDomain != nil {
+		a.WebDomain = *f.WebDomain
 	}
 	return a
 }

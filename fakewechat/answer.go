@@ -24,6 +24,7 @@ var errmsgs = map[int]string{
 	40033: `invalid charset. please check your request, if include \uxxxx will create fail!`,
 	40035: "invalid args size",
 	40125: "invalid appsecret",
+	40066: "invalid url",
 	40163: "code been used",
 	41001: "access_token missing",
 	41002: "appid missing",

@@ -14,8 +14,17 @@ type authRequest struct {
 	hasState, snapshot               bool
 }
 
-// fakeUser is the parameter of ours that says who is logged in to WeChat; a cookie remembers it for the account.
-const fakeUser = "fake_user"
+// Parameters of ours, which no site sends.
+const (
+	fakeUser  = "fake_user"  // says who is logged in to WeChat; a cookie remembers it for the account
+	fakeAllow = "fake_allow" // says that the user has pressed "Allow"
+)
+
+// ownParameters are the values of our parameters in a query.
+type ownParameters struct {
+	user  string // "": nobody is chosen
+	allow bool
+}
 
 // parseAuthorize reads a raw query as strictly as WeChat, which matches it against a pattern. The second result is a
 // key of pageErrors, and the third false where there is one.
@@ -57,7 +66,7 @@ func (p *Platform) parseAuthorize(rawQuery string, scopes []string) (a authReque
 	switch {
 	case a.AppID != p.of(a.AppID).account.AppID:
 		return a, 40013, false
-	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https":
+	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" || !p.of(a.AppID).account.mayReturnTo(to):
 		return a, 10003, false
 	case !slices.Contains(scopes, a.Scope):
 		return a, 10005, false
@@ -67,18 +76,25 @@ func (p *Platform) parseAuthorize(rawQuery string, scopes []string) (a authReque
 	return a, 0, true
 }
 
+// mayReturnTo reports whether a redirect_uri has the account's web authorization domain (platform.md E.1: the same host, no
+// sub-domain). Any port will do: a site in development rarely has WeChat's 80 or 443.
+func (a *Account) mayReturnTo(to *url.URL) bool {
+	return a.WebDomain == "" || strings.EqualFold(a.WebDomain, to.Hostname())
+}
+
 func validState(s string) bool {
 	return s != "" && len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
 }
 
-// authorize returns the handler of an authorize page: snsapi_base goes back at once, the other scopes ask the user.
+// authorize returns the handler of an authorize page: snsapi_base goes back at once, the other scopes ask the user. The code
+// is made when the user allows it: its five minutes do not begin while the user thinks.
 func (p *Platform) authorize(scopes ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		query, chosen := withoutUser(r.URL.RawQuery)
+		query, own := withoutOwn(r.URL.RawQuery)
 		a, errcode, ok := p.parseAuthorize(query, scopes)
-		if ok && chosen != "" && !validOpenID(chosen) {
+		if ok && own.user != "" && !validOpenID(own.user) {
 			errcode, ok = noOpenID, false
 		}
 		if !ok {
@@ -86,30 +102,34 @@ func (p *Platform) authorize(scopes ...string) http.HandlerFunc {
 			return
 		}
 		o := p.of(a.AppID)
-		user := p.loggedIn(w, r, o, chosen)
+		user := p.loggedIn(w, r, o, own.user)
 		a.snapshot = a.snapshot && a.Scope == "snsapi_userinfo"
-		allow := a.back(o.oauth.mint(a.Scope, user.OpenID, a.snapshot, p.now()))
-		p.saw(seen{What: r.URL.Path, Outcome: "a code for " + a.Scope})
-		p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope)
-		if a.Scope == "snsapi_base" {
-			http.Redirect(w, r, allow, http.StatusFound)
+		if a.Scope != "snsapi_base" && !own.allow {
+			p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope, "outcome", "asks")
+			c := consent{authRequest: a, OriginalID: o.account.originalID(), Refuse: a.back(""), User: user}
+			p.ask(w, r, c, query)
 			return
 		}
-		p.ask(w, r, consent{authRequest: a, OriginalID: o.account.originalID(), Allow: allow, Refuse: a.back(""), User: user}, query)
+		p.saw(seen{What: r.URL.Path, Outcome: "a code for " + a.Scope})
+		p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope, "outcome", "code")
+		http.Redirect(w, r, a.back(o.oauth.mint(a.Scope, user.OpenID, a.snapshot, p.now())), http.StatusFound)
 	}
 }
 
-// withoutUser splits a raw query into WeChat's own parameters and the value of fakeUser.
-func withoutUser(rawQuery string) (query, chosen string) {
-	var own []string
+// withoutOwn splits a raw query into WeChat's parameters, which stay as they are, and ours.
+func withoutOwn(rawQuery string) (query string, own ownParameters) {
+	var rest []string
 	for part := range strings.SplitSeq(rawQuery, "&") {
-		if value, is := strings.CutPrefix(part, fakeUser+"="); is {
-			chosen = value
-			continue
+		switch name, value, _ := strings.Cut(part, "="); name {
+		case fakeUser:
+			own.user = value
+		case fakeAllow:
+			own.allow = value == "1"
+		default:
+			rest = append(rest, part)
 		}
-		own = append(own, part)
 	}
-	return strings.Join(own, "&"), chosen
+	return strings.Join(rest, "&"), own
 }
 
 func validOpenID(s string) bool {

@@ -25,7 +25,10 @@ var pageErrors = map[int][2]string{
 		"WeChat takes only appid, redirect_uri, response_type=code, scope, state in this order, then forcePopup, forceSnapShot or connect_redirect",
 		"微信只接受依次为 appid、redirect_uri、response_type=code、scope、state 的参数，其后可以有 forcePopup、forceSnapShot 或 connect_redirect",
 	},
-	10003: {"the redirect_uri is no http or https address of the account's domain", "redirect_uri 不是公众号域名下的 http 或 https 地址"},
+	10003: {
+		"the redirect_uri is not an http or https address of the account's web authorization domain",
+		"redirect_uri 域名与后台配置不一致：不是网页授权域名下的 http 或 https 地址",
+	},
 	10005: {"the account has no permission for this scope", "该公众号没有这个 scope 的权限"},
 	10010: {"the scope is missing", "缺少 scope"},
 	10011: {"the redirect_uri is missing", "缺少 redirect_uri"},
@@ -106,6 +109,7 @@ type chosenUser struct {
 func (p *Platform) ask(w http.ResponseWriter, r *http.Request, c consent, query string) {
 	page := func(query string) string { return r.URL.Path + "?" + query }
 	as := func(openid string) string { return page(query + "&" + fakeUser + "=" + url.QueryEscape(openid)) }
+	c.Allow = origin(r) + as(c.User.OpenID) + "&" + fakeAllow + "=1"
 	for _, u := range p.chat.usersOf(c.AppID) {
 		if u.OpenID != c.User.OpenID {
 			c.Others = append(c.Others, chosenUser{u, as(u.OpenID)})
@@ -125,16 +129,28 @@ func (p *Platform) ask(w http.ResponseWriter, r *http.Request, c consent, query 
 	render(w, http.StatusOK, "consent", c)
 }
 
+// origin returns the scheme and host that a request was made to: a script takes a link of the page as it is.
+func origin(r *http.Request) string {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
 // refuse shows why WeChat refuses the link.
 func (p *Platform) refuse(w http.ResponseWriter, r *http.Request, errcode int) {
 	p.saw(seen{What: r.URL.Path, Outcome: fmt.Sprintf("refused: %d %s", errcode, pageErrors[errcode][0])})
 	p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "errcode", errcode)
 	l := localeOf(r)
+	message := pageErrors[errcode][l]
+	if domain := p.of(r.URL.Query().Get("appid")).account.WebDomain; errcode == 10003 && domain != "" {
+		message += l.T("colon") + domain
+	}
 	render(w, http.StatusBadRequest, "refused", struct {
 		locale
 		Errcode int // 0 or less: WeChat has none
 		Message string
-	}{l, errcode, pageErrors[errcode][l]})
+	}{l, errcode, message})
 }
 
 // drawCode draws what looks like a QR code, the same for the same text, as the data of an SVG path. Nothing can scan it.

@@ -142,7 +142,7 @@ func TestAuthorizeLanguages(t *testing.T) {
 func FuzzAuthorize(f *testing.F) {
 	p := New(Config{Account: testAccount(Plain)})
 	f.Fuzz(func(t *testing.T, rawQuery string) {
-		query, chosen := withoutUser(rawQuery)
+		query, own := withoutOwn(rawQuery)
 		a, errcode, ok := p.parseAuthorize(query, []string{"snsapi_base"})
 		if !ok {
 			if pageErrors[errcode][0] == "" || pageErrors[errcode][1] == "" {
@@ -158,8 +158,8 @@ func FuzzAuthorize(f *testing.F) {
 		if err != nil || got.Scheme != want.Scheme || got.Host != want.Host || got.Path != want.Path {
 			t.Errorf("%q leads to %v, %v; want %v", rawQuery, got, err, want)
 		}
-		if strings.Contains(query, "&"+fakeUser+"=") || validOpenID(chosen) && url.QueryEscape(chosen) != chosen {
-			t.Errorf("%q: %q is left, %q chosen", rawQuery, query, chosen)
+		if strings.Contains(query, "&"+fakeUser+"=") || strings.Contains(query, "&"+fakeAllow) || validOpenID(own.user) && url.QueryEscape(own.user) != own.user {
+			t.Errorf("%q: %q is left, %q chosen", rawQuery, query, own.user)
 		}
 	})
 }

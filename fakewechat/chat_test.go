@@ -118,7 +118,7 @@ func TestChat(t *testing.T) {
 	}
 	first.next("hello", &hello)
 	acc := testAccount(Compat)
-	if !cmp.Equal(hello.Accounts, []chatAccount{{acc.AppID, acc.OriginalID, Compat, gw, false}}) || hello.Failed != ServiceFailed ||
+	if !cmp.Equal(hello.Accounts, []chatAccount{{acc.AppID, acc.OriginalID, Compat, gw, "", false}}) || hello.Failed != ServiceFailed ||
 		len(hello.Users) != 1 || hello.Users[0].talker != (talker{acc.AppID, User}) || len(hello.Lines) != 0 {
 		t.Errorf("hello %+v", hello)
 	}

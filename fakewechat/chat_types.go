@@ -55,10 +55,14 @@ type chatAttempt struct {
 	Error    string        `json:"error,omitempty"` // why there is no answer to judge
 	Fields   []Field       `json:"fields,omitempty"`
 	Refused  []string      `json:"refused,omitempty"`
+	Warnings []string      `json:"warnings,omitempty"`
+	Hidden   bool          `json:"hidden,omitempty"`   // the answer is accepted, and shown to nobody
 	Exchange *chatExchange `json:"exchange,omitempty"` // not in events
 
 	ErrorZH   string   `json:"errorZH,omitempty"` // Error and Refused in Chinese
 	RefusedZH []string `json:"refusedZH,omitempty"`
+
+	WarningsZH []string `json:"warningsZH,omitempty"` // Warnings in Chinese
 
 	Trace json.RawMessage `json:"trace,omitempty"` // what the gateway tells of it; only put in where the page asks for the line
 }

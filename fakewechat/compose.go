@@ -136,7 +136,11 @@ func Compose(to, from string, now time.Time, kind string, args ...string) ([]byt
 	}
 	usage := "usage: " + clip(f.usage(prefix), 80) + "; kinds: " + kindNames()
 	if len(args) < f.min || len(args) > f.max {
-		return nil, fmt.Errorf("%s: %d arguments do not fit; %s", clip(prefix+f.name, 40), len(args), usage)
+		hint := ""
+		if len(args) > f.max && f.max > 0 { // a shell splits what is not quoted
+			hint = "; put an argument that has blanks in quotes"
+		}
+		return nil, fmt.Errorf("%s: %d arguments do not fit%s; %s", clip(prefix+f.name, 40), len(args), hint, usage)
 	}
 	if err := f.write(x, args); err != nil {
 		return nil, fmt.Errorf("%s: %w; %s", prefix+f.name, err, usage)

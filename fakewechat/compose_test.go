@@ -137,7 +137,7 @@ func TestComposeErrors(t *testing.T) {
 		want string
 	}{
 		{"text", nil, "text: 0 arguments do not fit; usage: text CONTENT; " + kinds},
-		{"text", []string{"a", "b"}, "text: 2 arguments do not fit; usage: text CONTENT; " + kinds},
+		{"text", []string{"a", "b"}, "text: 2 arguments do not fit; put an argument that has blanks in quotes; usage: text CONTENT; " + kinds},
 		{"video", []string{"a"}, "video: 1 arguments do not fit; usage: video; " + kinds},
 		{"location", []string{"1"}, "location: 1 arguments do not fit; usage: location X Y [LABEL]; " + kinds},
 		{"location", []string{"91", "0"}, "location: the latitude is no decimal number from -90 to 90; usage: location X Y [LABEL]; " + kinds},
@@ -148,7 +148,7 @@ func TestComposeErrors(t *testing.T) {
 		{"event", []string{"scan"}, "event SCAN: 0 arguments do not fit; usage: event SCAN KEY; " + kinds},
 		{"event", []string{"unsubscribe", "x"}, "event unsubscribe: 1 arguments do not fit; usage: event unsubscribe; " + kinds},
 		{"event", []string{"LOCATION", "1"}, "event LOCATION: a latitude needs its longitude; usage: event LOCATION [LAT LON]; " + kinds},
-		{"event", []string{"future", "a", "b"}, "event future: 2 arguments do not fit; usage: event future [KEY]; " + kinds},
+		{"event", []string{"future", "a", "b"}, "event future: 2 arguments do not fit; put an argument that has blanks in quotes; usage: event future [KEY]; " + kinds},
 	} {
 		t.Run(test.want, func(t *testing.T) {
 			got, err := Compose(account, User, at, test.kind, test.args...)

@@ -61,7 +61,7 @@ func (p *Platform) deliver(ctx context.Context, id int64, c *callback) (*Deliver
 		}
 		l.Refused, l.RefusedZH = d.Refused, []string{noAnswerAtAll.chinese()}
 		if d.Answer != nil {
-			l.RefusedZH = allInChinese(d.Answer.reasons)
+			l.RefusedZH = allInChinese(d.Answer.refused)
 		}
 	})
 	return d, err
@@ -81,7 +81,8 @@ func (l *chatLine) attempt(a Attempt) {
 	}
 	if r := a.Result; r != nil {
 		shown.Status, shown.Fields = r.Status, bounded(r.Fields)
-		shown.Refused, shown.RefusedZH = r.Refused, allInChinese(r.reasons)
+		shown.Refused, shown.RefusedZH = r.Refused, allInChinese(r.refused)
+		shown.Hidden, shown.Warnings, shown.WarningsZH = r.Hidden, r.Warnings, allInChinese(r.warned)
 		shown.Exchange.Answer, shown.Exchange.Opened = clip(string(r.Body), maxShown), clip(string(r.XML), maxShown)
 	}
 	l.Attempts[a.Index] = shown
@@ -104,7 +105,7 @@ func (p *Platform) sawAttempt(c *callback, a Attempt) {
 	} else {
 		log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))
 		s.Outcome = fmt.Sprintf("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
-		s.Fields, s.Refused = slices.Clone(a.Result.Fields), a.Result.Refused
+		s.Fields, s.Refused, s.Warnings = slices.Clone(a.Result.Fields), a.Result.Refused, a.Result.Warnings
 	}
 	p.saw(s)
 }

@@ -41,6 +41,10 @@ type Account struct {
 	AESKey           string // EncodingAESKey, 43 characters; not needed in plain mode
 	OriginalID       string // "gh_…": who a callback is for, and a reply from
 	Mode             Mode
+
+	// WebDomain is the account's web authorization domain: the host that a redirect_uri must have, without scheme and port.
+	// "" takes any host.
+	WebDomain string
 }
 
 // DevAccount returns an account that everybody knows, for tests and for trying things out. It takes plain and sealed answers.

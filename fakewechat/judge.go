@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wxgate/internal/wechat"
+	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // Field is one value of a reply, named by its path: Content, Image.MediaId, Articles[0].Title.
@@ -44,10 +45,15 @@ type judge struct {
 	request request
 	fields  []Field
 	refused []*reason
+	warned  []*reason // of what WeChat takes, and does not show as it is meant
 }
 
 func (j *judge) refuse(format string, args ...any) {
 	j.refused = append(j.refused, because(format, args...))
+}
+
+func (j *judge) warn(format string, args ...any) {
+	j.warned = append(j.warned, because(format, args...))
 }
 
 // body judges an answer's body and returns the reply's XML, opened; nil where nothing is said or nothing can be read.
@@ -159,11 +165,23 @@ func (j *judge) reply(root *node) {
 	}
 }
 
+// hidden reports whether the reply answers an event whose answers WeChat shows to nobody, and warns of it.
+func (j *judge) hidden() bool {
+	if len(j.fields) == 0 || len(j.refused) > 0 || j.request.msgType != "event" || wechatv1.EventReplyOf(j.request.event).Shown() {
+		return false
+	}
+	j.warn("accepted, but not shown: WeChat shows no answer to %s", clip(j.request.event, 40))
+	return true
+}
+
 func (j *judge) text(root *node) {
 	content := j.leaf(root, "", "Content", true)
 	j.field("Content", content)
-	if len(content) > maxText {
+	switch {
+	case len(content) > maxText:
 		j.refuse("Content has %d bytes; %d are the most", len(content), maxText)
+	case content != "" && strings.TrimSpace(content) == "": // platform.md D wants it not empty, and no source tells of blanks
+		j.warn("Content is nothing but blanks; WeChat may take it for an empty one, which it refuses")
 	}
 }
 
@@ -179,20 +197,27 @@ func (j *judge) news(root *node) {
 	if count != "" && count != strconv.Itoa(len(items)) {
 		j.refuse("ArticleCount is not the number of items, which is %d", len(items))
 	}
-	switch {
-	case len(items) == 0:
+	if len(items) == 0 {
 		j.refuse("Articles holds no <item>")
-	case len(items) > maxArticles:
-		j.refuse("%d articles; %d are the most", len(items), maxArticles)
-		items = items[:maxArticles]
-	case len(items) > 1 && j.request.msgType != "event":
-		j.refuse("%d articles in the answer to a user's message; there 1 is the most", len(items))
 	}
-	for i, item := range items {
+	for i, item := range j.shownArticles(items) {
 		at := fmt.Sprintf("Articles[%d]", i)
 		j.noText(item, at)
-		j.leaves(item, at+".", shape{required: []string{"Title", "Description", "PicUrl", "Url"}})
+		j.leaves(item, at+".", shape{required: []string{"Title"}, optional: []string{"Description", "PicUrl", "Url"}})
 	}
+}
+
+// shownArticles returns the articles that WeChat shows: it drops the surplus (platform.md D).
+func (j *judge) shownArticles(items []*node) []*node {
+	switch {
+	case len(items) > 1 && j.request.msgType != "event":
+		j.warn("%d articles in the answer to a user's message; WeChat shows the first, and drops the others", len(items))
+		return items[:1]
+	case len(items) > maxArticles:
+		j.warn("%d articles; WeChat shows the first %d, and drops the others", len(items), maxArticles)
+		return items[:maxArticles]
+	}
+	return items
 }
 
 // leaves judges the children that s names and collects them.

@@ -185,10 +185,8 @@ func TestSendRefused(t *testing.T) {
 		{"no articles", Plain, as("news", ""), []string{"ArticleCount is missing", "Articles is missing"}},
 		{"empty articles", Plain, articles("0", 0), []string{"Articles holds no <item>"}},
 		{"wrong count", Plain, articles("2", 1), []string{"ArticleCount is not the number of items, which is 1"}},
-		{"two articles", Plain, articles("2", 2), []string{"2 articles in the answer to a user's message; there 1 is the most"}},
-		{"nine articles", Plain, articles("9", 9), []string{"9 articles; 8 are the most"}},
 		{"article without Url", Plain, swap(articles("1", 1), "<Url>u</Url>", "<URL>u</URL>"), []string{"Articles[0].Url is written <URL>; the case counts"}},
-		{"article without picture", Plain, swap(articles("1", 1), "<PicUrl>p", "<PicUrl>"), []string{"Articles[0].PicUrl is empty"}},
+		{"article without Title", Plain, swap(articles("1", 1), "<Title>t", "<Title>"), []string{"Articles[0].Title is empty"}},
 		// The envelope.
 		{"plain in safe mode", Safe, replyText, []string{"the reply is plain XML; in safe mode it must be sealed"}},
 		{"sealed in plain mode", Plain, sealed, []string{"the reply is sealed; in plain mode it must be plain XML"}},
@@ -223,6 +221,52 @@ func TestSendRefused(t *testing.T) {
 	}
 }
 
+// TestFindingsAcceptedAndNotShown: what WeChat takes, and does not show as it is meant, is a warning and no refusal.
+func TestFindingsAcceptedAndNotShown(t *testing.T) {
+	titles := articles("1", 1)
+	for _, rest := range []string{"<Description>d</Description>", "<PicUrl>p</PicUrl>", "<Url>u</Url>"} {
+		titles = strings.Replace(titles, rest, "", 1)
+	}
+	hidden := func(event string) []string {
+		return []string{"accepted, but not shown: WeChat shows no answer to " + event}
+	}
+	for _, test := range []struct {
+		name, answer string
+		kind         []string
+		fields       int // of the reply
+		warnings     []string
+		hidden       bool
+	}{
+		{"two articles for a text", articles("2", 2), []string{"text", "hi"}, 6, []string{"2 articles in the answer to a user's message; WeChat shows the first, and drops the others"}, false},
+		{"nine articles for a text", articles("9", 9), []string{"text", "hi"}, 6, []string{"9 articles in the answer to a user's message; WeChat shows the first, and drops the others"}, false},
+		{"nine articles for an event", articles("9", 9), []string{"event", "CLICK", "k"}, 34, []string{"9 articles; WeChat shows the first 8, and drops the others"}, false},
+		{"eight articles for an event", articles("8", 8), []string{"event", "CLICK", "k"}, 34, nil, false},
+		{"an article with a title alone", titles, []string{"text", "hi"}, 3, nil, false},
+		{"a text of blanks", as("text", "<Content> \n </Content>"), []string{"text", "hi"}, 2, []string{"Content is nothing but blanks; WeChat may take it for an empty one, which it refuses"}, false},
+		{"VIEW", replyText, []string{"event", "view", "https://example.com/"}, 2, hidden("VIEW"), true},
+		{"unsubscribe", replyText, []string{"event", "unsubscribe"}, 2, hidden("unsubscribe"), true},
+		{"a job's result", replyText, []string{"event", "templatesendjobfinish"}, 2, hidden("templatesendjobfinish"), true},
+		{"a session", replyText, []string{"event", "kf_close_session"}, 2, hidden("kf_close_session"), true},
+		{"VIEW that nothing is said to", "success", []string{"event", "VIEW", "https://example.com/"}, 0, nil, false},
+		{"subscribe", replyText, []string{"event", "subscribe"}, 2, nil, false},
+		{"SCAN", replyText, []string{"event", "SCAN", "k"}, 2, nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			at, _ := gateway(t, 200, fixed(test.answer))
+			r, err := (&Sender{URL: at, Account: testAccount(Plain)}).Send(t.Context(), compose(t, test.kind[0], test.kind[1:]...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Refused) > 0 || len(r.Fields) != test.fields || r.Hidden != test.hidden {
+				t.Errorf("refused %q, hidden %t, fields %v; want %d", r.Refused, r.Hidden, r.Fields, test.fields)
+			}
+			if diff := cmp.Diff(test.warnings, r.Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestSendStatus(t *testing.T) {
 	for _, status := range []int{201, 204, 302, 403, 500} {
 		at, _ := gateway(t, status, fixed(""))
@@ -231,6 +275,9 @@ func TestSendStatus(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := []string{fmt.Sprintf("the status is %d, not 200", status)}
+		if status == 403 { // what a gateway answers to a wrong signature
+			want[0] += ": check the token"
+		}
 		if diff := cmp.Diff(want, r.Refused); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

@@ -116,7 +116,8 @@ func (s *site) login(t *testing.T, path string) *url.URL {
 		if m == nil || m[1] != "allow" {
 			t.Fatalf("no link to allow in\n%s", body)
 		}
-		to = html.UnescapeString(m[2])
+		resp, _ = s.get(t, strings.TrimPrefix(html.UnescapeString(m[2]), s.URL))
+		to = resp.Header.Get("Location")
 	}
 	u, err := url.Parse(to)
 	if err != nil || u.Query().Get("code") == "" {
@@ -167,11 +168,71 @@ func TestAuthorizeConsent(t *testing.T) {
 		if len(m) != 2 {
 			t.Fatalf("links: %q", m)
 		}
-		allow := regexp.MustCompile(`code=[0-9A-Z]{20,}`).ReplaceAllString(html.UnescapeString(m[0][2]), "code=CODE")
+		resp, _ = s.get(t, strings.TrimPrefix(html.UnescapeString(m[0][2]), s.URL))
+		allowed := regexp.MustCompile(`code=[0-9A-Z]{20,}`).ReplaceAllString(resp.Header.Get("Location"), "code=CODE")
 		want := []string{"https://example.com/oauth/callback?a=1&code=CODE&state=s1", "https://example.com/oauth/callback?a=1&state=s1"}
-		if diff := cmp.Diff(want, []string{allow, html.UnescapeString(m[1][2])}); diff != "" {
+		if diff := cmp.Diff(want, []string{allowed, html.UnescapeString(m[1][2])}); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+	}
+}
+
+// TestFindingsCodeIsMadeOnAllow: who thinks for longer than a code lives can still log in, and a page that is only shown
+// makes no code.
+func TestFindingsCodeIsMadeOnAllow(t *testing.T) {
+	s := newSite(t, Config{})
+	codes := func() int { return len(s.platform.of("").oauth.codes.values) }
+	_, page := s.get(t, authorize+"snsapi_userinfo&state=s1")
+	allow := link.FindStringSubmatch(page)
+	if codes() != 0 || allow == nil {
+		t.Fatalf("%d codes before anybody allowed one, link %q", codes(), allow)
+	}
+	s.clock.advance(2 * codeLife)
+	resp, _ := s.get(t, strings.TrimPrefix(html.UnescapeString(allow[2]), s.URL))
+	to, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || codes() != 1 {
+		t.Fatalf("%d codes, %v", codes(), err)
+	}
+	s.clock.advance(codeLife - 1)
+	if got := s.call(t, exchange+to.Query().Get("code")); got["openid"] != User {
+		t.Errorf("the exchange answers %v", got)
+	}
+}
+
+// TestFindingsWebDomain: with a web authorization domain, WeChat refuses other hosts, sub-domains too.
+func TestFindingsWebDomain(t *testing.T) {
+	acc := testAccount(Plain)
+	acc.WebDomain = "Example.com"
+	s := newSite(t, Config{Account: acc})
+	for _, test := range []struct {
+		redirect string
+		refused  bool
+	}{
+		{"https://example.com/cb", false}, {"http://EXAMPLE.com:8000/cb", false}, {"https://www.example.com/cb", true},
+		{"https://example.com.evil.test/cb", true}, {"https://evil.test/?example.com", true}, {"https://example.com@evil.test/", true},
+		{"http://127.0.0.1:8000/cb", true},
+	} {
+		resp, body := s.get(t, strings.Replace(authorize, back, url.QueryEscape(test.redirect), 1)+"snsapi_base&state=s1")
+		if refused := resp.StatusCode == http.StatusBadRequest; refused != test.refused {
+			t.Errorf("%s: status %d", test.redirect, resp.StatusCode)
+		}
+		if test.refused && (!strings.Contains(body, `<b id="errcode">10003</b>`) || !strings.Contains(body, "web authorization domain: Example.com")) {
+			t.Errorf("%s: the page does not say what is expected:\n%s", test.redirect, body)
+		}
+	}
+	form := func(domain string) map[string]string {
+		return map[string]string{"app_id": acc.AppID, "original_id": acc.OriginalID, "mode": "plain", "web_domain": domain}
+	}
+	if _, said := s.post(t, "/fake/accounts", form("https://example.com"), nil); !strings.Contains(said["error"].(string), "web_domain: this must be a host alone, such as www.example.com") {
+		t.Errorf("a URL in place of a domain: %v", said)
+	}
+	if status, said := s.v1(t, "PUT", "accounts", `{"app_id": "`+acc.AppID+`", "original_id": "`+acc.OriginalID+`", "mode": "plain"}`); status != http.StatusOK ||
+		s.platform.Account().WebDomain != acc.WebDomain {
+		t.Errorf("a domain that is left out does not stay: %v", said)
+	}
+	s.post(t, "/fake/accounts", form(""), nil)
+	if got := s.platform.Account().WebDomain; got != "" {
+		t.Errorf("the domain that was emptied is %q", got)
 	}
 }
 
@@ -343,7 +404,7 @@ func TestMethodsAndUnknown(t *testing.T) {
 			t.Errorf("POST %s: %d %s", path, resp.StatusCode, body)
 		}
 	}
-	for _, path := range []string{"/x", "/sns/", "/sns/oauth2/access_token/", "/cgi-bin/", "/connect/"} {
+	for _, path := range []string{"/x", "/sns/", "/cgi-bin/", "/connect/"} {
 		if resp, _ := s.get(t, path); resp.StatusCode != http.StatusNotFound {
 			t.Errorf("GET %s: %d", path, resp.StatusCode)
 		}

@@ -97,7 +97,7 @@ func (a *Account) wrong(gateway string) (wrong wrongAccount) {
 		needed      bool
 	}{
 		{"app_id", a.AppID, true}, {"original_id", a.OriginalID, true}, {"token", a.Token, true},
-		{"aes_key", a.AESKey, false}, {"app_secret", a.AppSecret, false}, {"gateway", gateway, false},
+		{"aes_key", a.AESKey, false}, {"app_secret", a.AppSecret, false}, {"gateway", gateway, false}, {"web_domain", a.WebDomain, false},
 	} {
 		switch {
 		case f.needed && f.value == "":
@@ -112,6 +112,9 @@ func (a *Account) wrong(gateway string) (wrong wrongAccount) {
 		if _, err := (&Sender{URL: gateway}).target(""); err != nil {
 			wrong = append(wrong, wrongSetting{"gateway", because("%v", err)})
 		}
+	}
+	if strings.ContainsAny(a.WebDomain, "/:?#@") {
+		wrong = append(wrong, wrongSetting{"web_domain", because("this must be a host alone, such as %s", "www.example.com")})
 	}
 	switch _, err := a.Validate(); {
 	case err == nil:

@@ -172,7 +172,7 @@ func TestResetAccounts(t *testing.T) {
 	put(t, s.platform, changed, "http://127.0.0.1:1/")
 	s.platform.Reset()
 	acc := testAccount(Plain)
-	if diff := cmp.Diff([]chatAccount{{acc.AppID, acc.OriginalID, Plain, "", false}}, s.platform.shown()); diff != "" {
+	if diff := cmp.Diff([]chatAccount{{acc.AppID, acc.OriginalID, Plain, "", "", false}}, s.platform.shown()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := s.platform.Account(); got != acc {
@@ -211,7 +211,7 @@ func TestAccountsPage(t *testing.T) {
 	}
 	var accounts []chatAccount
 	acc := testAccount(Plain)
-	want := []chatAccount{{acc.AppID, acc.OriginalID, Plain, "", false}, {"wx0000000000000002", "gh_second", Safe, gw, false}}
+	want := []chatAccount{{acc.AppID, acc.OriginalID, Plain, "", "", false}, {"wx0000000000000002", "gh_second", Safe, gw, "", false}}
 	if page.next("accounts", &accounts); !cmp.Equal(want, accounts) {
 		t.Errorf("accounts %+v", accounts)
 	}
@@ -270,9 +270,9 @@ func TestV1Accounts(t *testing.T) {
 	gw, got := gateway(t, 200, fixed("success"))
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
-	list := fmt.Sprintf(`{"accounts": [{"app_id": %q, "original_id": %q, "gateway": "", "mode": "plain"}`, testAccount(Plain).AppID, account)
+	list := fmt.Sprintf(`{"accounts": [{"app_id": %q, "original_id": %q, "gateway": "", "mode": "plain", "web_domain": ""}`, testAccount(Plain).AppID, account)
 	s.wantV1(t, "GET", "accounts", "", list+"]}")
-	added := list + fmt.Sprintf(`, {"app_id": "wx2", "original_id": "gh_2", "gateway": %q, "mode": "plain"}]}`, gw)
+	added := list + fmt.Sprintf(`, {"app_id": "wx2", "original_id": "gh_2", "gateway": %q, "mode": "plain", "web_domain": ""}]}`, gw)
 	s.wantV1(t, "PUT", "accounts", fmt.Sprintf(`{"app_id": "wx2", "original_id": "gh_2", "gateway": %q, "token": "t"}`, gw), added)
 	if status, said := s.v1(t, "POST", "messages", `{"account": "wx2", "kind": "text", "args": ["hi"]}`); status != http.StatusOK || !strings.Contains(string(got.body), "gh_2") {
 		t.Errorf("status %d: %v; the gateway got %s", status, said, got.body)

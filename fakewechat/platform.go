@@ -56,6 +56,7 @@ type seen struct {
 	What, Outcome string
 	Fields        []Field
 	Refused       []string
+	Warnings      []string
 }
 
 // New returns a Platform with one account; Put adds more. Its page has one user, User; others get known by what they do.
@@ -99,6 +100,7 @@ func New(cfg Config) *Platform {
 	for _, c := range accountCalls() {
 		p.handle(c.path, c.method, accountStyle, p.api(c))
 	}
+	p.mux.HandleFunc("/", p.serveNotSimulated)
 	return p
 }
 

@@ -49,7 +49,13 @@ type Result struct {
 	Fields  []Field       // MsgType and the reply's values
 	Refused []string      // why WeChat would show ServiceFailed to the user; empty: accepted
 
-	reasons []*reason // those of Refused
+	// Hidden reports that WeChat shows the reply to nobody: it answers an event such as VIEW.
+	Hidden bool
+	// Warnings say what the user does not see as it is meant, though WeChat accepts it: articles that it drops, and why a
+	// reply is Hidden.
+	Warnings []string
+
+	refused, warned []*reason // those of Refused and Warnings
 }
 
 // request is what an answer is judged against, and what its user did: elements of the callback.
@@ -141,6 +147,8 @@ func (s *Sender) post(ctx context.Context, o *outgoing, w signed) (*Result, erro
 	}
 	r := &Result{Status: status, Took: took, Body: answer[:min(len(answer), maxAnswer)]}
 	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		j.refuse("the status is %d, not 200: check the token", status)
 	case status != http.StatusOK:
 		j.refuse("the status is %d, not 200", status)
 	case len(answer) > maxAnswer:
@@ -148,7 +156,9 @@ func (s *Sender) post(ctx context.Context, o *outgoing, w signed) (*Result, erro
 	default:
 		r.XML = j.body(answer)
 	}
-	r.Fields, r.Refused, r.reasons = j.fields, english(j.refused), j.refused
+	r.Hidden = j.hidden()
+	r.Fields, r.refused, r.warned = j.fields, j.refused, j.warned
+	r.Refused, r.Warnings = english(r.refused), english(r.warned)
 	return r, nil
 }
 

@@ -137,6 +137,8 @@ type v1Delivery struct {
 	Reply    map[string]string `json:"reply"`
 	XML      string            `json:"xml"`
 	Refused  []string          `json:"refused"`
+	Warnings []string          `json:"warnings"`
+	Hidden   bool              `json:"hidden"`
 	Shown    string            `json:"shown"`
 }
 
@@ -171,7 +173,7 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 }
 
 func (d *Delivery) v1() v1Delivery {
-	answer := v1Delivery{Attempts: []v1Attempt{}, Reply: d.Reply(), Refused: list(d.Refused)}
+	answer := v1Delivery{Attempts: []v1Attempt{}, Reply: d.Reply(), Refused: list(d.Refused), Warnings: []string{}}
 	for _, a := range d.Attempts {
 		v := v1Attempt{Attempt: a.Number, Copy: a.Copy, At: a.At, TookMS: float64(a.Took.Microseconds()) / 1000, Faults: list(a.Faults), Refused: []string{}}
 		if a.Err != nil {
@@ -182,7 +184,7 @@ func (d *Delivery) v1() v1Delivery {
 		answer.Attempts = append(answer.Attempts, v)
 	}
 	if d.Answer != nil {
-		answer.XML = string(d.Answer.XML)
+		answer.XML, answer.Warnings, answer.Hidden = string(d.Answer.XML), list(d.Answer.Warnings), d.Answer.Hidden
 	}
 	if len(d.Refused) > 0 {
 		answer.Shown = ServiceFailed
@@ -311,10 +313,11 @@ func (p *Platform) v1Accounts(http.ResponseWriter, *http.Request) (any, error) {
 		OriginalID string `json:"original_id"`
 		Gateway    string `json:"gateway"`
 		Mode       Mode   `json:"mode"`
+		WebDomain  string `json:"web_domain"`
 	}
 	accounts := []account{}
 	for _, a := range p.shown() {
-		accounts = append(accounts, account{a.AppID, a.OriginalID, a.Gateway, a.Mode})
+		accounts = append(accounts, account{a.AppID, a.OriginalID, a.Gateway, a.Mode, a.WebDomain})
 	}
 	return map[string]any{"accounts": accounts}, nil
 }

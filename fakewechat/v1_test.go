@@ -70,7 +70,7 @@ func TestV1Messages(t *testing.T) {
 	status, answer := s.v1(t, "POST", "messages", `{"kind": "text", "args": ["hello"], "from": "`+User+`"}`)
 	want := map[string]any{
 		"attempts": []any{map[string]any{"attempt": 1.0, "copy": false, "faults": []any{}, "status": 200.0, "refused": []any{}}},
-		"reply":    map[string]any{"MsgType": "text", "Content": "<b>你好"}, "xml": sent, "refused": []any{}, "shown": "",
+		"reply":    map[string]any{"MsgType": "text", "Content": "<b>你好"}, "xml": sent, "refused": []any{}, "warnings": []any{}, "hidden": false, "shown": "",
 	}
 	if diff := cmp.Diff(want, plain(answer)); diff != "" || status != http.StatusOK {
 		t.Errorf("status %d (-want +got):\n%s", status, diff)
@@ -99,7 +99,7 @@ func TestV1Refused(t *testing.T) {
 	reasons := []any{"the status is 500, not 200"}
 	want := map[string]any{
 		"attempts": []any{map[string]any{"attempt": 1.0, "copy": false, "faults": []any{}, "status": 500.0, "refused": reasons}},
-		"reply":    map[string]any{}, "xml": "", "refused": reasons, "shown": ServiceFailed,
+		"reply":    map[string]any{}, "xml": "", "refused": reasons, "warnings": []any{}, "hidden": false, "shown": ServiceFailed,
 	}
 	if diff := cmp.Diff(want, plain(answer)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -62,7 +62,7 @@ func TestBrowserAccounts(t *testing.T) {
 	b.sees("#lines .failed", fakewechat.ServiceFailed)
 	b.sees("#detail .checks", "the status is 403, not 200")
 	b.click("#settings")
-	if got := value[[]string](b, "[...document.querySelectorAll('#account input')].map(e => e.value)"); len(got) != 6 || got[3]+got[4]+got[5] != "" {
+	if got := value[[]string](b, "[...document.querySelectorAll('#account input')].map(e => e.value)"); len(got) != 7 || got[4]+got[5]+got[6] != "" {
 		t.Errorf("the form begins with %q; want no secrets", got)
 	}
 	field("token", club.Token)

@@ -63,6 +63,10 @@ func TestWrongStart(t *testing.T) {
 		{"xml", nil, "send xml", []string{"xml: 0 arguments do not fit; usage: xml XML|-"}},
 		{"no XML", nil, "send xml hello", []string{"the callback is not XML"}},
 		{"unknown kind", nil, "send telegram", []string{`unknown kind "telegram"; kinds: text, image`}},
+		{"a text without quotes", nil, "send text two words", []string{"text: 2 arguments do not fit; put an argument that has blanks in quotes"}},
+		{"send to no URL", nil, "send --url nonsense --fake 127.0.0.1:8010 text hello", []string{`--url: "nonsense" is not a URL`, `--fake: "127.0.0.1:8010" is not a URL`}},
+		{"fakewechat's URLs", env("WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"), "fakewechat --gateway nonsense --gateway-internal 127.0.0.1:8001 --faults loose=1",
+			[]string{`--gateway: "nonsense" is not a URL; expected one such as http://127.0.0.1:8000/`, `--gateway-internal: "127.0.0.1:8001" is not a URL`, "43 characters, this one has 5", "--faults: unknown"}},
 		{"negative number", nil, "send location -33.86 151.21", []string{"behind --"}},
 		{"no gateway", nil, "send --url http://" + closedPort(t) + "/ text hello", []string{"refused"}},
 		{"load: all errors at once", nil, "load --rate 0 --duration -1s --mix telegram=1 --in-flight 0 --json /nonexistent/a.json --html " + dir + " http://wx.example.com/",
@@ -131,7 +135,7 @@ func TestSend(t *testing.T) {
 		{[]string{"location", "--", "-33.86", "151.21", "Sydney"}, 0, []string{"(X, Y)=(-33.86, 151.21)ofSydney!"}},
 		{[]string{"event", "subscribe"}, 0, []string{"Thank you for your attention!"}},
 		{[]string{"event", "unsubscribe"}, 0, []string{"success: nothing to say"}},
-		{[]string{"--token", "wrong", "text", "hello"}, 1, []string{"403"}},
+		{[]string{"--token", "wrong", "text", "hello"}, 1, []string{"the status is 403, not 200: check the token"}},
 		{[]string{"--mode", "plain", "text", "hello"}, 1, []string{"403"}},
 	} {
 		code, stdout, stderr := run(t, accountEnv, string(whole), append([]string{"send", "--url", url}, c.args...)...)

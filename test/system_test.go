@@ -111,6 +111,25 @@ func TestDev(t *testing.T) {
 // allowLink finds the button of the fake platform's authorize page.
 var allowLink = regexp.MustCompile(`id="allow" href="([^"]+)"`)
 
+// allowed presses the button of an authorize page, and returns the callback's URL, to which it sends the browser.
+func allowed(t *testing.T, page string) string {
+	t.Helper()
+	link := allowLink.FindStringSubmatch(page)
+	if link == nil {
+		t.Fatalf("no allow button:\n%s", page)
+	}
+	stays := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := stays.Get(strings.ReplaceAll(link[1], "&amp;", "&"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusFound {
+		t.Fatalf("allowing: status %d", resp.StatusCode)
+	}
+	return resp.Header.Get("Location")
+}
+
 // login goes through a login as a browser does, and returns the user.
 func login(t *testing.T, base string) map[string]any {
 	t.Helper()
@@ -126,11 +145,7 @@ func loginTo(t *testing.T, base, parameters string) map[string]any {
 	}
 	browser := &http.Client{Jar: jar, Timeout: patience}
 	page := get(t, browser, base+"/oauth/login?"+parameters+"return_to=/oauth/userinfo")
-	link := allowLink.FindStringSubmatch(page)
-	if link == nil {
-		t.Fatalf("no allow button:\n%s", page)
-	}
-	callback := strings.ReplaceAll(link[1], "&amp;", "&")
+	callback := allowed(t, page)
 	first := get(t, browser, callback)
 	if again := get(t, browser, callback); again != first {
 		t.Errorf("the callback reloaded gives %s, at first it gave %s", again, first)

@@ -15,7 +15,7 @@ export function drawAccounts(accounts, current, unread, choose) {
 
 // The form's fields: the name in the platform's JSON, the words, whether it is a secret.
 const fields = [
-  ['gateway', 'callbackURL'], ['app_id', 'appID'], ['original_id', 'originalID'], ['mode', 'mode'],
+  ['gateway', 'callbackURL'], ['app_id', 'appID'], ['original_id', 'originalID'], ['mode', 'mode'], ['web_domain', 'webDomain'],
   ['token', 'token', true], ['aes_key', 'aesKey', true], ['app_secret', 'appSecret', true],
 ];
 const modes = ['plain', 'compat', 'safe'];
@@ -23,7 +23,7 @@ const modes = ['plain', 'compat', 'safe'];
 // settings opens the form for an account, or for a new one where there is none. saved(appID, accounts) is called at the
 // end.
 export function settings(account, saved) {
-  const known = { gateway: account?.gateway ?? '', app_id: account?.appID ?? '', original_id: account?.originalID ?? '', mode: account?.mode ?? 'safe' };
+  const known = { gateway: account?.gateway ?? '', app_id: account?.appID ?? '', original_id: account?.originalID ?? '', mode: account?.mode ?? 'safe', web_domain: account?.webDomain ?? '' };
   const inputs = {}, wrongs = {};
   $('account-title').textContent = t(account ? 'settings' : 'newAccount');
   $('account-fields').replaceChildren(...fields.map(([name, words, secret]) => {

@@ -3,8 +3,8 @@
 const en = {
   accounts: 'Accounts', settings: 'Account settings', newAccount: 'Add an account', unread: 'unread', save: 'Save', saved: 'Saved', checkURL: 'Check the URL',
   checked: 'The gateway answered echostr, as WeChat wants it.', unchanged: 'unchanged', callbackURL: 'Callback URL of the gateway', appID: 'AppID', originalID: 'Original id (gh_…)',
-  mode: 'Encryption of messages', modes: { plain: 'plain', compat: 'compatible', safe: 'safe' }, token: 'Token', aesKey: 'EncodingAESKey', appSecret: 'AppSecret',
-  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' },
+  mode: 'Encryption of messages', modes: { plain: 'plain', compat: 'compatible', safe: 'safe' }, token: 'Token', aesKey: 'EncodingAESKey', appSecret: 'AppSecret', webDomain: 'Web authorization domain (empty: any)',
+  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…', web_domain: 'www.example.com' },
   title: 'Fake WeChat', log: 'Log', users: 'Users', newUser: 'New user', chat: 'Chat', message: 'Write a message', send: 'Send',
   more: 'More to send', inspector: 'What happened', close: 'Close', cancel: 'Cancel', user: n => `User ${n}`,
   account: 'Official account', typing: 'The account is typing…', pushed: 'customer service', elsewhere: 'sent by another process',
@@ -82,8 +82,8 @@ const en = {
 const zh = {
   accounts: '公众号', settings: '公众号设置', newAccount: '添加公众号', unread: '未读', save: '保存', saved: '已保存', checkURL: '验证 URL',
   checked: '网关原样返回了 echostr，符合微信的要求。', unchanged: '不变', callbackURL: '网关的回调 URL', appID: 'AppID', originalID: '原始 ID（gh_…）',
-  mode: '消息加解密方式', modes: { plain: '明文模式', compat: '兼容模式', safe: '安全模式' }, token: 'Token（令牌）', aesKey: 'EncodingAESKey（消息加解密密钥）', appSecret: 'AppSecret',
-  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…' },
+  mode: '消息加解密方式', modes: { plain: '明文模式', compat: '兼容模式', safe: '安全模式' }, token: 'Token（令牌）', aesKey: 'EncodingAESKey（消息加解密密钥）', appSecret: 'AppSecret', webDomain: '网页授权域名（留空：不限）',
+  example: { gateway: 'http://127.0.0.1:8000/', app_id: 'wx…', original_id: 'gh_…', web_domain: 'www.example.com' },
   title: '模拟微信', log: '日志', users: '用户', newUser: '新用户', chat: '聊天', message: '写一条消息', send: '发送',
   more: '更多', inspector: '经过', close: '关闭', cancel: '取消', user: n => `用户 ${n}`,
   account: '公众号', typing: '对方正在输入…', pushed: '客服消息', elsewhere: '由其他进程发送',
