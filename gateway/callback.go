@@ -156,6 +156,7 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	}
 	msg := in.Message()
 	msg.Account = a.Name
+	msg.ContentHash = msg.HashContent()
 	if err := a.checkReceiver(msg); err != nil {
 		return response{}, err
 	}

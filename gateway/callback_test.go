@@ -198,7 +198,9 @@ func TestCorpus(t *testing.T) {
 			if len(got) != 2 {
 				t.Fatalf("the replier was asked %d times, want 2", len(got))
 			}
-			got[1].Account = got[0].GetAccount()
+			for _, msg := range got {
+				msg.Account, msg.ContentHash = "", "" // one covers the other
+			}
 			if diff := cmp.Diff(got[0], got[1], protocmp.Transform()); diff != "" {
 				t.Errorf("a sealed message is another than a plain one (-plain +sealed):\n%s", diff)
 			}
@@ -262,5 +264,25 @@ func TestLogLine(t *testing.T) {
 	}
 	if ids, _ := f.bot.called(); len(ids) != 1 || ids[0] == "" || ids[0] != got.Header.Get("X-Request-Id") {
 		t.Errorf("the replier saw request ids %q, the caller %q", ids, got.Header.Get("X-Request-Id"))
+	}
+}
+
+// TestFindingsContentHashNamesAnEvent: each attempt to send an event has its content_hash, however it was sealed, and no
+// other event has it. A user's message has none: it has its MsgId.
+func TestFindingsContentHashNamesAnEvent(t *testing.T) {
+	f := start(t, nil)
+	card := func(code string) string {
+		return "<xml><ToUserName>" + testAccount + "</ToUserName><FromUserName>" + testUser + "</FromUserName><CreateTime>1767225600</CreateTime>" +
+			"<MsgType>event</MsgType><Event>user_get_card</Event><UserCardCode>" + code + "</UserCardCode></xml>"
+	}
+	for _, body := range []string{card("1"), card("1"), card("2"), textXML(testText)} {
+		f.post(t, own.of(Safe, body)).expect(t, 200, "success")
+	}
+	var hashes []string
+	for _, msg := range f.bot.heard() {
+		hashes = append(hashes, msg.GetContentHash())
+	}
+	if len(hashes) != 4 || len(hashes[0]) != 32 || hashes[1] != hashes[0] || hashes[2] == hashes[0] || hashes[3] != "" {
+		t.Errorf("the hashes are %q", hashes)
 	}
 }

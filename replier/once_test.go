@@ -72,7 +72,7 @@ func TestOtherMessagesAreApart(t *testing.T) {
 	}
 	hello, click := text("hello"), event("CLICK", "k")
 	bare := text("hello")
-	bare.MsgId = 0
+	bare.MsgId, bare.CreateTime = 0, 0
 	all := []*wechatv1.Message{
 		hello,
 		change(hello, func(m *wechatv1.Message) { m.Account = "other" }),

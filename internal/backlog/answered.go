@@ -77,11 +77,10 @@ func (r *recent) all() []uint64 {
 func hashOf(key wechatv1.Key) uint64 {
 	var d xxhash.Digest
 	d.Reset()
-	var numbers [16]byte
-	binary.BigEndian.PutUint64(numbers[:8], uint64(key.MsgID))
-	binary.BigEndian.PutUint64(numbers[8:], uint64(key.CreateTime))
-	_, _ = d.Write(numbers[:]) // never fails
-	for _, part := range [...]string{key.Account, key.To, key.From, key.Event, key.EventKey} {
+	var number [8]byte
+	binary.BigEndian.PutUint64(number[:], uint64(key.MsgID))
+	_, _ = d.Write(number[:]) // never fails
+	for _, part := range [...]string{key.Account, key.To, key.From, key.Content} {
 		_, _ = d.WriteString(part)
 		_, _ = d.Write([]byte{0})
 	}

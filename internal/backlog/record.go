@@ -91,7 +91,7 @@ func (r *Record) over() bool { return time.Since(r.Came) > Window }
 // compare tells which of two messages of a user came first: by WeChat's clock, within a second by ours.
 func (r *Record) compare(s *Record) int {
 	return cmp.Or(cmp.Compare(r.CreateTime, s.CreateTime), r.Came.Compare(s.Came), cmp.Compare(r.Key.MsgID, s.Key.MsgID),
-		cmp.Compare(r.Key.Event+r.Key.EventKey, s.Key.Event+s.Key.EventKey))
+		cmp.Compare(r.Key.Content, s.Key.Content))
 }
 
 func (r *Record) encode() []byte {

@@ -39,12 +39,16 @@ type Message struct {
 	CreateTime int64 `protobuf:"varint,4,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// MsgType as sent: "text", "event", …
 	MsgType string `protobuf:"bytes,5,opt,name=msg_type,json=msgType,proto3" json:"msg_type,omitempty"`
-	// MsgId, 64 bits: the key of a user's message. Events have none.
+	// MsgId, 64 bits: the same in each of WeChat's attempts to send a user's message. Events have none.
 	MsgId int64 `protobuf:"varint,6,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
 	// MsgDataId: the article from which the user wrote, where there is one.
 	MsgDataId string `protobuf:"bytes,7,opt,name=msg_data_id,json=msgDataId,proto3" json:"msg_data_id,omitempty"`
 	// Idx: which article of a multi-article push it was, from 1.
 	Idx int32 `protobuf:"varint,8,opt,name=idx,proto3" json:"idx,omitempty"`
+	// Stands for the whole content of an event, and of another message whose MsgId is missing or not a number: 32
+	// hexadecimal digits. WeChat's attempts to send it have the same, two events never. Empty for a message with msg_id;
+	// set by the gateway, not by WeChat.
+	ContentHash string `protobuf:"bytes,9,opt,name=content_hash,json=contentHash,proto3" json:"content_hash,omitempty"`
 	// What the message says, one arm for each MsgType.
 	//
 	// Types that are valid to be assigned to Content:
@@ -154,6 +158,13 @@ func (x *Message) GetIdx() int32 {
 		return x.Idx
 	}
 	return 0
+}
+
+func (x *Message) GetContentHash() string {
+	if x != nil {
+		return x.ContentHash
+	}
+	return ""
 }
 
 func (x *Message) GetContent() isMessage_Content {
@@ -1144,7 +1155,7 @@ var File_wechat_v1_message_proto protoreflect.FileDescriptor
 
 const file_wechat_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x17wechat/v1/message.proto\x12\twechat.v1\x1a\x17wechat/v1/element.proto\x1a\x15wechat/v1/event.proto\"\x98\a\n" +
+	"\x17wechat/v1/message.proto\x12\twechat.v1\x1a\x17wechat/v1/element.proto\x1a\x15wechat/v1/event.proto\"\xbb\a\n" +
 	"\aMessage\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12 \n" +
 	"\fto_user_name\x18\x02 \x01(\tR\n" +
@@ -1155,7 +1166,8 @@ const file_wechat_v1_message_proto_rawDesc = "" +
 	"\bmsg_type\x18\x05 \x01(\tR\amsgType\x12\x15\n" +
 	"\x06msg_id\x18\x06 \x01(\x03R\x05msgId\x12\x1e\n" +
 	"\vmsg_data_id\x18\a \x01(\tR\tmsgDataId\x12\x10\n" +
-	"\x03idx\x18\b \x01(\x05R\x03idx\x12%\n" +
+	"\x03idx\x18\b \x01(\x05R\x03idx\x12!\n" +
+	"\fcontent_hash\x18\t \x01(\tR\vcontentHash\x12%\n" +
 	"\x04text\x18\x10 \x01(\v2\x0f.wechat.v1.TextH\x00R\x04text\x12(\n" +
 	"\x05image\x18\x11 \x01(\v2\x10.wechat.v1.ImageH\x00R\x05image\x12(\n" +
 	"\x05voice\x18\x12 \x01(\v2\x10.wechat.v1.VoiceH\x00R\x05voice\x12(\n" +
