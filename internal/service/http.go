@@ -32,16 +32,20 @@ func ListenHTTP(env Env, flag, addr string, handler http.Handler) (*HTTP, error)
 // ListenInternal binds addr, the setting named flag, for what every process has on its internal address (see
 // InternalMux) and for routes, which may be nil. Where there is a Guard, routes want a key, and all of it wants its TLS;
 // each call of a route is a line in the log. Metrics and health want no key: they tell no secret, and a monitor that had
-// one could do all else with it.
+// one could do all else with it. No path serves a stranger's page in a browser.
 func ListenInternal(env Env, flag, addr string, routes http.Handler) (*HTTP, error) {
 	mux := InternalMux(env)
 	if routes != nil {
 		mux.Handle("/", Handle(env.Log, true, env.Guard.demand(routes)))
 	}
-	h, err := ListenHTTP(env, flag, addr, mux)
+	lis, err := Listen(flag, addr)
 	if err != nil {
 		return nil, err
 	}
+	// Beyond loopback, names of a private DNS are not told from a stranger's. With a key or TLS no page gets in: a browser
+	// sends neither by itself.
+	ownHosts := env.Guard == nil && isLoopback(lis.Addr())
+	h := NewHTTP(env, flag, lis, refusePages(env.Log, ownHosts, mux))
 	h.guarded = env.Guard != nil
 	if h.guarded && env.Guard.identity != nil {
 		h.lis = tls.NewListener(h.lis, env.Guard.identity.server("http/1.1"))
