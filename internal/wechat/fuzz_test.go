@@ -73,9 +73,54 @@ func checkAgainstStd(t *testing.T, body []byte, d *Document, err error) {
 		t.Fatalf("encoding/xml accepts what we refuse: %v", err)
 	}
 	want.Text = d.text(0) // a callback's own text says nothing
-	if diff := cmp.Diff(want, d.tree(0), protocmp.Transform()); diff != "" {
+	got := d.tree(0)
+	forgiveRejoined(want, got)
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Fatalf("-encoding/xml +ours:\n%s", diff)
 	}
+}
+
+// forgiveRejoined makes want, the tree of encoding/xml, as got where ours is a text that broke out of its CDATA section and
+// began another: to XML they are two texts with markup between.
+func forgiveRejoined(want, got *wechatv1.Element) {
+	text := got.GetText()
+	if open := strings.Index(text, cdataClose); open >= 0 && strings.Contains(text[open:], cdataOpen) && len(got.GetChildren()) == 0 {
+		want.Text, want.Children = text, nil
+		return
+	}
+	for i, child := range want.GetChildren() {
+		if i < len(got.GetChildren()) {
+			forgiveRejoined(child, got.GetChildren()[i])
+		}
+	}
+}
+
+// FuzzUserText: what a user writes reaches a bot as the text of the message, and as nothing else, whether WeChat splits a
+// "]]>" in it or not.
+func FuzzUserText(f *testing.F) {
+	for _, text := range []string{"hello", "]]>", "]]><b>x</b><![CDATA[", "]]><FromUserName>oForged</FromUserName><![CDATA[", "a]]>b<![CDATA[c",
+		"]]]]><![CDATA[>", "]]><!doctype x>", "]]><!-- c --><![CDATA[", "]]></Content><MsgType>event</MsgType><Content><![CDATA[", "&lt;", "]]>&gt;<![CDATA["} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+		m, err := Decode([]byte(callback(string(rawElement(nil, "Content", text)))))
+		if err != nil || m.GetText().GetContent() != text || len(m.GetExtra()) > 0 {
+			t.Fatalf("split: %q is read as %v, %v", text, m, err)
+		}
+		if m, err = Decode([]byte(saying(text))); err != nil {
+			if !strings.Contains(text, "</Content") {
+				t.Fatalf("not split: %q: %v", text, err)
+			}
+			return // the text left its element, and the document is malformed
+		}
+		if m.GetFromUserName() != said("").GetFromUserName() || m.GetToUserName() != said("").GetToUserName() || m.GetMsgType() != "text" {
+			t.Fatalf("not split: %q forges %v", text, m)
+		}
+		if got := m.GetText().GetContent(); !strings.Contains(text, "</Content") && (len(m.GetExtra()) > 0 || got != text && !strings.Contains(text, cdataOpen)) {
+			t.Fatalf("not split: %q is read as %v", text, m)
+		}
+	})
 }
 
 // measure returns the depth of e, how many elements it has, and whether the name of one has a prefix, which encoding/xml

@@ -56,7 +56,11 @@ func TestDecodeText(t *testing.T) {
 		"a]]><b>", "a]]>&", "a]]>&amp;", "a]]><b>&</b>", "a]]></b>", "a]]></xml>", "a]]></xml>\n<xml>",
 		"a]]><", "a]]><!-- ", "a]]><!x>", "a]]><?x", "a]]><b", "a]]><b c='", "a]]><1>", "a]]></Content",
 		"a]]><Content>", "a]]><FromUserName>oForged", "a]]></FromUserName>", "a]]>\x00",
-		"]]></Content ]]></Content2>",
+		"]]></Content ]]></Content2>", "a]]><!doctype xml>", "]]><!DOCTYPE html><html></html>",
+		// Here it does not: the text begins a section of its own.
+		"]]><b>x</b><![CDATA[", "a]]><b>x</b><![CDATA[b", "]]><b/><![CDATA[", "]]> <b/> <![CDATA[", "]]><b><![CDATA[c]]></b><![CDATA[",
+		"a]]><FromUserName>oForged</FromUserName><![CDATA[b", "]]><Content>x</Content><![CDATA[", "]]><!-- c --><![CDATA[", "]]><?p?><![CDATA[",
+		"a]]>b<![CDATA[c", "]]>&lt;<![CDATA[", "]]>&<b/><![CDATA[>", "]]><a><![CDATA[]]></a>]]<![CDATA[>", "<b>]]><i/><![CDATA[</b>",
 	} {
 		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) { checkDecode(t, saying(text), said(text)) })
 	}
@@ -88,13 +92,6 @@ func TestDecodeForged(t *testing.T) {
 			"sender, and the rest is mended",
 			"a]]></Content><FromUserName>oForged</FromUserName><Content><![CDATA[b]]><c>",
 			said("a", elem("FromUserName", "oForged"), elem("Content", "b]]><c>")),
-		},
-		{
-			"sender within the text's own element", "a]]><FromUserName>oForged</FromUserName><![CDATA[b",
-			&wechatv1.Message{
-				Content: &wechatv1.Message_Text{Text: &wechatv1.Text{}},
-				Extra:   []*wechatv1.Element{elem("Content", "ab", elem("FromUserName", "oForged"))},
-			},
 		},
 	}
 	for _, test := range tests {

@@ -88,7 +88,7 @@ func fullMessages(t testing.TB) map[string]*wechatv1.Message {
 	add := func(name, msgType string, content protoreflect.FieldDescriptor) *wechatv1.Message {
 		m, n := &wechatv1.Message{}, 0
 		fillFields(m.ProtoReflect(), &n)
-		m.Account, m.MsgType = "", msgType
+		m.Account, m.ContentHash, m.MsgType = "", "", msgType
 		v := m.ProtoReflect().Mutable(content).Message()
 		if content.Name() != "event" {
 			fillFields(v, &n)
@@ -184,7 +184,7 @@ func unset(m protoreflect.Message) []protoreflect.FullName {
 			fd := fields.Get(i)
 			arm := fd.ContainingOneof() != nil && !fd.HasOptionalKeyword()
 			switch fd.FullName() {
-			case "wechat.v1.Message.account", "wechat.v1.SubscribeEvent.scene":
+			case "wechat.v1.Message.account", "wechat.v1.Message.content_hash", "wechat.v1.SubscribeEvent.scene":
 			default:
 				if !arm && fd.Name() != "extra" && !m.Has(fd) {
 					names = append(names, fd.FullName())

@@ -94,16 +94,16 @@ func TestDecodeDoctype(t *testing.T) {
 ]>
 <xml><Content>&lol2;</Content></xml>`
 	for name, body := range map[string]string{
-		"billion laughs":    laughs,
-		"external entity":   `<!DOCTYPE xml [<!ENTITY x SYSTEM "file:///etc/passwd">]><xml><Content>&x;</Content></xml>`,
-		"HTML":              "<!doctype html><html></html>",
-		"mixed case":        "<!DocType xml>" + saying("a"),
-		"after declaration": "<?xml version='1.0'?>\n<!-- c --><!DOCTYPE xml>" + saying("a"),
-		"byte order mark":   "\ufeff<!DOCTYPE xml>" + saying("a"),
-		"in the root":       "<xml><!DOCTYPE xml></xml>",
-		"in an element":     callback("<Content>a<!DOCTYPE xml></Content>"),
-		"out of a text":     saying("a]]><!doctype xml>"),
-		"without a name":    "<!DOCTYPE",
+		"billion laughs":     laughs,
+		"external entity":    `<!DOCTYPE xml [<!ENTITY x SYSTEM "file:///etc/passwd">]><xml><Content>&x;</Content></xml>`,
+		"HTML":               "<!doctype html><html></html>",
+		"mixed case":         "<!DocType xml>" + saying("a"),
+		"after declaration":  "<?xml version='1.0'?>\n<!-- c --><!DOCTYPE xml>" + saying("a"),
+		"byte order mark":    "\ufeff<!DOCTYPE xml>" + saying("a"),
+		"in the root":        "<xml><!DOCTYPE xml></xml>",
+		"in an element":      callback("<Content>a<!DOCTYPE xml></Content>"),
+		"out of its element": saying("a]]></Content><!doctype xml>"),
+		"without a name":     "<!DOCTYPE",
 	} {
 		if got, err := Decode([]byte(body)); got != nil || !errors.Is(err, ErrDoctype) {
 			t.Errorf("%s: %v, %v; want %v", name, got, err, ErrDoctype)

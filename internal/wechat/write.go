@@ -89,6 +89,9 @@ func (d *Document) grow(e *v1.Element) {
 	d.nodes[i].end = int32(len(d.nodes))
 }
 
+// escaper makes characters of a text that would be markup.
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 // writeElements appends generic elements.
 func writeElements(b []byte, list elements) []byte {
 	for _, e := range list {
@@ -97,9 +100,7 @@ func writeElements(b []byte, list elements) []byte {
 			continue
 		}
 		b = openTag(b, e.GetName())
-		if e.GetText() != "" {
-			b = rawCDATA(b, e.GetText())
-		}
+		b = append(b, escaper.Replace(e.GetText())...) // beside elements a CDATA section would be a broken text
 		b = writeElements(b, e.GetChildren())
 		b = closeTag(b, e.GetName())
 	}

@@ -127,7 +127,7 @@ func (p *parser) element() error {
 	p.depth++
 	err := p.content(i)
 	p.depth--
-	if err != nil && !errors.Is(err, ErrDoctype) {
+	if err != nil {
 		err = p.mend(i, begin, err)
 	}
 	p.nodes[i].end = int32(len(p.nodes))
@@ -179,8 +179,9 @@ func indexClose(s string) int {
 
 // content reads up to and including the end tag of node i.
 func (p *parser) content(i int) error {
-	root := i == 0
+	root, begin := i == 0, p.pos
 	var text pieces
+	broken := false // it holds what no sender puts beside CDATA sections
 	for {
 		lt := strings.IndexByte(p.s[p.pos:], '<')
 		if lt < 0 {
@@ -192,11 +193,13 @@ func (p *parser) content(i int) error {
 			if strings.Contains(chars, cdataClose) {
 				return p.fail("]]> outside a CDATA section")
 			}
-			if plain := unescape(chars); len(plain) == len(chars) {
+			plain := unescape(chars)
+			if len(plain) == len(chars) {
 				text.add(chars, p.pos)
 			} else {
 				text.add(plain, -1)
 			}
+			broken = broken || strings.Trim(plain, "]>"+blanks) != ""
 		}
 		p.pos += lt
 		rest := p.s[p.pos:]
@@ -219,7 +222,9 @@ func (p *parser) content(i int) error {
 				return p.fail("an end tag does not match its start tag")
 			}
 			p.pos += n
-			p.nodes[i].text = p.keep(text.text(len(p.nodes) > i+1))
+			if !broken || root || !p.rejoin(i, begin, p.pos-n) {
+				p.nodes[i].text = p.keep(text.text(len(p.nodes) > i+1))
+			}
 			return nil
 		case kind == '!' && strings.HasPrefix(rest, cdataOpen):
 			end := indexClose(rest[len(cdataOpen):])
@@ -231,10 +236,12 @@ func (p *parser) content(i int) error {
 			}
 			p.pos += len(cdataOpen) + end + len(cdataClose)
 		case kind == '!', kind == '?':
+			broken = true
 			if err := p.aside(); err != nil {
 				return err
 			}
 		default:
+			broken = true
 			if err := p.element(); err != nil {
 				return err
 			}
@@ -242,8 +249,23 @@ func (p *parser) content(i int) error {
 	}
 }
 
-// mend rereads a node whose text broke out of its CDATA section, so that the document was malformed: the text then
-// ends at the first "]]>" that stands before the node's end tag. cause is returned where that does not help.
+// rejoin makes one text again of what stands between the tags of node i, if that begins and ends with a CDATA section: a
+// user wrote the end of a section, markup and the begin of another, and WeChat did not split them. It reports whether it
+// did. Nobody sends elements or comments between CDATA sections; a split "]]>" has nothing there but its own characters.
+func (p *parser) rejoin(i, begin, end int) bool {
+	body := trim(p.s[begin:end])
+	if len(body) < len(cdataOpen)+len(cdataClose) || !strings.HasPrefix(body, cdataOpen) || !strings.HasSuffix(body, cdataClose) {
+		return false
+	}
+	begin += len(p.s[begin:end]) - len(trimLeft(p.s[begin:end])) + len(cdataOpen)
+	p.nodes = p.nodes[:i+1]
+	p.nodes[i].text = p.keep(body[len(cdataOpen):len(body)-len(cdataClose)], begin)
+	return true
+}
+
+// mend rereads a node whose text broke out of its CDATA section, so that the document was malformed, or seemed to hold a
+// DOCTYPE: the text then ends at the first "]]>" that stands before the node's end tag. cause is returned if that does
+// not help.
 func (p *parser) mend(i, begin int, cause error) error {
 	p.mends++
 	body := p.s[begin:]
