@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -267,22 +266,19 @@ func (c *callbacks) cut(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Re
 	if c.maxText == 0 || len(text) <= c.maxText {
 		return reply
 	}
-	end := c.maxText
-	for end > 0 && !utf8.RuneStart(text[end]) {
-		end--
-	}
-	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", end))
-	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text[:end]}}}
+	shown := service.Cut(text, c.maxText)
+	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", len(shown)))
+	return textReply(shown)
 }
 
 // note adds what is known of a message to the request's log line.
 func note(line *service.Line, msg *wechatv1.Message) {
-	line.Add(slog.String("user", service.Short(msg.GetFromUserName())), slog.String("msg_type", msg.GetMsgType()))
+	line.Add(slog.String("user", service.Short(msg.GetFromUserName())), slog.String("msg_type", service.Clip(msg.GetMsgType(), service.MaxName)))
 	if id := msg.GetMsgId(); id != 0 {
 		line.Add(slog.Int64("msg_id", id))
 	}
 	if e := msg.GetEvent(); e != nil {
-		line.Add(slog.String("event", e.GetEvent()))
+		line.Add(slog.String("event", service.Clip(e.GetEvent(), service.MaxName)))
 	}
 }
 

@@ -286,3 +286,16 @@ func TestFindingsContentHashNamesAnEvent(t *testing.T) {
 		t.Errorf("the hashes are %q", hashes)
 	}
 }
+
+// TestFindingsLoggedNamesAreBounded: a MsgType or an Event of any length makes a short line.
+func TestFindingsLoggedNamesAreBounded(t *testing.T) {
+	f := start(t, nil)
+	long := strings.Repeat("x", 500_000)
+	f.post(t, own.plain("/", "<xml><MsgType>"+long+"</MsgType></xml>")).expect(t, 200, "success")
+	f.post(t, own.plain("/", "<xml><MsgType>event</MsgType><Event>"+long+"</Event></xml>")).expect(t, 200, "success")
+	lines := f.lines(t, "http")
+	want := strings.Repeat("x", service.MaxName) + "…"
+	if len(lines) != 2 || lines[0]["msg_type"] != want || lines[1]["event"] != want || len(f.log.String()) > 10_000 {
+		t.Errorf("%d lines in %d bytes", len(lines), len(f.log.String()))
+	}
+}

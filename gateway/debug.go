@@ -8,12 +8,12 @@ import (
 	"slices"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -137,11 +137,7 @@ func shownMessage(msg *wechatv1.Message) json.RawMessage {
 	if err != nil || len(data) <= maxShown {
 		return data
 	}
-	end := maxShown
-	for !utf8.RuneStart(data[end]) {
-		end--
-	}
-	return encode(string(data[:end]) + "…")
+	return encode(service.Clip(string(data), maxShown))
 }
 
 // serve serves the traces with the query's nonce, or where it has none all, the newest of them, oldest first.

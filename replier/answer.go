@@ -31,9 +31,9 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, by *see
 	}
 	line := service.LineOf(ctx)
 	line.Add(slog.String("account", msg.GetAccount()), slog.String("user", service.Short(msg.GetFromUserName())),
-		slog.String("msg_type", msg.GetMsgType()))
+		slog.String("msg_type", service.Clip(msg.GetMsgType(), service.MaxName)))
 	if e := msg.GetEvent(); e != nil {
-		line.Add(slog.String("event", e.GetEvent()))
+		line.Add(slog.String("event", service.Clip(e.GetEvent(), service.MaxName)))
 	}
 	mayDefer := req.GetMayDefer() && handedOn(ctx) == 0
 	sure := true

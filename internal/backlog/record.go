@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -70,7 +71,8 @@ type Record struct {
 
 func newRecord(key wechatv1.Key, msg *wechatv1.Message, came time.Time) (Record, error) {
 	data, err := proto.Marshal(msg)
-	return Record{Key: key, CreateTime: msg.GetCreateTime(), MsgType: msg.GetMsgType(), Event: msg.GetEvent().GetEvent(),
+	return Record{Key: key, CreateTime: msg.GetCreateTime(), MsgType: service.Clip(msg.GetMsgType(), service.MaxName),
+		Event:   service.Clip(msg.GetEvent().GetEvent(), service.MaxName),
 		Message: data, State: Pending, Came: came, Updated: came}, err
 }
 

@@ -63,7 +63,7 @@ func (l *Line) Add(attrs ...slog.Attr) {
 	if l.ended {
 		return
 	}
-	l.attrs = append(l.attrs, attrs...)
+	l.attrs = append(l.attrs, clipAttrs(attrs)...)
 }
 
 // Fail adds the private cause of a failure, and makes the line an error.
@@ -177,7 +177,7 @@ func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, ms
 		l.attrs = append(l.attrs, slog.String("error", l.err.Error()))
 	}
 	r := slog.NewRecord(time.Now(), level, msg, 0) // a Logger would look up where it is called
-	r.AddAttrs(attrs...)
+	r.AddAttrs(clipAttrs(attrs)...)
 	r.AddAttrs(slog.Attr{Value: slog.GroupValue(l.attrs...)}) // a group without a name is none; a Record has room for 5
 	_ = log.Handler().Handle(ctx, r)
 }

@@ -135,7 +135,9 @@ func TestDecodeTolerates(t *testing.T) {
 
 		{"invalid UTF-8", saying("a\xffb\xed\xa0\x80\xc0\x80c\xe4\xb8"), said("a\ufffdb\ufffdc\ufffd")},
 		{"byte order mark", "\ufeff" + saying("a"), said("a")},
-		{"declaration", "<?xml version='1.0' encoding='GBK'?>\r\n" + saying("世"), said("世")},
+		{"declaration", "<?xml version='1.0' encoding='utf-8'?>\r\n" + saying("世"), said("世")},
+		{"declaration, in another spelling", "<?xml version=\"1.0\" encoding=\"UTF8\" ?>" + saying("世"), said("世")},
+		{"a declaration where none counts", callback("<Content>a<?xml version='1.0' encoding='GBK'?></Content>"), said("a")},
 		{"all of a prolog", "\ufeff<?xml version=\"1.0\"?><?p?>\n<!-- <xml> -- & ]]> -->\t" + saying("a"), said("a")},
 		{"a comment that only ends later", "<!--> <xml></xml> -->" + saying("a"), said("a")},
 		{"what follows the root", saying("a") + "<xml>\x00]]><", said("a")},

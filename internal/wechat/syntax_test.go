@@ -59,6 +59,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"CDATA without end", "<xml>\n <![CDATA[s3cr3t]]</xml>", 2, 2, "has no end"},
 		{"CDATA in lower case", "<xml><![cdata[s3cr3t]]></xml>", 1, 6, "unknown markup"},
 		{"]]> in text", "<xml><a>s3cr3t]]></a></xml>", 1, 9, "]]> outside"},
+		{"another encoding", "<?xml version=\"1.0\" encoding=\"GBK\"?><xml>s3cr3t</xml>", 1, 1, "not UTF-8"},
+		{"another encoding, in quotes", "<?xml version='1.0' encoding = 'gb2312' standalone='yes'?>\n<xml/>", 1, 1, "not UTF-8"},
+		{"another encoding, after a mark", "\ufeff<?xml version='1.0' encoding='UTF-16'?><xml/>", 1, 1, "not UTF-8"},
 		{"unknown markup", "<xml><!s3cr3t></xml>", 1, 6, "unknown markup"},
 	}
 	for _, test := range tests {

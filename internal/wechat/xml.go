@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -290,6 +291,9 @@ func (p *parser) mend(i, begin int, cause error) error {
 	}
 }
 
+// encoding finds the encoding that an XML declaration names.
+var encoding = regexp.MustCompile(`^<\?xml\s[^>]*\bencoding\s*=\s*["']\s*([^"']*?)\s*["']`)
+
 // aside skips a comment or a processing instruction, and refuses a DOCTYPE.
 func (p *parser) aside() error {
 	rest := p.s[p.pos:]
@@ -306,6 +310,9 @@ func (p *parser) aside() error {
 	n := strings.Index(rest[len(open):], end)
 	if n < 0 {
 		return p.fail("a comment or processing instruction has no end")
+	}
+	if match := encoding.FindStringSubmatch(rest[:len(open)+n]); len(p.nodes) == 0 && match != nil && !strings.EqualFold(strings.ReplaceAll(match[1], "-", ""), "UTF8") {
+		return p.fail("the declared encoding is not UTF-8, which WeChat sends") // another would turn texts into U+FFFD
 	}
 	p.pos += len(open) + n + len(end)
 	return nil
