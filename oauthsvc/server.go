@@ -75,6 +75,10 @@ func (s *Server) close() {
 	}
 }
 
+// maxLoginBytes is how much is kept of codes, and of states. Strangers can make both up: when they fill it, what is forgotten
+// first is the oldest. It is enough for some 20,000 codes in five minutes.
+const maxLoginBytes = 16 << 20
+
 // openStore opens what must last.
 func (s *Server) openStore(cfg Config) error {
 	kept := cfg.Store
@@ -86,10 +90,10 @@ func (s *Server) openStore(cfg Config) error {
 		kept = s.own
 	}
 	var errs [5]error
-	s.codes, errs[0] = openVault[exchange](kept, "codes", keepOutcome)
-	s.states, errs[1] = kept.Bucket("oauth_states", keepState)
-	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken)
-	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential)
+	s.codes, errs[0] = openVault[exchange](kept, "codes", keepOutcome, maxLoginBytes)
+	s.states, errs[1] = kept.BoundedBucket("oauth_states", keepState, maxLoginBytes)
+	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken, 0)
+	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential, 0)
 	s.forced = vault[forcedTokens]{s.tokens.name, s.tokens.bucket}
 	s.sends, errs[4] = openSends(kept)
 	return errors.Join(errs[:]...)

@@ -28,9 +28,9 @@ type vault[T any] struct {
 	bucket *store.Bucket
 }
 
-// openVault opens a vault whose values are forgotten after a time.
-func openVault[T any](s *store.Store, name string, life time.Duration) (vault[T], error) {
-	bucket, err := s.Bucket("oauth_"+name, life)
+// openVault opens a vault whose values are forgotten after a time, and earlier if they have more than maxBytes; 0: no bound.
+func openVault[T any](s *store.Store, name string, life time.Duration, maxBytes int64) (vault[T], error) {
+	bucket, err := s.BoundedBucket("oauth_"+name, life, maxBytes)
 	return vault[T]{name, bucket}, err
 }
 

@@ -24,6 +24,12 @@ type Bucket struct {
 
 // Bucket opens a bucket, whose values live so long. Buckets are opened one after the other.
 func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
+	return s.BoundedBucket(name, life, 0)
+}
+
+// BoundedBucket opens a bucket that holds maxBytes at most, with all that a value takes on disk: the oldest values are
+// forgotten earlier for new ones. 0: no bound of its own.
+func (s *Store) BoundedBucket(name string, life time.Duration, maxBytes int64) (*Bucket, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
 	storage := jetstream.FileStorage
@@ -33,7 +39,7 @@ func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 	if err := s.openLocks(); err != nil {
 		return nil, err
 	}
-	return s.bucket(ctx, name, life, storage)
+	return s.bucket(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, MaxBytes: maxBytes})
 }
 
 // brief returns name and storage of what matters for seconds. Servers of a cluster may all restart and know nothing of
@@ -51,7 +57,7 @@ func (s *Store) openLocks() (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 		defer cancel()
 		name, storage := s.brief("locks")
-		s.locks, err = s.bucket(ctx, name, s.lockLife, storage)
+		s.locks, err = s.bucket(ctx, jetstream.StreamConfig{Name: name, MaxAge: s.lockLife, Storage: storage})
 	}
 	return err
 }
@@ -59,12 +65,12 @@ func (s *Store) openLocks() (err error) {
 // replicas is how many servers of a cluster keep a value.
 const replicas = 3
 
-func (s *Store) bucket(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Bucket, error) {
-	kv, err := s.keyValue(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage})
+func (s *Store) bucket(ctx context.Context, cfg jetstream.StreamConfig) (*Bucket, error) {
+	kv, err := s.keyValue(ctx, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("store: bucket %s: %w", name, err)
+		return nil, fmt.Errorf("store: bucket %s: %w", cfg.Name, err)
 	}
-	return &Bucket{store: s, name: name, kv: kv}, nil
+	return &Bucket{store: s, name: cfg.Name, kv: kv}, nil
 }
 
 // keyValue opens what a key-value bucket is made of: a stream with a subject for each key. cfg has what differs.
@@ -72,6 +78,9 @@ func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (jetst
 	bucket := "wxgate_" + cfg.Name
 	cfg.Name, cfg.Subjects = "KV_"+bucket, []string{"$KV." + bucket + ".>"}
 	cfg.MaxMsgsPerSubject, cfg.Discard, cfg.AllowRollup, cfg.DenyDelete = 1, jetstream.DiscardNew, true, true
+	if cfg.MaxBytes > 0 {
+		cfg.Discard = jetstream.DiscardOld
+	}
 	cfg.Duplicates = min(cfg.MaxAge, 2*time.Minute)
 	// Not AllowDirect: then any server answers a Get, also one that is behind, and a code would be exchanged twice.
 	cfg.Replicas = replicas
