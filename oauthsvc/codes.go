@@ -55,6 +55,9 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 		}
 	}
 	x, shared, err := s.codes.once(ctx, a, code, func(exchange) bool { return true }, func(ctx context.Context) (exchange, error) {
+		if f := s.brake.check(a); f != nil {
+			return exchange{}, f
+		}
 		out := s.api.do(ctx, exchangeCall, url.Values{"appid": {a.AppID}, "secret": {a.AppSecret.Reveal()},
 			"code": {code}, "grant_type": {"authorization_code"}}, nil)
 		f := out.failure
@@ -62,6 +65,7 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 		case f == nil:
 			return exchange{Body: &out.body}, s.keepUser(ctx, a, out.body)
 		case f.aboutCode():
+			s.brake.note(a)
 			return exchange{Failure: f.keep()}, nil
 		}
 		return exchange{}, f // the code may still be good

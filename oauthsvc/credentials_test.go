@@ -259,3 +259,59 @@ func TestSignJsapi(t *testing.T) {
 		expectField(t, err, "url")
 	}
 }
+
+// TestFindingsShortLife: a token that ends soon, or of which that is not known, is not asked for again at once.
+func TestFindingsShortLife(t *testing.T) {
+	t.Parallel()
+	for _, expires := range []string{`,"expires_in":300`, `,"expires_in":0`, `,"expires_in":-5`, `,"expires_in":"soon"`, ""} {
+		t.Run(expires, func(t *testing.T) {
+			p := newPlatform()
+			p.says(tokenCall, `{"access_token":"short"`+expires+`}`)
+			p.says(ticketCall, `{"errcode":0,"ticket":"short"`+expires+`}`)
+			f := p.serve(t)
+			for range 3 {
+				for _, c := range []call{tokenCall, ticketCall} {
+					if err := f.do(t.Context(), c); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			p.expectCalls(t, tokenCall, ticketCall)
+		})
+	}
+	if old := (credential{Value: "a", Expires: time.Now().Add(time.Minute), Made: time.Now().Add(-askedApart)}); old.fresh() {
+		t.Error("one of half a minute ago is taken for fresh")
+	}
+}
+
+// TestFindingsForcedRefreshCounts: a replacement by force counts although its answer was lost, and is not made again; and a
+// caller who calls a good token refused causes none.
+func TestFindingsForcedRefreshCounts(t *testing.T) {
+	p := newPlatform()
+	p.says(tokenCall, accountToken("kept"), "<html>", accountToken("kept"))
+	p.says(callbackIPCall, refusedWith(40001))
+	f := p.serve(t)
+	f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour)})
+	ask := func() error {
+		_, err := f.GetAccessToken(t.Context(), &oauthv1.GetAccessTokenRequest{Refused: "kept"})
+		return err
+	}
+	expect(t, ask(), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
+	p.expectCalls(t, tokenCall, callbackIPCall, tokenCall)
+	for range 3 {
+		expect(t, ask(), codes.Unavailable, "TOKEN_INVALID")
+	}
+	p.got("")
+	p.says(callbackIPCall, `{"ip_list":[]}`)
+	f.keepForced(t)
+	for range 30 {
+		if err := ask(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, a := range p.got(tokenCall) {
+		if strings.Contains(a.Payload, `"force_refresh":true`) {
+			t.Fatal("a good token was replaced by force")
+		}
+	}
+}

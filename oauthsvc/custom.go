@@ -2,7 +2,6 @@ package oauthsvc
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	oauthv1 "wxgate/proto/oauth/v1"
@@ -81,16 +80,6 @@ func required(fields ...string) error {
 		}
 	}
 	return nil
-}
-
-// pageURL returns a page's URL as the JS-SDK's signature wants it: without what stands behind "#" (platform.md F.4).
-func pageURL(page string) (string, error) {
-	page, _, _ = strings.Cut(page, "#")
-	u, err := url.Parse(page)
-	if err != nil || !isWeb(u) {
-		return "", invalid("url: expected the page's URL as the browser has it, such as https://wx.example.com/page?a=1")
-	}
-	return page, nil
 }
 
 // raw takes out of texts what Go's JSON escapes as \uXXXX, which WeChat refuses or shows as it is (platform.md F.3).

@@ -77,20 +77,20 @@ func TestCalls(t *testing.T) {
 		"user info": {
 			"sns.userinfo.json",
 			func(f *fixture) (proto.Message, error) {
-				return f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{AccessToken: "a", Openid: "o", Lang: "en"})
+				return f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{AccessToken: "a", Openid: testOpenID, Lang: "en"})
 			},
 			"/sns/userinfo",
-			url.Values{"access_token": {"a"}, "openid": {"o"}, "lang": {"en"}},
+			url.Values{"access_token": {"a"}, "openid": {testOpenID}, "lang": {"en"}},
 			&oauthv1.GetUserInfoResponse{User: &oauthv1.UserInfo{Openid: testOpenID, Nickname: "示例😀",
 				Headimgurl: "https://thirdwx.qlogo.cn/mmopen/vi_32/sample/132", Unionid: "uUnion00000000000000000001"}},
 		},
 		"user info of before 2021": {
 			"sns.userinfo.legacy.json",
 			func(f *fixture) (proto.Message, error) {
-				return f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{AccessToken: "a", Openid: "o"})
+				return f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{AccessToken: "a", Openid: testOpenID})
 			},
 			"/sns/userinfo",
-			url.Values{"access_token": {"a"}, "openid": {"o"}, "lang": {"zh_CN"}},
+			url.Values{"access_token": {"a"}, "openid": {testOpenID}, "lang": {"zh_CN"}},
 			&oauthv1.GetUserInfoResponse{User: &oauthv1.UserInfo{Openid: testOpenID, Nickname: "示例", Sex: 1,
 				Province: "上海", City: "黄浦", Country: "中国", Privilege: []string{"chinaunicom"}}},
 		},

@@ -75,13 +75,13 @@ func TestColdHerd(t *testing.T) {
 		}},
 		"ExchangeCode": {exchangeCall, func(f *fixture) (string, error) { return f.exchange(t.Context(), "", testCode, testState) }},
 		"GetUserInfo": {refreshCall, func(f *fixture) (string, error) {
-			got, err := f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{Openid: "expired"})
+			got, err := f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{Openid: testOpenID})
 			return got.GetUser().GetNickname(), err
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := replicas[0].account(t)
-			if err := replicas[0].server.users.put(t.Context(), a, "expired", userToken{AccessToken: "old", RefreshToken: testFresh}); err != nil {
+			if err := replicas[0].server.users.put(t.Context(), a, testOpenID, userToken{AccessToken: "old", RefreshToken: testFresh}); err != nil {
 				t.Fatal(err)
 			}
 			want := map[call]string{tokenCall: testAccountToken, exchangeCall: testToken, refreshCall: "n"}[tt.of]
@@ -241,5 +241,33 @@ func TestFailed(t *testing.T) {
 		if f := failed(t.Context(), tt.err); f.code != tt.code || reasonName(f.reason) != tt.reason {
 			t.Errorf("%v: %s %s; want %s %s", tt.err, f.code, reasonName(f.reason), tt.code, tt.reason)
 		}
+	}
+}
+
+// TestFindingsRenamedAccount: an account that gets another name, or a new AppSecret beside the previous one, keeps its users.
+func TestFindingsRenamedAccount(t *testing.T) {
+	t.Parallel()
+	p := newPlatform()
+	kept, _ := openStore(t, store.Config{Dir: t.TempDir()})
+	single := p.serveWith(t, func(cfg *Config) { cfg.Store = kept })
+	if err := single.do(t.Context(), exchangeCall); err != nil {
+		t.Fatal(err)
+	}
+	single.stop()
+	for name, tt := range map[string]struct {
+		entry, reason string
+	}{
+		"another name":           {"{name: shop, app_id: " + testAppID + ", app_secret: " + testSecret + "}", ""},
+		"another AppSecret":      {"{name: shop, app_id: " + testAppID + ", app_secret: new, previous_app_secret: " + testSecret + "}", ""},
+		"without the one before": {"{name: shop, app_id: " + testAppID + ", app_secret: new}", "LOGIN_REQUIRED"},
+		"another AppID":          {"{name: default, app_id: wxother, app_secret: " + testSecret + "}", "LOGIN_REQUIRED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := accountsFile(t, "", tt.entry)
+			f := p.serveWith(t, func(cfg *Config) { cfg.Store, cfg.AppID, cfg.AppSecret, cfg.AccountsFile = kept, "", "", path })
+			if got := seen(t, f.ofKept(t.Context())); got.Reason != tt.reason {
+				t.Errorf("got %+v; want %q", got, tt.reason)
+			}
+		})
 	}
 }

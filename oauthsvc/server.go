@@ -24,6 +24,7 @@ type Server struct {
 	api      *upstream
 	own      *store.Store // where none was handed in
 
+	brake  codeBrake
 	codes  vault[exchange]
 	states *store.Bucket // of each state, its code
 	users  vault[userToken]

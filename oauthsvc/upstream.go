@@ -160,6 +160,9 @@ func (u *upstream) fetchOutcome(ctx context.Context, host string, r apiRequest) 
 		out.failure = unreachable(ctx, err)
 	default:
 		out.body, out.failure = understand(r.call, data)
+		if out.failure == nil && r.call == userInfoCall && out.body.OpenID != r.query.Get("openid") {
+			out = outcome{failure: unexpected(answerError("an answer about another user than asked"))}
+		}
 	}
 	if f := out.failure; f != nil {
 		f.unsent = r.payload != nil && !opened

@@ -50,9 +50,9 @@ func TestKeptUser(t *testing.T) {
 		"good":                    {anHour, nil, nil, "", []asked{withUserToken("kept")}},
 		"expired":                 {time.Now().Add(-time.Hour), nil, nil, "", []asked{refreshing, withUserToken("refreshed")}},
 		"about to expire":         {time.Now().Add(early / 2), nil, nil, "", []asked{refreshing, withUserToken("refreshed")}},
-		"refused, 42001":          {anHour, []string{refusedWith(42001), `{"openid":"o"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
-		"refused, 40001":          {anHour, []string{refusedWith(40001), `{"openid":"o"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
-		"refused, 40014":          {anHour, []string{refusedWith(40014), `{"openid":"o"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
+		"refused, 42001":          {anHour, []string{refusedWith(42001), `{"openid":"` + testOpenID + `"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
+		"refused, 40001":          {anHour, []string{refusedWith(40001), `{"openid":"` + testOpenID + `"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
+		"refused, 40014":          {anHour, []string{refusedWith(40014), `{"openid":"` + testOpenID + `"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
 		"refused twice":           {anHour, []string{refusedWith(40001)}, nil, "TOKEN_INVALID", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
 		"scope too small":         {anHour, []string{refusedWith(48001)}, nil, "NOT_AUTHORIZED", []asked{withUserToken("kept")}},
 		"address not allowed":     {anHour, []string{refusedWith(40164)}, nil, "IP_NOT_ALLOWED", []asked{withUserToken("kept")}},
@@ -182,4 +182,15 @@ func TestSnapshotUserIsNotKept(t *testing.T) {
 	_, err = f.GetUserInfo(t.Context(), &oauthv1.GetUserInfoRequest{Openid: got.GetToken().GetOpenid()})
 	expect(t, err, codes.Unauthenticated, "LOGIN_REQUIRED")
 	p.expectCalls(t, exchangeCall)
+}
+
+// TestFindingsProfileOfAnother: a profile that WeChat gives for another user than asked is nobody's.
+func TestFindingsProfileOfAnother(t *testing.T) {
+	p := newPlatform()
+	p.says(userInfoCall, `{"openid":"oAnother","nickname":"n"}`)
+	f := p.serve(t)
+	f.keepUser(t, "kept", time.Now().Add(time.Hour))
+	expect(t, f.ofKept(t.Context()), codes.Unknown, "UPSTREAM_ERROR")
+	expect(t, f.do(t.Context(), userInfoCall), codes.Unknown, "UPSTREAM_ERROR")
+	p.expectCalls(t, userInfoCall, userInfoCall)
 }

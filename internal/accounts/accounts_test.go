@@ -47,6 +47,7 @@ const full = `accounts:
     rules: rules/shop.yaml
     previous_token: hiddenTokenBefore
     previous_aes_key: hiddenKeyBeforehiddenKeyBeforehiddenKeyBef0
+    previous_app_secret: hiddenSecretBefore
   - name: club
     token: "0123"
     rules: /etc/club.yaml
@@ -60,7 +61,7 @@ func TestRoles(t *testing.T) {
 	forGateway, forOAuth := shop, shop
 	forGateway.Token, forGateway.AESKey = testToken, testKey
 	forGateway.PreviousToken, forGateway.PreviousAESKey = "hiddenTokenBefore", "hiddenKeyBeforehiddenKeyBeforehiddenKeyBef0"
-	forOAuth.AppSecret = testSecret
+	forOAuth.AppSecret, forOAuth.PreviousAppSecret = testSecret, "hiddenSecretBefore"
 	clubOfGateway := club
 	clubOfGateway.Token = "0123"
 	for _, tt := range []struct {
