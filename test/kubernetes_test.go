@@ -409,6 +409,24 @@ func mounts(t *testing.T, o *object, kept map[string][]string) map[string]bool {
 	return files
 }
 
+// checkMemoryLimit: the garbage collector is told of the limit, so that it works harder before the kernel kills.
+func checkMemoryLimit(t *testing.T, o *object, c container) {
+	t.Helper()
+	limit, err := strconv.Atoi(strings.TrimSuffix(c.Resources.Limits.Memory, "Mi"))
+	if err != nil {
+		t.Errorf("%s: limits.memory: %q; expected MiB", o, c.Resources.Limits.Memory)
+	}
+	for _, e := range c.Env {
+		if e.Name == "GOMEMLIMIT" {
+			if soft, err := strconv.Atoi(strings.TrimSuffix(e.Value, "MiB")); err != nil || soft < limit*8/10 || soft > limit*9/10 {
+				t.Errorf("%s: GOMEMLIMIT is %s; expected 80 to 90%% of %d MiB", o, e.Value, limit)
+			}
+			return
+		}
+	}
+	t.Errorf("%s: GOMEMLIMIT is missing beside limits.memory", o)
+}
+
 func checkContainer(t *testing.T, o *object, c container) {
 	t.Helper()
 	var ports []string
@@ -426,6 +444,7 @@ func checkContainer(t *testing.T, o *object, c container) {
 	if c.Resources.Requests.CPU == "" || c.Resources.Requests.Memory == "" || c.Resources.Limits.Memory == "" {
 		t.Errorf("%s: expected requests of CPU and memory, and a limit of memory", o)
 	}
+	checkMemoryLimit(t, o, c)
 	s := c.Security
 	if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || !s.ReadOnlyRootFilesystem || !slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
 		t.Errorf("%s: expected a container without rights", o)

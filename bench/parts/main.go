@@ -43,7 +43,7 @@ func run(token string) error {
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,
-		IdleTimeout:       75 * time.Second,
+		IdleTimeout:       620 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
 	return server.Serve(lis)

@@ -49,10 +49,14 @@ func ListenInternal(env Env, flag, addr string, routes http.Handler) (*HTTP, err
 	h.guarded = env.Guard != nil
 	if h.guarded && env.Guard.identity != nil {
 		h.lis = tls.NewListener(h.lis, env.Guard.identity.server("http/1.1"))
-		h.server.ErrorLog = slog.NewLogLogger(env.Log.Handler(), slog.LevelWarn) // it tells who has no certificate
+		h.server.ErrorLog = errorLog(env.Log, slog.LevelWarn) // it tells who has no certificate
 	}
 	return h, nil
 }
+
+// idleTimeout is longer than fronts keep an idle connection: Caddy 2 minutes, Traefik 90 seconds, Google's load balancer
+// 10 minutes. Who closes first must be the front: a callback that it sends while we close fails, and is not sent again.
+const idleTimeout = 620 * time.Second
 
 // NewHTTP returns a server on an address that is bound. Slow and oversized requests are cut off.
 func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP {
@@ -61,9 +65,9 @@ func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      20 * time.Second,
-		IdleTimeout:       75 * time.Second,
+		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(env.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          errorLog(env.Log, slog.LevelDebug),
 	}}
 }
 
