@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"net/netip"
 	"slices"
@@ -17,7 +18,7 @@ import (
 // cluster is a whole wxgate as it runs on many machines: real processes, each service several times.
 //
 //	load ─▶ gateway ×2 ─▶ proxy ─▶ replier ×3 ─▶ slow bot
-//	                                  │ proxy ─▶ oauthsvc ×2 ─▶ fake WeChat
+//	                                  │ proxy ─▶ oauthsvc ×2 ─▶ a host that hangs, then fake WeChat
 //	                                  └ proxy ─▶ NATS ×3
 type cluster struct {
 	gateways []gatewayNode
@@ -86,7 +87,7 @@ func startCluster(ctx context.Context, t *testing.T, dir string, onSent func(fak
 	}
 	for i, host := range oauthHosts {
 		d := newDaemon(t, dir, fmt.Sprint("oauthsvc-", i+1), append([]string{
-			"WXGATE_OAUTH_LISTEN=" + host + ":" + oauthPort, "WECHAT_API_URL=" + wechat.URL, "WECHAT_OPEN_URL=" + wechat.URL,
+			"WXGATE_OAUTH_LISTEN=" + host + ":" + oauthPort, "WECHAT_API_URL=" + hangingHost(t) + "," + wechat.URL, "WECHAT_OPEN_URL=" + wechat.URL,
 			"WXGATE_NATS=" + strings.Join(natsURLs, ","),
 		}, accountEnv...), binary, "oauthsvc")
 		internal(d)
@@ -131,6 +132,18 @@ func startCluster(ctx context.Context, t *testing.T, dir string, onSent func(fak
 		t.Fatal(err)
 	}
 	return c
+}
+
+// hangingHost returns the URL of a host to which connections are made, and which never says a word: each oauthsvc, and each that
+// is started again, has to find out that its first host is of no use, without a message becoming uncertain.
+func hangingHost(t *testing.T) string {
+	t.Helper()
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lis.Close() })
+	return "https://" + lis.Addr().String()
 }
 
 func addresses(hosts []string) []netip.Addr {
