@@ -59,11 +59,6 @@ func pythonWithGRPC(t *testing.T) string {
 }
 
 func TestNode(t *testing.T) {
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			missing(t, "no %s: apt-get install nodejs npm, or https://nodejs.org/", program)
-		}
-	}
 	dir := t.TempDir() // laid out as the repository, since the bot looks for proto/
 	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS("../proto")); err != nil {
 		t.Fatal(err)
@@ -72,25 +67,42 @@ func TestNode(t *testing.T) {
 	if err := os.MkdirAll(bot, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"bot.js", "package.json", "package-lock.json"} {
-		data, err := os.ReadFile(filepath.Join("../examples/node", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(bot, file), data, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = bot
-	if out, err := install.CombinedOutput(); err != nil {
-		missing(t, "npm ci did not get the bot's packages; is the registry in reach? %v\n%s", err, out)
-	}
+	copyFile(t, "../examples/node/bot.js", bot)
+	installNodePackages(t, bot)
 	tryBot(t, func() *exec.Cmd {
 		cmd := exec.Command("node", "bot.js", "--listen", "127.0.0.1:0")
 		cmd.Dir = bot
 		return cmd
 	})
+}
+
+// installNodePackages installs what the bot in Node.js needs, in the versions that it has, into a directory.
+func installNodePackages(t *testing.T, dir string) {
+	t.Helper()
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing(t, "no %s: apt-get install nodejs npm, or https://nodejs.org/", program)
+		}
+	}
+	copyFile(t, "../examples/node/package.json", dir)
+	copyFile(t, "../examples/node/package-lock.json", dir)
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = dir
+	if out, err := install.CombinedOutput(); err != nil {
+		missing(t, "npm ci did not get the bot's packages; is the registry in reach? %v\n%s", err, out)
+	}
+}
+
+// copyFile copies a file into a directory.
+func copyFile(t *testing.T, name, dir string) {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestEmbedded tries the replier with a handler inside.
