@@ -15,6 +15,7 @@ import (
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
+	"wxgate/internal/service"
 	"wxgate/internal/store"
 	"wxgate/internal/store/storetest"
 	"wxgate/internal/wechat"
@@ -129,12 +130,12 @@ func TestUnsure(t *testing.T) {
 		withBacklog(t, nats.URL())(cfg)
 		cfg.Replier = holder{says: &replierv1.ReplyResponse{Reply: says, Unsure: true}}.listen(t)
 	})
-	kept, err := store.Open(store.Config{Env: f.env.For("another"), URL: nats.URL()})
+	kept, err := store.Open(store.Config{Env: service.NewEnv(f.env.Log), URL: nats.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(kept.Close)
-	another := backlog.New(backlog.Config{Env: f.env.For("another"), Store: kept, Size: 1 << 20})
+	another := backlog.New(backlog.Config{Env: service.NewEnv(f.env.Log), Store: kept, Size: 1 << 20})
 	msg, err := wechat.Decode([]byte(numbered(stored)))
 	if err != nil {
 		t.Fatal(err)
@@ -165,12 +166,12 @@ func TestHandsOver(t *testing.T) {
 		cfg.Replier, cfg.ReplyTimeout = here, 4500*time.Millisecond
 	})
 	f.bot.will(echo)
-	kept, err := store.Open(store.Config{Env: f.env.For("another"), URL: nats.URL()})
+	kept, err := store.Open(store.Config{Env: service.NewEnv(f.env.Log), URL: nats.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(kept.Close)
-	another := backlog.New(backlog.Config{Env: f.env.For("another"), Store: kept, Size: 1 << 20})
+	another := backlog.New(backlog.Config{Env: service.NewEnv(f.env.Log), Store: kept, Size: 1 << 20})
 	if err := another.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +269,7 @@ func TestOutageWays(t *testing.T) {
 				withBacklog(t, "")(cfg)
 				cfg.Slow = tt.slow
 				if tt.size == 1 { // a byte is there
-					kept, err := store.Open(store.Config{Env: cfg.Env})
+					kept, err := store.Open(store.Config{Env: service.NewEnv(cfg.Env.Log)})
 					if err != nil {
 						t.Fatal(err)
 					}

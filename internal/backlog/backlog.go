@@ -27,6 +27,9 @@ var (
 	ErrNoKey = errors.New("the message is none that WeChat sent")
 	// ErrTaken is the error of who works on a message that is another replica's by now, or ended.
 	ErrTaken = errors.New("another replica works on the message")
+	// ErrRejected is the error of a record that the store will never take as it is; ErrTooLarge is one of them.
+	ErrRejected = store.ErrRejected
+	ErrTooLarge = store.ErrTooLarge
 )
 
 // Config is what a Backlog needs.
@@ -80,7 +83,7 @@ func (b *Backlog) table(ctx context.Context) (*store.Table, error) {
 
 // Store stores a message that came at a time, and that nobody works on yet: the first replica that is free does. One that
 // is stored already is not stored again. text is what the user is told meanwhile; "" for nothing. The error is ErrFull, ErrNoKey,
-// store.ErrAway or the context's; with the last two it may be stored nevertheless.
+// ErrRejected, store.ErrAway or the context's; with the last two it may be stored nevertheless.
 func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Time, text string) error {
 	key, ok := msg.Key()
 	if !ok {

@@ -59,7 +59,7 @@ func (b *Backlog) Retry(ctx context.Context, id string) (*replierv1.Delivery, er
 		return nil, ErrUnknown
 	case err != nil:
 		return nil, err
-	case !failed(w.record.State):
+	case !failed(w.record.State) || len(w.record.Message) == 0: // nothing is left of one that did not fit
 		return nil, ErrNotFailed
 	}
 	r := w.record

@@ -94,36 +94,49 @@ func (w *works) has(id string) bool {
 // Release says that this replica works on the message no more. One that did not end is taken again, here or elsewhere.
 func (w *Work) Release() { w.b.works.end(w.id) }
 
-// put changes the record. Where the store is away it is tried again while ctx lasts. ErrTaken: it was changed before.
+// put changes the record. While the store cannot write it is tried again, until ctx ends; then the error wraps the
+// context's, and why the store could not write. ErrTaken: the record was changed before. ErrRejected: it will never be
+// taken as it is.
 func (w *Work) put(ctx context.Context, r Record) error {
 	r.Updated = time.Now()
 	value := r.encode()
-	for again := false; ; again = true {
-		table, err := w.b.table(ctx)
-		var revision uint64
-		if err == nil {
-			revision, err = table.Put(ctx, w.id, value, w.revision, r.life())
-		}
+	var cause error // of the attempt before
+	for {
+		revision, err := w.tryPut(ctx, value, r.life(), cause != nil)
 		switch {
-		case errors.Is(err, store.ErrAway) && sleep(ctx, lookAgain/2):
-			continue
-		case err != nil:
-			return err
-		case revision == 0 && again: // what failed may have been done
-			var stored []byte
-			if stored, revision, err = table.Get(ctx, w.id); err != nil {
+		case err == nil:
+			w.record, w.revision = r, revision
+			w.b.index.set(w.id, r, len(value), revision)
+			return nil
+		case errors.Is(err, store.ErrAway):
+			if cause = err; sleep(ctx, lookAgain/2) {
 				continue
 			}
-			if !bytes.Equal(stored, value) {
-				return ErrTaken
-			}
-		case revision == 0:
-			return ErrTaken
+			return fmt.Errorf("%w: %w", ctx.Err(), cause)
+		case cause != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return fmt.Errorf("%w: %w", ctx.Err(), cause)
 		}
-		w.record, w.revision = r, revision
-		w.b.index.set(w.id, r, len(value), revision)
-		return nil
+		return err
 	}
+}
+
+// tryPut tries once. After an attempt that failed, it may have been done: then the record is as it should be.
+func (w *Work) tryPut(ctx context.Context, value []byte, life time.Duration, again bool) (revision uint64, err error) {
+	table, err := w.b.table(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if revision, err = table.Put(ctx, w.id, value, w.revision, life); revision != 0 || err != nil {
+		return revision, err
+	}
+	if !again {
+		return 0, ErrTaken
+	}
+	stored, revision, err := table.Get(ctx, w.id)
+	if err == nil && !bytes.Equal(stored, value) {
+		err = ErrTaken
+	}
+	return revision, err
 }
 
 // load reads the record anew.
@@ -194,14 +207,11 @@ func (w *Work) Turn(ctx context.Context) error {
 }
 
 // Begin says that the next part of the answer is given to WeChat now; only then it may be. The error is ErrTaken or the
-// context's: the store is waited for.
+// context's, as the store is waited for, or ErrRejected: such an answer never fits, and the message should be ended.
 func (w *Work) Begin(ctx context.Context, reply *wechatv1.Reply, parts, sent int) error {
 	r := w.record
 	r.State, r.Parts, r.Sent, r.Attempt, r.Begun = Sending, parts, sent, rand.Text(), time.Now()
-	if err := r.keep(reply); err != nil {
-		return err
-	}
-	return w.put(ctx, r)
+	return w.putReply(ctx, r, reply)
 }
 
 // Attempt names the attempt to give WeChat a part of the answer, and tells when it was begun; open is true where nobody
@@ -217,22 +227,28 @@ func (w *Work) Again(ctx context.Context, reason, errcode string) error {
 	return w.put(ctx, r)
 }
 
-// Keep keeps the answer for the user's next message.
+// Keep keeps the answer for the user's next message. The error is as for Begin.
 func (w *Work) Keep(ctx context.Context, reply *wechatv1.Reply) error {
 	r := w.record
 	r.State, r.Later = Kept, true
-	if err := r.keep(reply); err != nil {
-		return err
+	return w.putReply(ctx, r, reply)
+}
+
+// headroom is how many bytes a record may grow after its answer: by what became of that.
+const headroom = 4 << 10
+
+// putReply changes the record to one with an answer.
+func (w *Work) putReply(ctx context.Context, r Record, reply *wechatv1.Reply) (err error) {
+	if r.Reply, err = proto.Marshal(reply); err != nil {
+		return fmt.Errorf("%w: %w", ErrRejected, err)
+	}
+	if size, most := len(r.encode())+headroom, w.b.store.MaxValue(); size > most && most > 0 {
+		return fmt.Errorf("%w: message and answer take %d bytes of %d", ErrTooLarge, size, most)
 	}
 	return w.put(ctx, r)
 }
 
-func (r *Record) keep(reply *wechatv1.Reply) (err error) {
-	r.Reply, err = proto.Marshal(reply)
-	return err
-}
-
-// End ends the message.
+// End ends the message. If its record does not fit into the store it ends without message and answer.
 func (w *Work) End(ctx context.Context, state State, reason, errcode string) error {
 	r := w.record
 	r.State, r.Reason, r.Errcode = state, reason, errcode
@@ -243,6 +259,10 @@ func (w *Work) End(ctx context.Context, state State, reason, errcode string) err
 		r.Message, r.Reply = nil, nil
 	}
 	err := w.put(ctx, r)
+	if errors.Is(err, ErrTooLarge) {
+		r.Message, r.Reply = nil, nil
+		err = w.put(ctx, r)
+	}
 	if err == nil {
 		w.b.note(&r)
 	}

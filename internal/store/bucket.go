@@ -10,14 +10,12 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// ErrAway is the error of a store that cannot be reached, or cannot write.
-var ErrAway = errors.New("the store is away")
-
 // Bucket holds values by key. Each is forgotten some time after it was put. Keys are letters, digits, "-" and "_".
 type Bucket struct {
 	store  *Store
 	name   string
 	kv     jetstream.KeyValue
+	stream jetstream.StreamConfig // the values are in it
 	once   singleflight.Group
 	claims singleflight.Group
 }
@@ -66,15 +64,16 @@ func (s *Store) openLocks() (err error) {
 const replicas = 3
 
 func (s *Store) bucket(ctx context.Context, cfg jetstream.StreamConfig) (*Bucket, error) {
-	kv, err := s.keyValue(ctx, cfg)
+	b, err := s.keyValue(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("store: bucket %s: %w", cfg.Name, err)
 	}
-	return &Bucket{store: s, name: cfg.Name, kv: kv}, nil
+	return b, nil
 }
 
 // keyValue opens what a key-value bucket is made of: a stream with a subject for each key. cfg has what differs.
-func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.KeyValue, error) {
+func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (*Bucket, error) {
+	b := &Bucket{store: s, name: cfg.Name}
 	bucket := "wxgate_" + cfg.Name
 	cfg.Name, cfg.Subjects = "KV_"+bucket, []string{"$KV." + bucket + ".>"}
 	cfg.MaxMsgsPerSubject, cfg.Discard, cfg.AllowRollup, cfg.DenyDelete = 1, jetstream.DiscardNew, true, true
@@ -95,7 +94,9 @@ func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (jetst
 	if err != nil {
 		return nil, err
 	}
-	return s.js.KeyValue(ctx, bucket)
+	b.stream = cfg
+	b.kv, err = s.js.KeyValue(ctx, bucket)
+	return b, err
 }
 
 // create creates or updates a stream. A cluster that just began, or that is asked for one stream by two at once, may
@@ -154,7 +155,7 @@ func (b *Bucket) look(ctx context.Context, key string) (value []byte, revision u
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil, 0, nil
 	case err != nil:
-		return nil, 0, away(ctx, err)
+		return nil, 0, failure(ctx, err)
 	}
 	return entry.Value(), entry.Revision(), nil
 }
@@ -164,7 +165,7 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	if _, err := b.kv.Put(limited, key, value); err != nil {
-		return away(ctx, err)
+		return b.wrote(ctx, err)
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (b *Bucket) putAfter(ctx context.Context, key string, value []byte, revisio
 	case isLate(err):
 		return 0, nil
 	case err != nil:
-		return 0, away(ctx, err)
+		return 0, b.wrote(ctx, err)
 	}
 	return put, nil
 }
@@ -239,15 +240,7 @@ func (b *Bucket) deleteAt(ctx context.Context, key string, revision uint64) erro
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	if err := b.kv.Purge(limited, key, jetstream.LastRevision(revision)); err != nil && !isLate(err) {
-		return away(ctx, err)
+		return b.wrote(ctx, err)
 	}
 	return nil
-}
-
-// away wraps an error, unless the caller's time is over.
-func away(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fmt.Errorf("%w: %w", ErrAway, err)
 }

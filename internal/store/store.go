@@ -66,6 +66,7 @@ type Store struct {
 	patience time.Duration // openTimeout
 
 	reconnected bell
+	writes      writes
 
 	mu      sync.Mutex      // between the end of ctx and the beginning of a maker
 	ctx     context.Context // ends with the store
@@ -109,6 +110,7 @@ func (s *Store) open(cfg Config) error {
 			return fmt.Errorf("the store in this process: %w", err)
 		}
 	}
+	s.writes.observe(cfg.Env, s.Connected)
 	s.conn.SetReconnectHandler(func(*nats.Conn) { s.reconnected.ring() })
 	if s.js, err = jetstream.New(s.conn); err != nil {
 		return err
@@ -182,6 +184,12 @@ func (s *Store) Connected() bool { return s.conn.Status() == nats.CONNECTED }
 
 // Shared tells whether other processes have the same store.
 func (s *Store) Shared() bool { return s.server == nil }
+
+// MaxValue returns how many bytes a value may have, less what its key takes; 0 while that is unknown.
+func (s *Store) MaxValue() int {
+	const keyAndHeaders = 1 << 10
+	return max(0, int(s.conn.MaxPayload())-keyAndHeaders)
+}
 
 // Durable tells whether what is kept outlives the process.
 func (s *Store) Durable() bool { return s.memory == "" }

@@ -13,7 +13,7 @@ import (
 // Table holds records by key, which all replicas watch. Who changes one says which state of it they saw, and changes
 // nothing where that is not the last one. Keys are letters, digits, "-" and "_".
 type Table struct {
-	bucket Bucket
+	bucket *Bucket
 	prefix string // of a key's subject
 }
 
@@ -33,16 +33,16 @@ func (s *Store) Signs(ctx context.Context, name string, life time.Duration) (*Ta
 }
 
 func (s *Store) table(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Table, error) {
-	kv, err := s.keyValue(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, AllowMsgTTL: true})
+	b, err := s.keyValue(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, AllowMsgTTL: true})
 	if err != nil {
-		return nil, fmt.Errorf("store: table %s: %w", name, away(ctx, err))
+		return nil, fmt.Errorf("store: table %s: %w", name, failure(ctx, err))
 	}
-	return &Table{Bucket{store: s, name: name, kv: kv}, "$KV.wxgate_" + name + "."}, nil
+	return &Table{b, "$KV.wxgate_" + name + "."}, nil
 }
 
 // Put sets a record that still is at a revision, 0 where there is none, and returns its new one: 0 where it is not.
-// life is how long it lives, in whole seconds; 0: as the table says. The error is ErrAway or the context's; then the
-// record may be set nevertheless.
+// life is how long it lives, in whole seconds; 0: as the table says. The error is ErrAway or the context's, and then the
+// record may be set nevertheless; or ErrRejected, and then it never will be.
 func (t *Table) Put(ctx context.Context, key string, value []byte, revision uint64, life time.Duration) (put uint64, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -55,7 +55,7 @@ func (t *Table) Put(ctx context.Context, key string, value []byte, revision uint
 	case isLate(err):
 		return 0, nil
 	case err != nil:
-		return 0, away(ctx, err)
+		return 0, t.bucket.wrote(ctx, err)
 	}
 	return ack.Sequence, nil
 }
@@ -71,7 +71,7 @@ func (t *Table) Size(ctx context.Context) (uint64, error) {
 	defer cancel()
 	status, err := t.bucket.kv.Status(limited)
 	if err != nil {
-		return 0, away(ctx, err)
+		return 0, failure(ctx, err)
 	}
 	return status.Bytes(), nil
 }

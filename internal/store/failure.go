@@ -1,0 +1,52 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+var (
+	// ErrAway is the error of a store that is unreachable, or cannot write now. A later attempt may succeed.
+	ErrAway = errors.New("the store is away")
+	// ErrRejected is the error of a value that the store will never take: no later attempt can succeed.
+	ErrRejected = errors.New("the store rejects the value")
+	// ErrTooLarge is the ErrRejected of a value that is too large.
+	ErrTooLarge = fmt.Errorf("%w: it is too large", ErrRejected)
+)
+
+// failure classifies an error of NATS. The result wraps it, and ErrTooLarge, ErrRejected or ErrAway; if the caller's time
+// is over, the context's error instead.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case isTooLarge(err):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case isRejected(err):
+		return fmt.Errorf("%w: %w", ErrRejected, err)
+	case ctx.Err() == nil:
+		return fmt.Errorf("%w: %w", ErrAway, err)
+	case errors.Is(err, ctx.Err()):
+		return ctx.Err()
+	}
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
+}
+
+// isTooLarge reports whether a value is larger than the client (--nats: the server's max_payload) or the stream takes.
+func isTooLarge(err error) bool {
+	const size, headers = 10054, 10097
+	return errors.Is(err, nats.ErrMaxPayload) || isAPIError(err, size, headers)
+}
+
+// isRejected reports whether the same request would fail again, even on a healthy store: the request itself is wrong.
+func isRejected(err error) bool {
+	for _, wrong := range []error{nats.ErrBadSubject, nats.ErrInvalidMsg, nats.ErrBadHeaderMsg, nats.ErrHeadersNotSupported, jetstream.ErrInvalidKey, jetstream.ErrInvalidOption} {
+		if errors.Is(err, wrong) {
+			return true
+		}
+	}
+	const badRequest, sealed, badLife, noLives = 10003, 10109, 10165, 10166
+	return isAPIError(err, badRequest, sealed, badLife, noLives)
+}
