@@ -226,7 +226,7 @@ func TestUnknownKindsReachTheReplier(t *testing.T) {
 
 func TestUnknownAccount(t *testing.T) {
 	f := start(t, nil)
-	for _, path := range []string{"/wechat/nobody", "/wechat/", "/wechat/plain/", "/wechat", "/other", "/wechat/%2e%2e"} {
+	for _, path := range []string{"/wechat/nobody", "/wechat/nobody/", "/wechat/", "/wechat", "/other", "/wechat/%2e%2e"} {
 		got := f.do(t, "POST", f.public+path+"?"+own.query(now()).Encode(), strings.NewReader(textXML(testText)))
 		if got.Status != 404 {
 			t.Errorf("%s: status %d, want 404", path, got.Status)
