@@ -1,29 +1,26 @@
 package service
 
 import (
-	"bytes"
 	"context"
-	"log"
 	"log/slog"
+	"strings"
 )
 
-// errorLog returns what net/http writes its own lines to. It says what strangers send wrong, at a level; that no
-// connection can be accepted is an error of this process.
-func errorLog(to *slog.Logger, level slog.Level) *log.Logger {
-	return log.New(serverLog{to, level}, "", 0)
-}
+// serverLog takes net/http's own lines. They say what strangers send wrong; that no connection can be accepted is an error
+// of this process.
+type serverLog struct{ slog.Handler }
 
-type serverLog struct {
-	to    *slog.Logger
-	level slog.Level
-}
+// Enabled implements slog.Handler: a line's level is known when it is handled.
+func (serverLog) Enabled(context.Context, slog.Level) bool { return true }
 
-// Write implements io.Writer, for one line.
-func (l serverLog) Write(line []byte) (int, error) {
-	level := l.level
-	if bytes.HasPrefix(line, []byte("http: Accept error")) {
-		level = slog.LevelError
+// Handle implements slog.Handler.
+func (h serverLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "http: Accept error") {
+		r.Level = slog.LevelError
 	}
-	l.to.Log(context.Background(), level, Clip(string(bytes.TrimSpace(line)), maxLogged))
-	return len(line), nil
+	if !h.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	r.Message = Clip(r.Message, maxLogged)
+	return h.Handler.Handle(ctx, r)
 }

@@ -2,7 +2,6 @@ package service
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -46,7 +45,7 @@ func TestFindingsAcceptErrorsAreSeen(t *testing.T) {
 		t.Errorf("the log does not tell of it:\n%s", out.String())
 	}
 	out.Reset()
-	_, _ = io.WriteString(errorLog(env.Log, slog.LevelDebug).Writer(), "http: TLS handshake error from "+strings.Repeat("x", 1000)+"\n")
+	h.server.ErrorLog.Print("http: TLS handshake error from " + strings.Repeat("x", 1000))
 	if got := out.String(); !strings.Contains(got, "level=DEBUG") || len(got) > 400 {
 		t.Errorf("logged %s", got)
 	}

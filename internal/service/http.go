@@ -49,7 +49,7 @@ func ListenInternal(env Env, flag, addr string, routes http.Handler) (*HTTP, err
 	h.guarded = env.Guard != nil
 	if h.guarded && env.Guard.identity != nil {
 		h.lis = tls.NewListener(h.lis, env.Guard.identity.server("http/1.1"))
-		h.server.ErrorLog = errorLog(env.Log, slog.LevelWarn) // it tells who has no certificate
+		h.server.ErrorLog = slog.NewLogLogger(serverLog{env.Log.Handler()}, slog.LevelWarn) // it tells who has no certificate
 	}
 	return h, nil
 }
@@ -67,7 +67,7 @@ func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP
 		WriteTimeout:      20 * time.Second,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          errorLog(env.Log, slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(serverLog{env.Log.Handler()}, slog.LevelDebug),
 	}}
 }
 
