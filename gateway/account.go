@@ -48,6 +48,11 @@ func (a Account) Validate() error {
 	}
 	if a.Token == "" {
 		errs = append(errs, errors.New("--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is missing: the token that the console has for the callback URL"))
+	} else if err := accounts.CheckSecret(a.Token.Reveal()); err != nil {
+		errs = append(errs, fmt.Errorf("--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE): %w", err))
+	}
+	if a.AppID != "" && !accounts.IsAppID(a.AppID) {
+		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID): expected letters and digits, such as wx0123456789abcdef"))
 	}
 	switch a.Mode {
 	case Plain:
@@ -57,13 +62,21 @@ func (a Account) Validate() error {
 		}
 		if a.AESKey == "" {
 			errs = append(errs, fmt.Errorf("--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE) is missing: mode %s opens envelopes with it", a.Mode))
-		} else if _, err := wechat.ParseAESKey(a.AESKey.Reveal()); err != nil {
-			errs = append(errs, fmt.Errorf("--aes-key (WECHAT_AES_KEY): %w", err))
+		} else if err := checkAESKey(a.AESKey.Reveal()); err != nil {
+			errs = append(errs, fmt.Errorf("--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE): %w", err))
 		}
 	default:
 		errs = append(errs, fmt.Errorf("--mode (WECHAT_MODE): %q; expected plain, compat or safe", a.Mode))
 	}
 	return errors.Join(errs...)
+}
+
+func checkAESKey(key string) error {
+	if err := accounts.CheckSecret(key); err != nil {
+		return err
+	}
+	_, err := wechat.ParseAESKey(key)
+	return err
 }
 
 // account is an Account made ready.

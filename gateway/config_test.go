@@ -21,7 +21,7 @@ func TestValidate(t *testing.T) {
 		}
 	}
 	const sessionKey = "expected at least 32, such as openssl rand -hex 32 makes"
-	const publicURL = `expected scheme and host, such as https://wx.example.com`
+	const publicURL = `expected scheme and host in lower case, such as https://wx.example.com`
 	tests := []struct {
 		name string
 		bad  func(*Config)
@@ -36,12 +36,12 @@ func TestValidate(t *testing.T) {
 		{"no token", account(func(a *Account) { a.Token = "" }), "--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is missing: the token that the console has for the callback URL"},
 		{"no AppID", account(func(a *Account) { a.AppID = "" }), "--app-id (WECHAT_APP_ID) is missing: mode safe checks it"},
 		{"no AES key", account(func(a *Account) { a.AESKey = "" }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE) is missing: mode safe opens envelopes with it"},
-		{"short AES key", account(func(a *Account) { a.AESKey = service.Secret(testKey[:42]) }), "--aes-key (WECHAT_AES_KEY): an EncodingAESKey has 43 characters, this one has 42"},
-		{"odd AES key", account(func(a *Account) { a.AESKey = service.Secret("!" + testKey[:42]) }), "--aes-key (WECHAT_AES_KEY): an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /"},
+		{"short AES key", account(func(a *Account) { a.AESKey = service.Secret(testKey[:42]) }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE): an EncodingAESKey has 43 characters, this one has 42"},
+		{"odd AES key", account(func(a *Account) { a.AESKey = service.Secret("!" + testKey[:42]) }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE): an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /"},
 		{"odd mode", account(func(a *Account) { a.Mode = "aes" }), `--mode (WECHAT_MODE): "aes"; expected plain, compat or safe`},
 		{"plain needs neither AppID nor key", account(func(a *Account) { a.Mode, a.AppID, a.AESKey = Plain, "", "" }), ""},
-		{"no reply timeout", func(c *Config) { c.ReplyTimeout = 0 }, "--reply-timeout: 0s; expected more than 0s and less than 5s, when WeChat hangs up"},
-		{"reply timeout beyond WeChat's", func(c *Config) { c.ReplyTimeout = 5 * time.Second }, "--reply-timeout: 5s; expected more than 0s and less than 5s, when WeChat hangs up"},
+		{"no reply timeout", func(c *Config) { c.ReplyTimeout = 0 }, "--reply-timeout: 0s; expected more than 100ms, which are kept for what follows the replier's answer, and less than 5s, when WeChat hangs up"},
+		{"reply timeout beyond WeChat's", func(c *Config) { c.ReplyTimeout = 5 * time.Second }, "--reply-timeout: 5s; expected more than 100ms, which are kept for what follows the replier's answer, and less than 5s, when WeChat hangs up"},
 		{"negative skew", func(c *Config) { c.MaxSkew = -time.Second }, "--max-skew: -1s; expected 0 (any) or more"},
 		{"negative text length", func(c *Config) { c.MaxText = -1 }, "--max-text: -1; expected 0 (any) or more"},
 		{"public URL", func(c *Config) { c.PublicURL = "https://wx.example.com:8443/" }, ""},
@@ -50,8 +50,8 @@ func TestValidate(t *testing.T) {
 		{"public URL with a query", func(c *Config) { c.PublicURL = "https://wx.example.com?a" }, `--public-url: "https://wx.example.com?a"; ` + publicURL},
 		{"public URL of another kind", func(c *Config) { c.PublicURL = "ftp://wx.example.com" }, `--public-url: "ftp://wx.example.com"; ` + publicURL},
 		{"return hosts", func(c *Config) { c.ReturnHosts = []string{"a.example", "b.example:8443", "[::1]:80"} }, ""},
-		{"return host as an address", func(c *Config) { c.ReturnHosts = []string{"https://a.example"} }, `--return-hosts: "https://a.example"; expected a host, such as www.example.com`},
-		{"empty return host", func(c *Config) { c.ReturnHosts = []string{""} }, `--return-hosts: ""; expected a host, such as www.example.com`},
+		{"return host as an address", func(c *Config) { c.ReturnHosts = []string{"https://a.example"} }, `--return-hosts: "https://a.example"; expected a whole host in lower case, such as www.example.com`},
+		{"empty return host", func(c *Config) { c.ReturnHosts = []string{""} }, `--return-hosts: ""; expected a whole host in lower case, such as www.example.com`},
 		{"no session key", func(c *Config) { c.SessionKey = "" }, ""},
 		{"short session key", func(c *Config) { c.SessionKey = service.Secret(testSessionKey[:31]) }, "--session-key: key 1 has 31 characters; " + sessionKey},
 		{"several session keys", func(c *Config) { c.SessionKey = testSessionKey + ", " + testSessionKey + "x" }, ""},
@@ -158,4 +158,60 @@ func mustListen(t testing.TB, addr string) {
 		return
 	}
 	_ = lis.Close()
+}
+
+// TestFindingsSettingsThatCannotWork: a setting with which no callback or login can succeed stops the start.
+func TestFindingsSettingsThatCannotWork(t *testing.T) {
+	env := service.NewEnv(slog.New(slog.DiscardHandler))
+	expect := func(t *testing.T, want string, change func(*Config)) {
+		t.Helper()
+		cfg := testConfig(env)
+		change(&cfg)
+		err := cfg.Validate()
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("got %v, want no error", err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("got %v, want %s", err, want)
+		case err != nil && strings.Contains(err.Error(), testToken):
+			t.Errorf("the error shows the secret: %v", err)
+		}
+	}
+	for _, secret := range []struct{ name, before, after, want string }{
+		{"a blank after", "", " ", "holds a space"}, {"a blank before", " ", "", "holds a space"}, {"a tab", "", "\t", "holds a space"},
+		{"quotes", `"`, `"`, "holds a quote"}, {"single quotes", "'", "'", "holds a quote"},
+		{"a byte order mark", "\ufeff", "", "begins with a byte order mark"}, {"not ASCII", "", "ü", "holds a space or another"},
+		{"a line end inside", "", "\nx", "holds a space"}, {"nothing odd", "", "", ""},
+	} {
+		t.Run(secret.name, func(t *testing.T) {
+			wrap := func(text string) service.Secret { return service.Secret(secret.before + text + secret.after) }
+			for flag, change := range map[string]func(*Config){
+				"--token ":   func(c *Config) { c.Accounts[0].Token = wrap(testToken) },
+				"--aes-key ": func(c *Config) { c.Accounts[2].AESKey = wrap(testKey) },
+			} {
+				if secret.want == "" {
+					flag = ""
+				}
+				expect(t, flag, change)
+				expect(t, secret.want, change)
+			}
+		})
+	}
+	for _, id := range []string{"wx1 ", `"wx1"`, "\ufeffwx1", "wx1\n"} {
+		expect(t, "--app-id (WECHAT_APP_ID): expected", func(c *Config) { c.Accounts[2].AppID = id })
+	}
+	for _, url := range []string{"HTTPS://wx.example.com", "https://WX.example.com", "https://a.example?", "https://a.example#", "https://:443", "https://",
+		"https://a.example:", "https://a.example:port", "https://user@a.example", "https://a.example/#", "https://a.example/?", "https://a b", "https://*.example.com",
+		"https://例子.example", "//a.example"} {
+		expect(t, "--public-url: ", func(c *Config) { c.PublicURL = url })
+	}
+	for _, url := range []string{"https://a.example", "http://a.example/", "https://a.example:8443", "http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost"} {
+		expect(t, "", func(c *Config) { c.PublicURL = url })
+	}
+	for _, host := range []string{"WWW.Example.com", "*.example.com", "*", "a.example/", "a.example?", "a.example#x", ":443", "a.example:", " a.example", "例子.example", "-a.example", "a.example."} {
+		expect(t, "--return-hosts: ", func(c *Config) { c.ReturnHosts = []string{host} })
+	}
+	for timeout, want := range map[time.Duration]string{margin / 2: "--reply-timeout: ", margin: "--reply-timeout: ", margin + time.Millisecond: ""} {
+		expect(t, want, func(c *Config) { c.ReplyTimeout = timeout })
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -51,8 +51,9 @@ const maxReplyTimeout = 5 * time.Second
 // Validate returns everything that is wrong, in the accounts file too.
 func (c Config) Validate() error {
 	errs := []error{c.validateAccounts()}
-	if c.ReplyTimeout <= 0 || c.ReplyTimeout >= maxReplyTimeout {
-		errs = append(errs, fmt.Errorf("--reply-timeout: %s; expected more than 0s and less than %s, when WeChat hangs up", c.ReplyTimeout, maxReplyTimeout))
+	if c.ReplyTimeout <= margin || c.ReplyTimeout >= maxReplyTimeout {
+		errs = append(errs, fmt.Errorf("--reply-timeout: %s; expected more than %s, which are kept for what follows the replier's answer, and less than %s, when WeChat hangs up",
+			c.ReplyTimeout, margin, maxReplyTimeout))
 	}
 	if c.MaxText < 0 {
 		errs = append(errs, fmt.Errorf("--max-text: %d; expected 0 (any) or more", c.MaxText))
@@ -63,19 +64,27 @@ func (c Config) Validate() error {
 	if c.MaxSkew < 0 {
 		errs = append(errs, fmt.Errorf("--max-skew: %s; expected 0 (any) or more", c.MaxSkew))
 	}
-	if c.PublicURL != "" {
-		u, err := url.Parse(c.PublicURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-			errs = append(errs, fmt.Errorf("--public-url: %q; expected scheme and host, such as https://wx.example.com", c.PublicURL))
-		}
+	if c.PublicURL != "" && !isOrigin(c.PublicURL) {
+		errs = append(errs, fmt.Errorf("--public-url: %q; expected scheme and host in lower case, such as https://wx.example.com", c.PublicURL))
 	}
 	for _, host := range c.ReturnHosts {
-		if u, err := url.Parse("https://" + host); err != nil || host == "" || u.Host != host {
-			errs = append(errs, fmt.Errorf("--return-hosts: %q; expected a host, such as www.example.com", host))
+		if !isHost(host) {
+			errs = append(errs, fmt.Errorf("--return-hosts: %q; expected a whole host in lower case, such as www.example.com", host))
 		}
 	}
 	_, err := sessionKeys(c.SessionKey)
 	return errors.Join(append(errs, err)...)
+}
+
+// hostPattern is a host as browsers write it: a name in lower case, or an address, and a port.
+var hostPattern = regexp.MustCompile(`^([a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
+
+func isHost(text string) bool { return hostPattern.MatchString(text) }
+
+// isOrigin reports whether text is a web origin as browsers write it; slashes at its end do not matter.
+func isOrigin(text string) bool {
+	scheme, host, _ := strings.Cut(strings.TrimRight(text, "/"), "://")
+	return (scheme == "http" || scheme == "https") && isHost(host)
 }
 
 // Server is a gateway whose addresses are bound.

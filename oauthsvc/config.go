@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"wxgate/internal/accounts"
@@ -28,8 +27,6 @@ type Config struct {
 	APIURL       string       // where WeChat's API is, https://api.weixin.qq.com; behind a comma, where it is if that fails
 	OpenURL      string       // where WeChat's authorize page is, https://open.weixin.qq.com
 }
-
-var appID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Validate returns everything that is wrong, in the accounts file too.
 func (c Config) Validate() error {
@@ -57,19 +54,16 @@ func (c Config) validateAccounts() error {
 	switch {
 	case c.AppID == "":
 		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID) is missing: the AppID of the account's console"))
-	case !appID.MatchString(c.AppID):
+	case !accounts.IsAppID(c.AppID):
 		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID): expected letters and digits, such as wx0123456789abcdef"))
 	}
-	switch secret := c.AppSecret.Reveal(); {
-	case secret == "":
+	if c.AppSecret == "" {
 		errs = append(errs, errors.New("--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE) is missing: the AppSecret of the account's console"))
-	case strings.ContainsFunc(secret, notVisible):
-		errs = append(errs, errors.New("--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE): holds a space or another character that no AppSecret has"))
+	} else if err := accounts.CheckSecret(c.AppSecret.Reveal()); err != nil {
+		errs = append(errs, fmt.Errorf("--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE): %w", err))
 	}
 	return errors.Join(errs...)
 }
-
-func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
 // checkBase reports a URL to which no path can be appended. It does not show the URL: a wrong one may hold a password.
 func checkBase(setting, base string) error {

@@ -18,7 +18,7 @@ func goodConfig() Config {
 func TestValidate(t *testing.T) {
 	const (
 		badAPI    = "--api-url (WECHAT_API_URL): expected http:// or https:// and a host, without user, query and fragment"
-		badSecret = "--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE): holds a space or another character that no AppSecret has"
+		badSecret = "--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE): holds a space or another character that no secret of WeChat's has"
 		badAppID  = "--app-id (WECHAT_APP_ID): expected letters and digits, such as wx0123456789abcdef"
 	)
 	for name, tt := range map[string]struct {

@@ -76,6 +76,9 @@ var (
 	originalID  = regexp.MustCompile(`^gh_[A-Za-z0-9_-]{1,61}$`)
 )
 
+// IsAppID reports whether text can be an AppID.
+func IsAppID(text string) bool { return appID.MatchString(text) }
+
 // account reads one account.
 func (r *reader) account(n *yaml.Node) {
 	r.In = fmt.Sprintf("account %d", len(r.all)+1)

@@ -151,6 +151,7 @@ func TestProblems(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "empty", "\n")
 	put(t, dir, "large", strings.Repeat("x", maxSecretFile+1))
+	put(t, dir, "marked", "\ufeffhidden\n")
 	put(t, dir, "two_lines", "hidden\nToken\n")
 	const (
 		nameRule = "1 to 64 letters, digits, - or _"
@@ -200,6 +201,8 @@ func TestProblems(t *testing.T) {
 		"empty token file":       {gateway, "accounts: [{name: a, token_file: empty}]", []string{`1:34: account "a": token_file: ` + dir + `/empty is empty`}},
 		"large token file":       {gateway, "accounts: [{name: a, token_file: large}]", []string{`1:34: account "a": token_file: ` + dir + `/large is no file with a secret: it has 65537 bytes`}},
 		"odd token file":         {gateway, "accounts: [{name: a, token_file: two_lines}]", []string{`1:34: account "a": token_file: ` + odd}},
+		"marked token file":      {gateway, "accounts: [{name: a, token_file: marked}]", []string{`1:34: account "a": token_file: begins with a byte order mark; save the file as UTF-8 without one`}},
+		"quoted token":           {gateway, "accounts: [{name: a, token: '\"hidden\"'}]", []string{`1:29: account "a": token: holds a quote; give the secret without quotes, which docker run --env-file and secret files keep`}},
 		"odd token":              {gateway, "accounts: [{name: a, token: 'hidden Token'}]", []string{`1:29: account "a": token: ` + odd}},
 		"previous token's file":  {gateway, one("previous_token_file: none"), []string{`1:76: account "a": previous_token_file: ` + dir + `/none: no such file or directory`}},
 		"no AppSecret":           {oauth, one("mode: plain}, {name: b"), []string{"1:11: no account has an AppSecret; expected app_secret or app_secret_file in one at least"}},

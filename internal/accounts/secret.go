@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"errors"
 	"regexp"
 	"strings"
 
@@ -68,8 +69,8 @@ func (r *reader) secret(found secrets, name string) service.Secret {
 		return ""
 	}
 	switch n := found[key]; {
-	case strings.ContainsFunc(text, notVisible):
-		r.Fail(n, "%s: holds a space or another character that no secret of WeChat's has", key)
+	case CheckSecret(text) != nil:
+		r.Fail(n, "%s: %v", key, CheckSecret(text))
 	case (name == aesKey || name == previousAESKey) && len(text) != 43:
 		r.Fail(n, "%s: an EncodingAESKey has 43 characters, this one has %d", key, len(text))
 	case (name == aesKey || name == previousAESKey) && !aesKeyPattern.MatchString(text):
@@ -96,4 +97,16 @@ func (r *reader) file(key string, n *yaml.Node) (string, bool) {
 	return "", false
 }
 
-func notVisible(c rune) bool { return c <= ' ' || c > '~' }
+// CheckSecret returns what no token, EncodingAESKey or AppSecret of a console can hold, without showing any of it; nil for
+// a secret that can be right.
+func CheckSecret(text string) error {
+	switch {
+	case strings.HasPrefix(text, "\uFEFF"):
+		return errors.New("begins with a byte order mark; save the file as UTF-8 without one")
+	case strings.ContainsAny(text, "\"'`"):
+		return errors.New("holds a quote; give the secret without quotes, which docker run --env-file and secret files keep")
+	case strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }):
+		return errors.New("holds a space or another character that no secret of WeChat's has")
+	}
+	return nil
+}
