@@ -1,6 +1,7 @@
 package oauthsvc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -55,6 +56,8 @@ func (s *Server) RefreshToken(ctx context.Context, req *oauthv1.RefreshTokenRequ
 	if err := end(ctx, out); err != nil {
 		return nil, err
 	}
+	// Without a new refresh token the one that was sent stays good (platform.md E.2).
+	out.body.RefreshToken = cmp.Or(out.body.RefreshToken, req.GetRefreshToken())
 	return &oauthv1.RefreshTokenResponse{Token: out.body.token()}, nil
 }
 

@@ -219,3 +219,14 @@ func TestLogLine(t *testing.T) {
 		t.Errorf("log line (-want +got):\n%s", diff)
 	}
 }
+
+// TestFindingsRefreshTokenStays: an answer without a refresh token leaves the caller the one that was sent.
+func TestFindingsRefreshTokenStays(t *testing.T) {
+	p := newPlatform()
+	p.says(refreshCall, `{"access_token":"next","expires_in":7200,"openid":"`+testOpenID+`","scope":"snsapi_base"}`)
+	f := p.serve(t)
+	got, err := f.RefreshToken(t.Context(), &oauthv1.RefreshTokenRequest{RefreshToken: testFresh})
+	if err != nil || got.GetToken().GetRefreshToken() != testFresh || got.GetToken().GetAccessToken() != "next" {
+		t.Errorf("got %v, %v; want the next access token and the same refresh token", got, err)
+	}
+}

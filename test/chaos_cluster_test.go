@@ -134,8 +134,8 @@ func startCluster(ctx context.Context, t *testing.T, dir string, onSent func(fak
 	return c
 }
 
-// hangingHost returns the URL of a host to which connections are made, and which never says a word: each oauthsvc, and each that
-// is started again, has to find out that its first host is of no use, without a message becoming uncertain.
+// hangingHost returns the URL of a host to which connections are made, and which never says a word: each oauthsvc has to find out that
+// its first host is of no use, without a message becoming uncertain.
 func hangingHost(t *testing.T) string {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
