@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,24 +28,31 @@ func TestFindingsBotsHaveTheWholeMinute(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	t.Parallel()
-	// All calls to a bot run at once, and are of different users: nobody pays for another's call.
+	// All calls to a bot run at once, and are of different users: nobody pays for another's call. Each begins when the bot
+	// has got the one before, and what is busy comes last.
 	long, busy := []string{"wait 55", "wait 5"}, []string{"wait 55", "wait 20", "busy 17"}
 	var all sync.WaitGroup // at once: with t.Parallel, a machine with two cores would take minutes
 	defer all.Wait()
 	for _, tt := range []struct {
 		name  string
-		start func(t *testing.T) (target string)
+		start func(t *testing.T) defaultBot
 		texts []string
 	}{
 		{"Go", defaultGoBot, long},
-		{"Python", func(t *testing.T) string { return defaultPythonBot(t, "threads") }, long},
-		{"Python, asyncio", func(t *testing.T) string { return defaultPythonBot(t, "asyncio") }, busy},
+		{"Python", func(t *testing.T) defaultBot { return defaultPythonBot(t, "threads") }, long},
+		{"Python, asyncio", func(t *testing.T) defaultBot { return defaultPythonBot(t, "asyncio") }, busy},
 		{"Node", defaultNodeBot, busy},
 	} {
 		all.Go(func() {
-			t.Run(tt.name, func(t *testing.T) { askAtOnce(t, forwarder(t, tt.start(t)), tt.texts) })
+			t.Run(tt.name, func(t *testing.T) { askAtOnce(t, tt.start(t), tt.texts) })
 		})
 	}
+}
+
+// defaultBot is a bot that runs with the defaults of its library.
+type defaultBot struct {
+	target string
+	got    func(text string) bool // reports whether a call with this text has begun
 }
 
 const botAnswer = "at last"
@@ -72,16 +80,17 @@ func forwarder(t *testing.T, bot string) replierv1.ReplierServiceClient {
 	return replierv1.NewReplierServiceClient(conn)
 }
 
-// askAtOnce asks for the answers to texts of different users at once, with a minute for each.
-func askAtOnce(t *testing.T, replier replierv1.ReplierServiceClient, texts []string) {
+// askAtOnce has a bot asked by different users at the same time, with a minute for each.
+func askAtOnce(t *testing.T, bot defaultBot, texts []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	replier := forwarder(t, bot.target)
 	errs := make(chan error, len(texts))
 	for i, text := range texts {
 		msg := &wechatv1.Message{FromUserName: fmt.Sprintf("user-%d", i), MsgId: int64(i + 1), MsgType: "text",
 			Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: text}}}
 		go func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
 			resp, err := replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg}, grpc.WaitForReady(true))
 			if got := resp.GetReply().GetText().GetContent(); err == nil && got != botAnswer {
 				err = fmt.Errorf("got %q", got)
@@ -91,6 +100,7 @@ func askAtOnce(t *testing.T, replier replierv1.ReplierServiceClient, texts []str
 			}
 			errs <- err
 		}()
+		waitFor(t, "the bot to get "+text, func() bool { return bot.got(text) })
 	}
 	for range texts {
 		if err := <-errs; err != nil {
@@ -102,11 +112,14 @@ func askAtOnce(t *testing.T, replier replierv1.ReplierServiceClient, texts []str
 // sleepyBot answers "wait N" after N seconds.
 type sleepyBot struct {
 	replierv1.UnimplementedReplierServiceServer
+	texts sync.Map
 }
 
-func (sleepyBot) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+func (b *sleepyBot) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	text := req.GetMessage().GetText().GetContent()
+	b.texts.Store(text, true)
 	var seconds int
-	if _, err := fmt.Sscanf(req.GetMessage().GetText().GetContent(), "wait %d", &seconds); err != nil {
+	if _, err := fmt.Sscanf(text, "wait %d", &seconds); err != nil {
 		return nil, err
 	}
 	select {
@@ -117,33 +130,38 @@ func (sleepyBot) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 	}
 }
 
-func defaultGoBot(t *testing.T) string {
+func defaultGoBot(t *testing.T) defaultBot {
 	t.Helper()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
-	replierv1.RegisterReplierServiceServer(server, sleepyBot{})
+	server, bot := grpc.NewServer(), &sleepyBot{}
+	replierv1.RegisterReplierServiceServer(server, bot)
 	go func() { _ = server.Serve(lis) }()
 	t.Cleanup(server.Stop)
-	return lis.Addr().String()
+	return defaultBot{lis.Addr().String(), func(text string) bool { _, ok := bot.texts.Load(text); return ok }}
 }
 
-func defaultPythonBot(t *testing.T, kind string) string {
+func defaultPythonBot(t *testing.T, kind string) defaultBot {
 	t.Helper()
-	cmd := exec.Command(pythonWithGRPC(t), "default_bot.py", kind, botResponseInHex(t))
-	return startExample(t, cmd).addr("listen")
+	return startDefaultBot(t, exec.Command(pythonWithGRPC(t), "default_bot.py", kind, botResponseInHex(t)))
 }
 
-func defaultNodeBot(t *testing.T) string {
+func defaultNodeBot(t *testing.T) defaultBot {
 	t.Helper()
 	dir := t.TempDir()
 	copyFile(t, "default_bot.js", dir)
 	installNodePackages(t, dir)
 	cmd := exec.Command("node", "default_bot.js", botResponseInHex(t))
 	cmd.Dir = dir
-	return startExample(t, cmd).addr("listen")
+	return startDefaultBot(t, cmd)
+}
+
+func startDefaultBot(t *testing.T, cmd *exec.Cmd) defaultBot {
+	t.Helper()
+	p := startExample(t, cmd)
+	return defaultBot{p.addr("listen"), func(text string) bool { return strings.Contains(p.logged(), "got "+text+"\n") }}
 }
 
 func botResponseInHex(t *testing.T) string {

@@ -22,6 +22,7 @@ server.addService(
   {
     Reply(call, done) {
       const [, kind, seconds] = call.request.toString('latin1').match(/(wait|busy) (\d+)/)
+      console.log(`got ${kind} ${seconds}`)
       if (kind === 'wait') return setTimeout(done, 1000 * seconds, null, answer)
       const end = Date.now() + 1000 * seconds
       while (Date.now() < end);

@@ -14,6 +14,7 @@ ANSWER = bytes.fromhex(sys.argv[2])  # of ReplyResponse
 
 def work(request):
     kind, seconds = re.search(rb"(wait|busy) (\d+)", request).groups()
+    print(f"got {kind.decode()} {seconds.decode()}", flush=True)
     return kind == b"busy", int(seconds)
 
 
