@@ -27,9 +27,9 @@ type devCmd struct {
 
 // Run runs everything against a fake WeChat.
 func (c *devCmd) Run(ctx context.Context) error {
-	log, flush := c.Logger(os.Stderr)
-	defer flush()
-	env, err := c.Guarded(service.NewEnv(log))
+	ctx, env, end := begin(ctx, c.LogFlags)
+	defer end()
+	env, err := c.Guarded(env)
 	if err != nil {
 		return err
 	}
@@ -120,9 +120,8 @@ type fakewechatCmd struct {
 
 // Run runs the fake platform.
 func (c *fakewechatCmd) Run(ctx context.Context) error {
-	log, flush := c.Logger(os.Stderr)
-	defer flush()
-	env := service.NewEnv(log)
+	ctx, env, end := begin(ctx, c.LogFlags)
+	defer end()
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	faults, err := c.faults()
 	if err := errors.Join(err, checkAccount(account), checkURL("gateway", c.Gateway), checkURL("gateway-internal", c.GatewayInternal)); err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 
 	"wxgate/gateway"
 	"wxgate/internal/service"
@@ -35,9 +34,9 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 	if err := c.alone(c.accountFlags, ""); err != nil {
 		return err
 	}
-	log, flush := c.Logger(os.Stderr)
-	defer flush()
-	env, err := c.Guarded(service.NewEnv(log))
+	ctx, env, end := begin(ctx, c.LogFlags)
+	defer end()
+	env, err := c.Guarded(env)
 	if err != nil {
 		return err
 	}
@@ -104,9 +103,9 @@ type replierCmd struct {
 
 // Run runs the replier.
 func (c *replierCmd) Run(ctx context.Context) error {
-	log, flush := c.Logger(os.Stderr)
-	defer flush()
-	env, err := c.Guarded(service.NewEnv(log))
+	ctx, env, end := begin(ctx, c.LogFlags)
+	defer end()
+	env, err := c.Guarded(env)
 	if err != nil {
 		return err
 	}
@@ -153,9 +152,9 @@ func (c *oauthsvcCmd) Run(ctx context.Context) error {
 	if err := c.alone(accountFlags{appFlags: c.appFlags}, c.AppSecret); err != nil {
 		return err
 	}
-	log, flush := c.Logger(os.Stderr)
-	defer flush()
-	env, err := c.Guarded(service.NewEnv(log))
+	ctx, env, end := begin(ctx, c.LogFlags)
+	defer end()
+	env, err := c.Guarded(env)
 	if err != nil {
 		return err
 	}
@@ -226,9 +225,9 @@ func (c *serveCmd) Run(ctx context.Context) error {
 	if err := c.alone(c.accountFlags, c.AppSecret); err != nil {
 		return err
 	}
-	log, flush := c.Logger(os.Stderr)
-	defer flush()
-	env, err := c.Guarded(service.NewEnv(log))
+	ctx, env, end := begin(ctx, c.LogFlags)
+	defer end()
+	env, err := c.Guarded(env)
 	if err != nil {
 		return err
 	}

@@ -25,16 +25,33 @@ type LogFlags struct {
 	LogFormat string     `name:"log-format" env:"WXGATE_LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"text, json, or auto: text on a terminal, else json."`
 }
 
-// Logger returns a logger that writes to w, and what is to be called at its end: JSON lines may be written a moment after
-// they were made.
-func (f LogFlags) Logger(w io.Writer) (log *slog.Logger, flush func()) {
+// NewEnv returns the Env of a process that logs to w, and what is to be called at its end: lines are written a moment after
+// they were made. Nothing waits for w. If it takes no more, lines are dropped and counted; a line says so when it takes
+// some again.
+func (f LogFlags) NewEnv(w io.Writer) (env Env, flush func()) {
+	log, out := f.open(w)
+	env = NewEnv(log)
+	env.Registerer.MustRegister(out.dropped)
+	return env, out.close
+}
+
+// open returns a logger, and what it writes to.
+func (f LogFlags) open(w io.Writer) (*slog.Logger, *logWriter) {
+	handler := f.handler(w)
+	out := newLogWriter(w, func(dropped int) {
+		slog.New(handler(w)).Warn("log lines dropped: nobody read them in time", "lines", dropped)
+	})
+	return slog.New(handler(out)), out
+}
+
+// handler returns what makes handlers for a log that ends up in w.
+func (f LogFlags) handler(w io.Writer) func(io.Writer) slog.Handler {
 	options := &slog.HandlerOptions{Level: f.LogLevel}
 	file, isFile := w.(*os.File)
 	if f.LogFormat == "text" || f.LogFormat == "auto" && isFile && term.IsTerminal(int(file.Fd())) {
-		return slog.New(slog.NewTextHandler(w, options)), func() {}
+		return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
 	}
-	out := newLogWriter(w)
-	return slog.New(slog.NewJSONHandler(out, options)), out.close
+	return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
 }
 
 // Line is the one log line of a request. The handler adds what it learns; it is written once, at the request's end.

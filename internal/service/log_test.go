@@ -25,8 +25,8 @@ func TestLogFlags(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			log := &logBuffer{}
-			logger, flush := tt.flags.Logger(log)
-			logger.Warn("hello", "key", "value")
+			env, flush := tt.flags.NewEnv(log)
+			env.Log.Warn("hello", "key", "value")
 			flush()
 			if got := log.String(); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -40,8 +40,8 @@ func TestLogFlags(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		logger, flush := LogFlags{LogFormat: "auto"}.Logger(f)
-		logger.Warn("hello", "key", "value")
+		env, flush := LogFlags{LogFormat: "auto"}.NewEnv(f)
+		env.Log.Warn("hello", "key", "value")
 		flush()
 		if got, err := os.ReadFile(path); err != nil || !strings.Contains(string(got), json) {
 			t.Errorf("got %q, %v; want %s", got, err, json)

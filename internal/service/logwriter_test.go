@@ -2,6 +2,9 @@ package service
 
 import (
 	"fmt"
+	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,7 +35,7 @@ func (s *slowWriter) Write(b []byte) (int, error) {
 // end all is written, and what comes later too.
 func TestLogWriter(t *testing.T) {
 	to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 10)}
-	w := newLogWriter(to)
+	w := newLogWriter(to, nil)
 	say := func(line string) {
 		if n, err := w.Write([]byte(line)); n != len(line) || err != nil {
 			t.Errorf("wrote %d, %v", n, err)
@@ -57,7 +60,7 @@ func TestLogWriterGathers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 10)}
 		close(to.gate)
-		w := newLogWriter(to)
+		w := newLogWriter(to, nil)
 		for _, tt := range []struct {
 			line, written string
 			after         time.Duration
@@ -78,7 +81,7 @@ func TestLogWriterWritesLines(t *testing.T) {
 	const lines = 20_000
 	to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, lines)}
 	close(to.gate)
-	w := newLogWriter(to)
+	w := newLogWriter(to, nil)
 	for range lines {
 		_, _ = w.Write([]byte("line\n"))
 	}
@@ -88,34 +91,66 @@ func TestLogWriterWritesLines(t *testing.T) {
 	}
 }
 
-// TestLogWriterIsBounded: where lines come faster than they can be written, who makes them waits, and none is lost.
-func TestLogWriterIsBounded(t *testing.T) {
-	to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 1000)}
-	w := newLogWriter(to)
-	const lines = 100
-	line := strings.Repeat("x", maxUnwritten/10) + "\n"
-	all := make(chan struct{})
-	go func() {
-		defer close(all)
-		for range lines {
-			_, _ = w.Write([]byte(line))
-		}
-	}()
-	for range lines {
-		select {
-		case <-all:
-		case to.gate <- struct{}{}:
-		}
-		w.mu.Lock()
-		if most := maxUnwritten + len(line); len(w.unwritten) > most {
-			t.Errorf("%d bytes wait; want at most %d", len(w.unwritten), most)
-		}
-		w.mu.Unlock()
+// TestFindingsLogDropsWhatNobodyReads: whoever logs never waits. What does not fit is counted, and a line tells of it once
+// there is a reader again.
+func TestFindingsLogDropsWhatNobodyReads(t *testing.T) {
+	for _, format := range []string{"json", "text"} {
+		t.Run(format, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 100)}
+				log, out := LogFlags{LogFormat: format}.open(to)
+				const lines = 300
+				for range lines { // in this goroutine: it would wait for ever
+					log.Info("hello", "text", strings.Repeat("x", maxUnwritten/100))
+				}
+				synctest.Wait()
+				close(to.gate)
+				time.Sleep(time.Minute)
+				log.Info("and on")
+				out.close()
+				all := strings.Join(to.writes, "")
+				written := strings.Count(all, "hello")
+				if written < 90 || written > 110 {
+					t.Errorf("%d of %d lines are written; want about 100", written, lines)
+				}
+				report, after := strings.Index(all, "log lines dropped"), strings.Index(all, "and on")
+				if report < strings.LastIndex(all, "hello") || report > after {
+					t.Errorf("the report is at %d, other lines after it at %d", report, after)
+				}
+				want := fmt.Sprintf(`"lines":%d}`, lines-written)
+				if format == "text" {
+					want = fmt.Sprintf("lines=%d\n", lines-written)
+				}
+				if strings.Count(all, "log lines dropped") != 1 || !strings.Contains(all, want) {
+					t.Errorf("no report with %s:\n%s", want, all[report:])
+				}
+			})
+		})
 	}
-	close(to.gate)
-	<-all
-	w.close()
-	if got := len(strings.Join(to.writes, "")); got != lines*len(line) {
-		t.Errorf("%d bytes were written; want %d", got, lines*len(line))
+}
+
+// TestFindingsEndDoesNotWaitForTheLog has a pipe that is full, which nobody reads.
+func TestFindingsEndDoesNotWaitForTheLog(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
 	}
+	env, flush := LogFlags{LogFormat: "json"}.NewEnv(w)
+	for range 200 {
+		env.Log.Info("hello", "text", strings.Repeat("x", maxUnwritten/100))
+	}
+	flushed := make(chan struct{})
+	go func() { defer close(flushed); flush(); env.Log.Info("stray") }()
+	select {
+	case <-flushed:
+	case <-time.After(20 * time.Second):
+		t.Error("the end of the process waits for a reader")
+	}
+	metrics := httptest.NewRecorder()
+	InternalMux(env).ServeHTTP(metrics, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	if dropped := regexp.MustCompile(`\nwxgate_log_lines_dropped_total [1-9]`); !dropped.MatchString(metrics.Body.String()) {
+		t.Error("the metric does not count")
+	}
+	_ = r.Close() // ends the writer
+	<-flushed
 }
