@@ -91,7 +91,7 @@ func (g *GRPC) Close() {
 	_ = g.lis.Close()
 }
 
-// Serve serves until ctx ends. It then reports NOT_SERVING, and calls in flight have Grace to end: an open health
+// Serve serves until ctx ends. It then reports NOT_SERVING, and calls in flight have the time of Drain: an open health
 // watch would hold a graceful stop for ever.
 func (g *GRPC) Serve(ctx context.Context) error {
 	listening(g.log, g.flag, g.lis.Addr(), g.guard != nil)
@@ -105,8 +105,9 @@ func (g *GRPC) Serve(ctx context.Context) error {
 	}
 	g.health.Shutdown()
 	defer g.stopped.Store(true)
-	timer := time.AfterFunc(Grace, g.Stop)
-	defer timer.Stop()
+	inFlight, cancel := Drain(ctx)
+	defer cancel()
+	defer context.AfterFunc(inFlight, g.Stop)()
 	g.GracefulStop()
 	if err := <-done; !errors.Is(err, grpc.ErrServerStopped) { // it was, before it began to serve
 		return err

@@ -80,7 +80,7 @@ func (h *HTTP) OnShutdown(f func()) { h.server.RegisterOnShutdown(f) }
 // Close gives the address back; for a server that never served.
 func (h *HTTP) Close() { _ = h.lis.Close() }
 
-// Serve serves until ctx ends; requests in flight then have Grace to end.
+// Serve serves until ctx ends; requests in flight then have the time of Drain.
 func (h *HTTP) Serve(ctx context.Context) error {
 	listening(h.log, h.flag, h.lis.Addr(), h.guarded)
 	done := make(chan error, 1)
@@ -90,9 +90,9 @@ func (h *HTTP) Serve(ctx context.Context) error {
 		return fmt.Errorf("serve HTTP on %s: %w", h.lis.Addr(), err)
 	case <-ctx.Done():
 	}
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), Grace)
+	inFlight, cancel := Drain(ctx)
 	defer cancel()
-	if err := h.server.Shutdown(limited); err != nil {
+	if err := h.server.Shutdown(inFlight); err != nil {
 		_ = h.server.Close()
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {

@@ -99,6 +99,8 @@ func TestFindingsLogDropsWhatNobodyReads(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 100)}
 				log, out := LogFlags{LogFormat: format}.open(to)
+				log.Info("first")
+				<-to.begun
 				const lines = 300
 				for range lines { // in this goroutine: it would wait for ever
 					log.Info("hello", "text", strings.Repeat("x", maxUnwritten/100))

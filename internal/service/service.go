@@ -16,9 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
 
-// Grace is how long each server of a process may take to finish what is in flight: WeChat waits for an answer 5 s.
-const Grace = 5 * time.Second
-
 // Env is what the services of one process share.
 type Env struct {
 	Log        *slog.Logger
@@ -49,26 +46,15 @@ type Server interface {
 	Serve(ctx context.Context) error
 }
 
-// Run serves all servers until ctx ends or one of them fails, and stops them in the order given: put those that call
-// others first. It returns what failed.
+// Run serves all servers until ctx ends or one of them fails, and stops them in the order given, in StopTime: put those
+// that call others first, and stores last. It returns what failed.
 func Run(ctx context.Context, ready *Ready, servers ...Server) error {
-	type running struct {
-		stop context.CancelFunc
-		done chan error
-	}
+	deadline := &stopDeadline{}
+	base := context.WithValue(context.WithoutCancel(ctx), stopDeadlineKey{}, deadline)
 	failed := make(chan struct{}, len(servers))
-	all := make([]running, len(servers))
+	all := make([]*running, len(servers))
 	for i, s := range servers {
-		own, stop := context.WithCancel(context.WithoutCancel(ctx))
-		all[i] = running{stop, make(chan error, 1)}
-		go func() {
-			err := s.Serve(own)
-			if err == nil && own.Err() == nil {
-				err = errors.New("a server ended by itself")
-			}
-			all[i].done <- err
-			failed <- struct{}{}
-		}()
+		all[i] = start(base, s, failed)
 	}
 	ready.set(serving)
 	select {
@@ -76,12 +62,47 @@ func Run(ctx context.Context, ready *Ready, servers ...Server) error {
 	case <-failed:
 	}
 	ready.set(draining)
+	deadline.begin()
 	var errs []error
 	for _, r := range all {
 		r.stop()
-		errs = append(errs, <-r.done)
+		errs = append(errs, r.wait(time.Until(*deadline.at.Load())+overdue))
 	}
 	return errors.Join(errs...)
+}
+
+// running is a server that serves.
+type running struct {
+	server Server
+	stop   context.CancelFunc
+	done   chan error
+}
+
+// start has a server serve; failed gets one when it has ended.
+func start(ctx context.Context, s Server, failed chan<- struct{}) *running {
+	own, stop := context.WithCancel(ctx)
+	r := &running{s, stop, make(chan error, 1)}
+	go func() {
+		err := s.Serve(own)
+		if err == nil && own.Err() == nil {
+			err = errors.New("a server ended by itself")
+		}
+		r.done <- err
+		failed <- struct{}{}
+	}()
+	return r
+}
+
+// wait returns why the server ended; an error too if it does not end within limit, or within overdue if that is longer.
+func (r *running) wait(limit time.Duration) error {
+	timer := time.NewTimer(max(limit, overdue))
+	defer timer.Stop()
+	select {
+	case err := <-r.done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("%T did not stop in the %s that a process has for it", r.server, StopTime)
+	}
 }
 
 // listening logs that a server begins; guarded tells whether somebody is asked who they are. Where nobody is, the

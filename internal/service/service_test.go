@@ -126,6 +126,37 @@ func TestRunStops(t *testing.T) {
 	})
 }
 
+// TestFindingsProcessHasOneDeadline: servers that take their whole Grace share the time of the process, one that never
+// ends costs the others little, and the last one is told in any case.
+func TestFindingsProcessHasOneDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		stuck := serverFunc(func(ctx context.Context) error {
+			<-ctx.Done()
+			inFlight, cancel := Drain(ctx)
+			defer cancel()
+			<-inFlight.Done()
+			return nil
+		})
+		deaf := serverFunc(func(context.Context) error { <-release; return nil })
+		var closed time.Duration
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		began := time.Now()
+		store := serverFunc(func(ctx context.Context) error { <-ctx.Done(); closed = time.Since(began); return nil })
+		err := Run(ctx, &Ready{}, stuck, stuck, stuck, deaf, store)
+		took := time.Since(began)
+		if want := StopTime + overdue; took != want || closed != want {
+			t.Errorf("stopped after %s, the store after %s; want %s", took, closed, want)
+		}
+		if err == nil || err.Error() != "service.serverFunc did not stop in the 7s that a process has for it" {
+			t.Errorf("got %v", err)
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
 // TestRunFails: one server that ends stops all, and the error says so.
 func TestRunFails(t *testing.T) {
 	errBoom, errDrain := errors.New("boom"), errors.New("drain")
