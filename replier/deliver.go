@@ -127,7 +127,7 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	case d.reply.GetContent() == nil || d.reply.GetText() != nil && d.reply.GetText().GetContent() == "":
 		_ = w.End(ctx, backlog.Silent, "", "")
 	case w.Later() || slow.How == accounts.Later:
-		_ = w.Keep(ctx, d.reply)
+		endRejected(ctx, w, w.Keep(ctx, d.reply))
 	case slow.How == accounts.Drop:
 		_ = w.End(ctx, backlog.Dropped, "", "")
 	default:
@@ -186,6 +186,7 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 			}
 			s.sends.Release(1)
 			if err != nil {
+				endRejected(noting, w, err)
 				return
 			}
 		}
@@ -211,6 +212,13 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 			_ = w.End(noting, p.state, p.reason, p.errcode)
 			return
 		}
+	}
+}
+
+// endRejected ends a message whose answer the store will never take. Any other err, and nil, leave it as it is.
+func endRejected(ctx context.Context, w *backlog.Work, err error) {
+	if errors.Is(err, backlog.ErrRejected) {
+		_ = w.End(ctx, backlog.Refused, err.Error(), "")
 	}
 }
 

@@ -2,6 +2,7 @@ package replier
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -277,3 +278,43 @@ func TestPushOrder(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestFindingsOversizedAnswersStopNobody: more answers that never fit into the store than there are sends at a time end, each
+// after one call of its bot; then an ordinary answer of another user is sent.
+func TestFindingsOversizedAnswersStopNobody(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
+	word := strings.Repeat("x", 900)
+	var oversized []*wechatv1.Message
+	for i := range sends + 4 {
+		msg := text("long " + word)
+		msg.FromUserName += strconv.Itoa(i)
+		oversized = append(oversized, msg)
+		s.expect(t, msg, deferred)
+	}
+	close(s.gate("long " + word))
+	for _, msg := range oversized {
+		if d := s.state(t, msg, backlog.Refused); !strings.Contains(d.GetReason(), "too large") {
+			t.Errorf("reason %q; want that it is too large", d.GetReason())
+		}
+	}
+	if n := s.called("long " + word); n != len(oversized) {
+		t.Errorf("the bot was asked %d times about %d messages", n, len(oversized))
+	}
+	ordinary := text("a")
+	s.expect(t, ordinary, deferred)
+	close(s.gate("a"))
+	s.state(t, ordinary, backlog.Sent)
+}
+
+// TestFindingsOversizedLaterAnswerLocksNobodyOut: the user of such an answer that waits for the next message is answered again.
+func TestFindingsOversizedLaterAnswerLocksNobodyOut(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s, slow: later}}\n", store.Config{}, nil)
+	word := strings.Repeat("x", 900)
+	msg, next := text("long "+word), text("a")
+	s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(laterText)})
+	close(s.gate("long " + word))
+	s.state(t, msg, backlog.Refused)
+	s.expect(t, next, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(laterText)})
+	close(s.gate("a"))
+	s.state(t, next, backlog.Kept)
+}

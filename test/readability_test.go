@@ -38,6 +38,23 @@ func TestReadability(t *testing.T) {
 	t.Logf("functions over 60 lines: %d %v", len(f.longFunctions), f.longFunctions)
 	largest := slices.MaxFunc(slices.Collect(maps.Keys(f.packageFiles)), func(a, b string) int { return f.packageFiles[a] - f.packageFiles[b] })
 	t.Logf("largest package: %s, %d files", largest, f.packageFiles[largest])
+	for _, bound := range []struct {
+		figure     string
+		got, limit float64
+	}{
+		{"per cent of one-word names", f.oneWordPercent(), 68},
+		{"locals that hide a name", float64(len(f.hiding)), 115},
+		{"where in 1,000 comment words", f.perThousand(f.where), 9},
+		{"what and who in 1,000 comment words", f.perThousand(f.nouns), 19},
+		{"comments with tells whether", float64(f.tellsWhether), 77},
+		{"files over 300 lines", float64(len(f.longFiles)), 10},
+		{"functions over 60 lines", float64(len(f.longFunctions)), 5},
+		{"files of the largest package", float64(f.packageFiles[largest]), 39},
+	} {
+		if bound.got > bound.limit {
+			t.Errorf("%s: %.1f; at most %.0f are allowed", bound.figure, bound.got, bound.limit)
+		}
+	}
 	for _, hidden := range f.hiding {
 		t.Log(hidden)
 	}
