@@ -45,7 +45,7 @@ generate: ## Regenerate Go and OpenAPI from the .proto files.
 
 .PHONY: proto-check
 proto-check: generate ## Fail where generated code is stale, or the contracts break main's.
-	@git diff --exit-code --stat -- proto gateway/openapi.swagger.json || { echo 'generated code is stale: make generate' >&2; exit 1; }
+	@git diff --exit-code --stat -- proto internal/rest gateway/openapi.swagger.json || { echo 'generated code is stale: make generate' >&2; exit 1; }
 	@if git cat-file -e $(against):buf.yaml 2>/dev/null; then $(tool) buf breaking --against '.git#ref=$(against)'; fi
 
 .PHONY: tidy-check

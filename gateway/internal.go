@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	oauthrest "wxgate/internal/rest/oauth/v1"
+	replierrest "wxgate/internal/rest/replier/v1"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
 )
@@ -40,14 +42,14 @@ func internalHandler(toReplier, toOAuth grpc.ClientConnInterface, traces *traces
 	)
 	ctx := context.Background()
 	errs := []error{
-		replierv1.RegisterReplierServiceHandlerClient(ctx, rest, replierv1.NewReplierServiceClient(toReplier)),
-		replierv1.RegisterRulesServiceHandlerClient(ctx, rest, replierv1.NewRulesServiceClient(toReplier)),
-		replierv1.RegisterDeliveryServiceHandlerClient(ctx, rest, replierv1.NewDeliveryServiceClient(toReplier)),
+		replierrest.RegisterReplierServiceHandlerClient(ctx, rest, replierv1.NewReplierServiceClient(toReplier)),
+		replierrest.RegisterRulesServiceHandlerClient(ctx, rest, replierv1.NewRulesServiceClient(toReplier)),
+		replierrest.RegisterDeliveryServiceHandlerClient(ctx, rest, replierv1.NewDeliveryServiceClient(toReplier)),
 	}
 	if toOAuth != nil {
 		errs = append(errs,
-			oauthv1.RegisterOAuthServiceHandlerClient(ctx, rest, oauthv1.NewOAuthServiceClient(toOAuth)),
-			oauthv1.RegisterAccountServiceHandlerClient(ctx, rest, oauthv1.NewAccountServiceClient(toOAuth)))
+			oauthrest.RegisterOAuthServiceHandlerClient(ctx, rest, oauthv1.NewOAuthServiceClient(toOAuth)),
+			oauthrest.RegisterAccountServiceHandlerClient(ctx, rest, oauthv1.NewAccountServiceClient(toOAuth)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("REST: %w", err)

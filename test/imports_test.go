@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	gotoken "go/token"
 	"io/fs"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,8 @@ var mayImport = map[string][]string{
 	"internal/service/testca":  {},
 	"fakewechat":               {"internal/rebinding", "internal/wechat", "proto/wechat/v1"},
 	"internal/load":            {"fakewechat"},
+	"internal/rest/replier/v1": {"proto/replier/v1"},
+	"internal/rest/oauth/v1":   {"proto/oauth/v1"},
 	"bench":                    {"internal/wechat", "proto/wechat/v1", "proto/replier/v1"},
 	"bench/bare":               {},
 	"bench/parts":              {"internal/wechat", "proto/wechat/v1"},
@@ -31,10 +34,37 @@ var mayImport = map[string][]string{
 	"internal/store/storetest": {},
 	"internal/accounts":        {"internal/configfile", "internal/service"},
 	"internal/backlog":         {"internal/service", "internal/store", "proto/wechat/v1", "proto/replier/v1"},
-	"gateway":                  {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
+	"gateway":                  {"internal/accounts", "internal/backlog", "internal/configfile", "internal/rest/oauth/v1", "internal/rest/replier/v1", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
 	"replier":                  {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
 	"oauthsvc":                 {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "proto/oauth/v1"},
 	"examples/go":              {"replier", "proto/wechat/v1"},
+}
+
+// contracts are what bots and other services import.
+var contracts = []string{"./proto/wechat/v1", "./proto/replier/v1", "./proto/oauth/v1"}
+
+// TestContractsAreLight: who imports a contract links gRPC and protobuf, not what serves REST; and its documentation describes it.
+func TestContractsAreLight(t *testing.T) {
+	for _, contract := range contracts {
+		deps := runGo(t, "list", "-deps", "-f", "{{.ImportPath}}", contract)
+		if strings.Contains(deps, "grpc-gateway") {
+			t.Errorf("%s links grpc-gateway", contract)
+		}
+		if doc := runGo(t, "doc", contract); !strings.Contains(doc, "\nPackage ") || strings.Contains(doc, "reverse proxy") {
+			t.Errorf("go doc %s does not say what it is:\n%.300s", contract, doc)
+		}
+	}
+}
+
+func runGo(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
 }
 
 // mayImportAll sees all packages.

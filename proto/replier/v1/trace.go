@@ -1,4 +1,3 @@
-// Package replierv1 is what gateways, repliers and bots say to each other.
 package replierv1
 
 import (

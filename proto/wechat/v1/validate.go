@@ -1,4 +1,3 @@
-// Package wechatv1 is what WeChat says, one Message for each callback, and what is answered: a Reply.
 package wechatv1
 
 import (

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	extReplierv1 "wxgate/proto/replier/v1"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -37,9 +38,9 @@ var (
 
 var filter_RulesService_GetRules_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
 
-func request_RulesService_GetRules_0(ctx context.Context, marshaler runtime.Marshaler, client RulesServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_RulesService_GetRules_0(ctx context.Context, marshaler runtime.Marshaler, client extReplierv1.RulesServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetRulesRequest
+		protoReq extReplierv1.GetRulesRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -55,9 +56,9 @@ func request_RulesService_GetRules_0(ctx context.Context, marshaler runtime.Mars
 	return msg, metadata, err
 }
 
-func local_request_RulesService_GetRules_0(ctx context.Context, marshaler runtime.Marshaler, server RulesServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_RulesService_GetRules_0(ctx context.Context, marshaler runtime.Marshaler, server extReplierv1.RulesServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetRulesRequest
+		protoReq extReplierv1.GetRulesRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -75,7 +76,7 @@ func local_request_RulesService_GetRules_0(ctx context.Context, marshaler runtim
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
 // Note that using this registration option will cause many gRPC library features to stop working. Consider using RegisterRulesServiceHandlerFromEndpoint instead.
 // GRPC interceptors will not work for this type of registration. To use interceptors, you must use the "runtime.WithMiddlewares" option in the "runtime.NewServeMux" call.
-func RegisterRulesServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server RulesServiceServer) error {
+func RegisterRulesServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server extReplierv1.RulesServiceServer) error {
 	mux.Handle(http.MethodGet, pattern_RulesService_GetRules_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -127,15 +128,15 @@ func RegisterRulesServiceHandlerFromEndpoint(ctx context.Context, mux *runtime.S
 // RegisterRulesServiceHandler registers the http handlers for service RulesService to "mux".
 // The handlers forward requests to the grpc endpoint over "conn".
 func RegisterRulesServiceHandler(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
-	return RegisterRulesServiceHandlerClient(ctx, mux, NewRulesServiceClient(conn))
+	return RegisterRulesServiceHandlerClient(ctx, mux, extReplierv1.NewRulesServiceClient(conn))
 }
 
 // RegisterRulesServiceHandlerClient registers the http handlers for service RulesService
-// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "RulesServiceClient".
-// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "RulesServiceClient"
+// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "extReplierv1.RulesServiceClient".
+// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "extReplierv1.RulesServiceClient"
 // doesn't go through the normal gRPC flow (creating a gRPC client etc.) then it will be up to the passed in
-// "RulesServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
-func RegisterRulesServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client RulesServiceClient) error {
+// "extReplierv1.RulesServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
+func RegisterRulesServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client extReplierv1.RulesServiceClient) error {
 	mux.Handle(http.MethodGet, pattern_RulesService_GetRules_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	extReplierv1 "wxgate/proto/replier/v1"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -35,9 +36,9 @@ var (
 	_ = metadata.Join
 )
 
-func request_ReplierService_Reply_0(ctx context.Context, marshaler runtime.Marshaler, client ReplierServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_ReplierService_Reply_0(ctx context.Context, marshaler runtime.Marshaler, client extReplierv1.ReplierServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ReplyRequest
+		protoReq extReplierv1.ReplyRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -50,9 +51,9 @@ func request_ReplierService_Reply_0(ctx context.Context, marshaler runtime.Marsh
 	return msg, metadata, err
 }
 
-func local_request_ReplierService_Reply_0(ctx context.Context, marshaler runtime.Marshaler, server ReplierServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_ReplierService_Reply_0(ctx context.Context, marshaler runtime.Marshaler, server extReplierv1.ReplierServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ReplyRequest
+		protoReq extReplierv1.ReplyRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -67,7 +68,7 @@ func local_request_ReplierService_Reply_0(ctx context.Context, marshaler runtime
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
 // Note that using this registration option will cause many gRPC library features to stop working. Consider using RegisterReplierServiceHandlerFromEndpoint instead.
 // GRPC interceptors will not work for this type of registration. To use interceptors, you must use the "runtime.WithMiddlewares" option in the "runtime.NewServeMux" call.
-func RegisterReplierServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server ReplierServiceServer) error {
+func RegisterReplierServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server extReplierv1.ReplierServiceServer) error {
 	mux.Handle(http.MethodPost, pattern_ReplierService_Reply_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -119,15 +120,15 @@ func RegisterReplierServiceHandlerFromEndpoint(ctx context.Context, mux *runtime
 // RegisterReplierServiceHandler registers the http handlers for service ReplierService to "mux".
 // The handlers forward requests to the grpc endpoint over "conn".
 func RegisterReplierServiceHandler(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
-	return RegisterReplierServiceHandlerClient(ctx, mux, NewReplierServiceClient(conn))
+	return RegisterReplierServiceHandlerClient(ctx, mux, extReplierv1.NewReplierServiceClient(conn))
 }
 
 // RegisterReplierServiceHandlerClient registers the http handlers for service ReplierService
-// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "ReplierServiceClient".
-// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "ReplierServiceClient"
+// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "extReplierv1.ReplierServiceClient".
+// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "extReplierv1.ReplierServiceClient"
 // doesn't go through the normal gRPC flow (creating a gRPC client etc.) then it will be up to the passed in
-// "ReplierServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
-func RegisterReplierServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client ReplierServiceClient) error {
+// "extReplierv1.ReplierServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
+func RegisterReplierServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client extReplierv1.ReplierServiceClient) error {
 	mux.Handle(http.MethodPost, pattern_ReplierService_Reply_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()

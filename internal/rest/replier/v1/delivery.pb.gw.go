@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	extReplierv1 "wxgate/proto/replier/v1"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -35,9 +36,9 @@ var (
 	_ = metadata.Join
 )
 
-func request_DeliveryService_GetDelivery_0(ctx context.Context, marshaler runtime.Marshaler, client DeliveryServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_DeliveryService_GetDelivery_0(ctx context.Context, marshaler runtime.Marshaler, client extReplierv1.DeliveryServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetDeliveryRequest
+		protoReq extReplierv1.GetDeliveryRequest
 		metadata runtime.ServerMetadata
 		err      error
 	)
@@ -56,9 +57,9 @@ func request_DeliveryService_GetDelivery_0(ctx context.Context, marshaler runtim
 	return msg, metadata, err
 }
 
-func local_request_DeliveryService_GetDelivery_0(ctx context.Context, marshaler runtime.Marshaler, server DeliveryServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_DeliveryService_GetDelivery_0(ctx context.Context, marshaler runtime.Marshaler, server extReplierv1.DeliveryServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetDeliveryRequest
+		protoReq extReplierv1.GetDeliveryRequest
 		metadata runtime.ServerMetadata
 		err      error
 	)
@@ -76,9 +77,9 @@ func local_request_DeliveryService_GetDelivery_0(ctx context.Context, marshaler 
 
 var filter_DeliveryService_ListDeliveries_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
 
-func request_DeliveryService_ListDeliveries_0(ctx context.Context, marshaler runtime.Marshaler, client DeliveryServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_DeliveryService_ListDeliveries_0(ctx context.Context, marshaler runtime.Marshaler, client extReplierv1.DeliveryServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ListDeliveriesRequest
+		protoReq extReplierv1.ListDeliveriesRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -94,9 +95,9 @@ func request_DeliveryService_ListDeliveries_0(ctx context.Context, marshaler run
 	return msg, metadata, err
 }
 
-func local_request_DeliveryService_ListDeliveries_0(ctx context.Context, marshaler runtime.Marshaler, server DeliveryServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_DeliveryService_ListDeliveries_0(ctx context.Context, marshaler runtime.Marshaler, server extReplierv1.DeliveryServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ListDeliveriesRequest
+		protoReq extReplierv1.ListDeliveriesRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -109,9 +110,9 @@ func local_request_DeliveryService_ListDeliveries_0(ctx context.Context, marshal
 	return msg, metadata, err
 }
 
-func request_DeliveryService_RetryDelivery_0(ctx context.Context, marshaler runtime.Marshaler, client DeliveryServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_DeliveryService_RetryDelivery_0(ctx context.Context, marshaler runtime.Marshaler, client extReplierv1.DeliveryServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq RetryDeliveryRequest
+		protoReq extReplierv1.RetryDeliveryRequest
 		metadata runtime.ServerMetadata
 		err      error
 	)
@@ -130,9 +131,9 @@ func request_DeliveryService_RetryDelivery_0(ctx context.Context, marshaler runt
 	return msg, metadata, err
 }
 
-func local_request_DeliveryService_RetryDelivery_0(ctx context.Context, marshaler runtime.Marshaler, server DeliveryServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_DeliveryService_RetryDelivery_0(ctx context.Context, marshaler runtime.Marshaler, server extReplierv1.DeliveryServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq RetryDeliveryRequest
+		protoReq extReplierv1.RetryDeliveryRequest
 		metadata runtime.ServerMetadata
 		err      error
 	)
@@ -153,7 +154,7 @@ func local_request_DeliveryService_RetryDelivery_0(ctx context.Context, marshale
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
 // Note that using this registration option will cause many gRPC library features to stop working. Consider using RegisterDeliveryServiceHandlerFromEndpoint instead.
 // GRPC interceptors will not work for this type of registration. To use interceptors, you must use the "runtime.WithMiddlewares" option in the "runtime.NewServeMux" call.
-func RegisterDeliveryServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server DeliveryServiceServer) error {
+func RegisterDeliveryServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server extReplierv1.DeliveryServiceServer) error {
 	mux.Handle(http.MethodGet, pattern_DeliveryService_GetDelivery_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -245,15 +246,15 @@ func RegisterDeliveryServiceHandlerFromEndpoint(ctx context.Context, mux *runtim
 // RegisterDeliveryServiceHandler registers the http handlers for service DeliveryService to "mux".
 // The handlers forward requests to the grpc endpoint over "conn".
 func RegisterDeliveryServiceHandler(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
-	return RegisterDeliveryServiceHandlerClient(ctx, mux, NewDeliveryServiceClient(conn))
+	return RegisterDeliveryServiceHandlerClient(ctx, mux, extReplierv1.NewDeliveryServiceClient(conn))
 }
 
 // RegisterDeliveryServiceHandlerClient registers the http handlers for service DeliveryService
-// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "DeliveryServiceClient".
-// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "DeliveryServiceClient"
+// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "extReplierv1.DeliveryServiceClient".
+// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "extReplierv1.DeliveryServiceClient"
 // doesn't go through the normal gRPC flow (creating a gRPC client etc.) then it will be up to the passed in
-// "DeliveryServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
-func RegisterDeliveryServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client DeliveryServiceClient) error {
+// "extReplierv1.DeliveryServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
+func RegisterDeliveryServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client extReplierv1.DeliveryServiceClient) error {
 	mux.Handle(http.MethodGet, pattern_DeliveryService_GetDelivery_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()

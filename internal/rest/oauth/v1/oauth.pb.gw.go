@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	extOauthv1 "wxgate/proto/oauth/v1"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -37,9 +38,9 @@ var (
 
 var filter_OAuthService_GetAuthorizeUrl_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
 
-func request_OAuthService_GetAuthorizeUrl_0(ctx context.Context, marshaler runtime.Marshaler, client OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_OAuthService_GetAuthorizeUrl_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetAuthorizeUrlRequest
+		protoReq extOauthv1.GetAuthorizeUrlRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -55,9 +56,9 @@ func request_OAuthService_GetAuthorizeUrl_0(ctx context.Context, marshaler runti
 	return msg, metadata, err
 }
 
-func local_request_OAuthService_GetAuthorizeUrl_0(ctx context.Context, marshaler runtime.Marshaler, server OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_OAuthService_GetAuthorizeUrl_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetAuthorizeUrlRequest
+		protoReq extOauthv1.GetAuthorizeUrlRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -70,9 +71,9 @@ func local_request_OAuthService_GetAuthorizeUrl_0(ctx context.Context, marshaler
 	return msg, metadata, err
 }
 
-func request_OAuthService_ExchangeCode_0(ctx context.Context, marshaler runtime.Marshaler, client OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_OAuthService_ExchangeCode_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ExchangeCodeRequest
+		protoReq extOauthv1.ExchangeCodeRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -85,9 +86,9 @@ func request_OAuthService_ExchangeCode_0(ctx context.Context, marshaler runtime.
 	return msg, metadata, err
 }
 
-func local_request_OAuthService_ExchangeCode_0(ctx context.Context, marshaler runtime.Marshaler, server OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_OAuthService_ExchangeCode_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ExchangeCodeRequest
+		protoReq extOauthv1.ExchangeCodeRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -97,9 +98,9 @@ func local_request_OAuthService_ExchangeCode_0(ctx context.Context, marshaler ru
 	return msg, metadata, err
 }
 
-func request_OAuthService_RefreshToken_0(ctx context.Context, marshaler runtime.Marshaler, client OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_OAuthService_RefreshToken_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq RefreshTokenRequest
+		protoReq extOauthv1.RefreshTokenRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -112,9 +113,9 @@ func request_OAuthService_RefreshToken_0(ctx context.Context, marshaler runtime.
 	return msg, metadata, err
 }
 
-func local_request_OAuthService_RefreshToken_0(ctx context.Context, marshaler runtime.Marshaler, server OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_OAuthService_RefreshToken_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq RefreshTokenRequest
+		protoReq extOauthv1.RefreshTokenRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -124,9 +125,9 @@ func local_request_OAuthService_RefreshToken_0(ctx context.Context, marshaler ru
 	return msg, metadata, err
 }
 
-func request_OAuthService_GetUserInfo_0(ctx context.Context, marshaler runtime.Marshaler, client OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_OAuthService_GetUserInfo_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetUserInfoRequest
+		protoReq extOauthv1.GetUserInfoRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -139,9 +140,9 @@ func request_OAuthService_GetUserInfo_0(ctx context.Context, marshaler runtime.M
 	return msg, metadata, err
 }
 
-func local_request_OAuthService_GetUserInfo_0(ctx context.Context, marshaler runtime.Marshaler, server OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_OAuthService_GetUserInfo_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetUserInfoRequest
+		protoReq extOauthv1.GetUserInfoRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -151,9 +152,9 @@ func local_request_OAuthService_GetUserInfo_0(ctx context.Context, marshaler run
 	return msg, metadata, err
 }
 
-func request_OAuthService_CheckToken_0(ctx context.Context, marshaler runtime.Marshaler, client OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_OAuthService_CheckToken_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq CheckTokenRequest
+		protoReq extOauthv1.CheckTokenRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -166,9 +167,9 @@ func request_OAuthService_CheckToken_0(ctx context.Context, marshaler runtime.Ma
 	return msg, metadata, err
 }
 
-func local_request_OAuthService_CheckToken_0(ctx context.Context, marshaler runtime.Marshaler, server OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_OAuthService_CheckToken_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq CheckTokenRequest
+		protoReq extOauthv1.CheckTokenRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -178,9 +179,9 @@ func local_request_OAuthService_CheckToken_0(ctx context.Context, marshaler runt
 	return msg, metadata, err
 }
 
-func request_OAuthService_ForgetUser_0(ctx context.Context, marshaler runtime.Marshaler, client OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_OAuthService_ForgetUser_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.OAuthServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ForgetUserRequest
+		protoReq extOauthv1.ForgetUserRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -193,9 +194,9 @@ func request_OAuthService_ForgetUser_0(ctx context.Context, marshaler runtime.Ma
 	return msg, metadata, err
 }
 
-func local_request_OAuthService_ForgetUser_0(ctx context.Context, marshaler runtime.Marshaler, server OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_OAuthService_ForgetUser_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.OAuthServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ForgetUserRequest
+		protoReq extOauthv1.ForgetUserRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -210,7 +211,7 @@ func local_request_OAuthService_ForgetUser_0(ctx context.Context, marshaler runt
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
 // Note that using this registration option will cause many gRPC library features to stop working. Consider using RegisterOAuthServiceHandlerFromEndpoint instead.
 // GRPC interceptors will not work for this type of registration. To use interceptors, you must use the "runtime.WithMiddlewares" option in the "runtime.NewServeMux" call.
-func RegisterOAuthServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server OAuthServiceServer) error {
+func RegisterOAuthServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server extOauthv1.OAuthServiceServer) error {
 	mux.Handle(http.MethodGet, pattern_OAuthService_GetAuthorizeUrl_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -362,15 +363,15 @@ func RegisterOAuthServiceHandlerFromEndpoint(ctx context.Context, mux *runtime.S
 // RegisterOAuthServiceHandler registers the http handlers for service OAuthService to "mux".
 // The handlers forward requests to the grpc endpoint over "conn".
 func RegisterOAuthServiceHandler(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
-	return RegisterOAuthServiceHandlerClient(ctx, mux, NewOAuthServiceClient(conn))
+	return RegisterOAuthServiceHandlerClient(ctx, mux, extOauthv1.NewOAuthServiceClient(conn))
 }
 
 // RegisterOAuthServiceHandlerClient registers the http handlers for service OAuthService
-// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "OAuthServiceClient".
-// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "OAuthServiceClient"
+// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "extOauthv1.OAuthServiceClient".
+// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "extOauthv1.OAuthServiceClient"
 // doesn't go through the normal gRPC flow (creating a gRPC client etc.) then it will be up to the passed in
-// "OAuthServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
-func RegisterOAuthServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client OAuthServiceClient) error {
+// "extOauthv1.OAuthServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
+func RegisterOAuthServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client extOauthv1.OAuthServiceClient) error {
 	mux.Handle(http.MethodGet, pattern_OAuthService_GetAuthorizeUrl_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()

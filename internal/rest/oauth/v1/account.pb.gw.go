@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	extOauthv1 "wxgate/proto/oauth/v1"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
@@ -35,9 +36,9 @@ var (
 	_ = metadata.Join
 )
 
-func request_AccountService_GetAccessToken_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_GetAccessToken_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetAccessTokenRequest
+		protoReq extOauthv1.GetAccessTokenRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -50,9 +51,9 @@ func request_AccountService_GetAccessToken_0(ctx context.Context, marshaler runt
 	return msg, metadata, err
 }
 
-func local_request_AccountService_GetAccessToken_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_GetAccessToken_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetAccessTokenRequest
+		protoReq extOauthv1.GetAccessTokenRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -62,9 +63,9 @@ func local_request_AccountService_GetAccessToken_0(ctx context.Context, marshale
 	return msg, metadata, err
 }
 
-func request_AccountService_SignJsapi_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_SignJsapi_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq SignJsapiRequest
+		protoReq extOauthv1.SignJsapiRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -77,9 +78,9 @@ func request_AccountService_SignJsapi_0(ctx context.Context, marshaler runtime.M
 	return msg, metadata, err
 }
 
-func local_request_AccountService_SignJsapi_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_SignJsapi_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq SignJsapiRequest
+		protoReq extOauthv1.SignJsapiRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -89,9 +90,9 @@ func local_request_AccountService_SignJsapi_0(ctx context.Context, marshaler run
 	return msg, metadata, err
 }
 
-func request_AccountService_SendCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_SendCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq SendCustomMessageRequest
+		protoReq extOauthv1.SendCustomMessageRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -104,9 +105,9 @@ func request_AccountService_SendCustomMessage_0(ctx context.Context, marshaler r
 	return msg, metadata, err
 }
 
-func local_request_AccountService_SendCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_SendCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq SendCustomMessageRequest
+		protoReq extOauthv1.SendCustomMessageRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -116,9 +117,9 @@ func local_request_AccountService_SendCustomMessage_0(ctx context.Context, marsh
 	return msg, metadata, err
 }
 
-func request_AccountService_CheckCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_CheckCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq CheckCustomMessageRequest
+		protoReq extOauthv1.CheckCustomMessageRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -131,9 +132,9 @@ func request_AccountService_CheckCustomMessage_0(ctx context.Context, marshaler 
 	return msg, metadata, err
 }
 
-func local_request_AccountService_CheckCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_CheckCustomMessage_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq CheckCustomMessageRequest
+		protoReq extOauthv1.CheckCustomMessageRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -143,9 +144,9 @@ func local_request_AccountService_CheckCustomMessage_0(ctx context.Context, mars
 	return msg, metadata, err
 }
 
-func request_AccountService_SetTyping_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_SetTyping_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq SetTypingRequest
+		protoReq extOauthv1.SetTypingRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -158,9 +159,9 @@ func request_AccountService_SetTyping_0(ctx context.Context, marshaler runtime.M
 	return msg, metadata, err
 }
 
-func local_request_AccountService_SetTyping_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_SetTyping_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq SetTypingRequest
+		protoReq extOauthv1.SetTypingRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
@@ -172,9 +173,9 @@ func local_request_AccountService_SetTyping_0(ctx context.Context, marshaler run
 
 var filter_AccountService_ListCallbackIps_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
 
-func request_AccountService_ListCallbackIps_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_ListCallbackIps_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ListCallbackIpsRequest
+		protoReq extOauthv1.ListCallbackIpsRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -190,9 +191,9 @@ func request_AccountService_ListCallbackIps_0(ctx context.Context, marshaler run
 	return msg, metadata, err
 }
 
-func local_request_AccountService_ListCallbackIps_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_ListCallbackIps_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq ListCallbackIpsRequest
+		protoReq extOauthv1.ListCallbackIpsRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -207,9 +208,9 @@ func local_request_AccountService_ListCallbackIps_0(ctx context.Context, marshal
 
 var filter_AccountService_GetQuota_0 = &utilities.DoubleArray{Encoding: map[string]int{}, Base: []int(nil), Check: []int(nil)}
 
-func request_AccountService_GetQuota_0(ctx context.Context, marshaler runtime.Marshaler, client AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func request_AccountService_GetQuota_0(ctx context.Context, marshaler runtime.Marshaler, client extOauthv1.AccountServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetQuotaRequest
+		protoReq extOauthv1.GetQuotaRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -225,9 +226,9 @@ func request_AccountService_GetQuota_0(ctx context.Context, marshaler runtime.Ma
 	return msg, metadata, err
 }
 
-func local_request_AccountService_GetQuota_0(ctx context.Context, marshaler runtime.Marshaler, server AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+func local_request_AccountService_GetQuota_0(ctx context.Context, marshaler runtime.Marshaler, server extOauthv1.AccountServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
 	var (
-		protoReq GetQuotaRequest
+		protoReq extOauthv1.GetQuotaRequest
 		metadata runtime.ServerMetadata
 	)
 	if err := req.ParseForm(); err != nil {
@@ -245,7 +246,7 @@ func local_request_AccountService_GetQuota_0(ctx context.Context, marshaler runt
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
 // Note that using this registration option will cause many gRPC library features to stop working. Consider using RegisterAccountServiceHandlerFromEndpoint instead.
 // GRPC interceptors will not work for this type of registration. To use interceptors, you must use the "runtime.WithMiddlewares" option in the "runtime.NewServeMux" call.
-func RegisterAccountServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server AccountServiceServer) error {
+func RegisterAccountServiceHandlerServer(ctx context.Context, mux *runtime.ServeMux, server extOauthv1.AccountServiceServer) error {
 	mux.Handle(http.MethodPost, pattern_AccountService_GetAccessToken_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
@@ -417,15 +418,15 @@ func RegisterAccountServiceHandlerFromEndpoint(ctx context.Context, mux *runtime
 // RegisterAccountServiceHandler registers the http handlers for service AccountService to "mux".
 // The handlers forward requests to the grpc endpoint over "conn".
 func RegisterAccountServiceHandler(ctx context.Context, mux *runtime.ServeMux, conn *grpc.ClientConn) error {
-	return RegisterAccountServiceHandlerClient(ctx, mux, NewAccountServiceClient(conn))
+	return RegisterAccountServiceHandlerClient(ctx, mux, extOauthv1.NewAccountServiceClient(conn))
 }
 
 // RegisterAccountServiceHandlerClient registers the http handlers for service AccountService
-// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "AccountServiceClient".
-// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "AccountServiceClient"
+// to "mux". The handlers forward requests to the grpc endpoint over the given implementation of "extOauthv1.AccountServiceClient".
+// Note: the gRPC framework executes interceptors within the gRPC handler. If the passed in "extOauthv1.AccountServiceClient"
 // doesn't go through the normal gRPC flow (creating a gRPC client etc.) then it will be up to the passed in
-// "AccountServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
-func RegisterAccountServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client AccountServiceClient) error {
+// "extOauthv1.AccountServiceClient" to call the correct interceptors. This client ignores the HTTP middlewares.
+func RegisterAccountServiceHandlerClient(ctx context.Context, mux *runtime.ServeMux, client extOauthv1.AccountServiceClient) error {
 	mux.Handle(http.MethodPost, pattern_AccountService_GetAccessToken_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
