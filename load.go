@@ -68,14 +68,14 @@ func progressLine(w *os.File) (write func(load.Progress), end func()) {
 	if !term.IsTerminal(int(w.Fd())) {
 		return func(p load.Progress) { fmt.Fprintln(w, p) }, func() {}
 	}
-	const clear = "\r\x1b[K"
+	const clearLine = "\r\x1b[K"
 	return func(p load.Progress) {
 		line := p.String()
 		if width, _, err := term.GetSize(int(w.Fd())); err == nil && width > 0 {
 			line = line[:min(len(line), width-1)] // a second line would stay
 		}
-		fmt.Fprintf(w, "%s%s", clear, line)
-	}, func() { fmt.Fprintf(w, "%s", clear) }
+		fmt.Fprintf(w, "%s%s", clearLine, line)
+	}, func() { fmt.Fprintf(w, "%s", clearLine) }
 }
 
 // reportFile is a file that is written at the end of a run, and must not fail only then. A nil one is none.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -80,9 +81,7 @@ func (s *site) post(t *testing.T, path string, body any, header http.Header) (in
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	resp, err := s.Client().Do(r)
 	if err != nil {
 		t.Fatal(err)

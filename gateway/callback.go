@@ -103,8 +103,7 @@ func (c *callbacks) serve(w http.ResponseWriter, r *http.Request, a *account) {
 		c.seconds.Observe(time.Since(start).Seconds())
 	}()
 	answer, err := c.answer(w, r, a, start, t)
-	var no *refusal
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[*refusal](err); ok {
 		outcome = no.reason
 		t.keep(outcome)
 		no.write(w)

@@ -133,7 +133,7 @@ func shows(s, text string) bool {
 	if strings.Contains(s, text) {
 		return true
 	}
-	for _, piece := range strings.Split(s, "|") {
+	for piece := range strings.SplitSeq(s, "|") {
 		if inner, err := base64.URLEncoding.DecodeString(piece); err == nil && len(inner) > 0 && shows(string(inner), text) {
 			return true
 		}

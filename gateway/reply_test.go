@@ -86,8 +86,8 @@ func TestReplies(t *testing.T) {
 				if diff := cmp.Diff(head+test.want, timeless(t, reply)); diff != "" {
 					t.Errorf("reply (-want +got):\n%s", diff)
 				}
-				var any struct{ Content string }
-				if err := xml.Unmarshal([]byte(reply), &any); err != nil {
+				var parsed struct{ Content string }
+				if err := xml.Unmarshal([]byte(reply), &parsed); err != nil {
 					t.Errorf("not XML: %v", err)
 				}
 			})

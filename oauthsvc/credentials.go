@@ -3,6 +3,7 @@ package oauthsvc
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"time"
@@ -114,9 +115,7 @@ func lifetime(seconds int64) time.Duration {
 func (s *Server) accountCall(ctx context.Context, a accounts.Account, c call, query url.Values, payload any) outcome {
 	return s.withToken(ctx, a, func(token string) outcome {
 		with := url.Values{"access_token": {token}}
-		for name, values := range query {
-			with[name] = values
-		}
+		maps.Copy(with, query)
 		return s.api.do(ctx, c, with, payload)
 	})
 }

@@ -35,17 +35,17 @@ func cluster(t *testing.T) *server.Server {
 	return ns
 }
 
-// openStore opens a store; close ends it before the test does.
-func openStore(t *testing.T, cfg store.Config) (kept *store.Store, close func()) {
+// openStore opens a store; end closes it before the test does.
+func openStore(t *testing.T, cfg store.Config) (kept *store.Store, end func()) {
 	t.Helper()
 	cfg.Env = service.NewEnv(slog.New(slog.DiscardHandler))
 	kept, err := store.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	close = sync.OnceFunc(kept.Close)
-	t.Cleanup(close)
-	return kept, close
+	end = sync.OnceFunc(kept.Close)
+	t.Cleanup(end)
+	return kept, end
 }
 
 // replicas runs three services of a platform on one cluster.

@@ -71,7 +71,7 @@ func (v vault[T]) forgetIf(ctx context.Context, a accounts.Account, id string, m
 }
 
 // once returns the value of an id, which one caller of all processes makes if it is missing or not fresh.
-func (v vault[T]) once(ctx context.Context, a accounts.Account, id string, fresh func(T) bool, make func(context.Context) (T, error)) (value T, shared bool, err error) {
+func (v vault[T]) once(ctx context.Context, a accounts.Account, id string, fresh func(T) bool, create func(context.Context) (T, error)) (value T, shared bool, err error) {
 	key := keyOf(a, id)
 	sealed, shared, err := v.bucket.Once(ctx, key,
 		func(sealed []byte) bool {
@@ -79,7 +79,7 @@ func (v vault[T]) once(ctx context.Context, a accounts.Account, id string, fresh
 			return ok && fresh(value)
 		},
 		func(ctx context.Context) ([]byte, error) {
-			value, err := make(ctx)
+			value, err := create(ctx)
 			if err != nil {
 				return nil, err
 			}

@@ -121,8 +121,7 @@ func (l *loader) patterns(n *yaml.Node, a *alternatives) {
 // compilePattern compiles a regular expression; offset is where in source a problem is.
 func compilePattern(source string) (pattern *regexp.Regexp, problem string, offset int) {
 	parsed, err := syntax.Parse(source, syntax.Perl)
-	var invalid *syntax.Error
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
 		at := max(0, strings.Index(source, invalid.Expr))
 		return nil, invalid.Code.String() + ": `" + invalid.Expr + "`; expected RE2 syntax", at
 	}

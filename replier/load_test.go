@@ -258,8 +258,7 @@ func TestLoadRulesBad(t *testing.T) {
 			if rules != nil {
 				t.Errorf("loaded %d rules", rules.Len())
 			}
-			var problems configfile.Problems
-			if !errors.As(err, &problems) {
+			if _, ok := errors.AsType[configfile.Problems](err); !ok {
 				t.Fatalf("got %v, expected Problems", err)
 			}
 			want := make([]string, len(bad[name]))

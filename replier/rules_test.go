@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -235,11 +236,9 @@ func TestLogLine(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := start(t, "testdata/good/match.yaml")
 			r.ask(t, tt.msg)
-			for key, value := range map[string]any{
+			maps.Copy(tt.want, map[string]any{
 				"level": "INFO", "msg": "rpc", "method": "/replier.v1.ReplierService/Reply", "code": "OK", "account": "shop", "user": "oABCDE…",
-			} {
-				tt.want[key] = value
-			}
+			})
 			if diff := cmp.Diff(tt.want, r.log.line(t)); diff != "" {
 				t.Errorf("log line (-want +got):\n%s", diff)
 			}

@@ -35,7 +35,7 @@ func BenchmarkCallback(b *testing.B) {
 }
 
 func benchmarkCallback(b *testing.B, durable bool, waiting int) {
-	env := service.NewEnv(slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	env := service.NewEnv(slog.New(slog.NewJSONHandler(io.Discard, nil))) //nolint:sloglint // what it costs is measured
 	var owed *backlog.Backlog
 	servers := []service.Server{nil, nil}
 	if durable {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,7 +160,7 @@ func (l *load) onSent(sent fakewechat.CustomMessage) {
 func (l *load) all() []*message {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.messages[:len(l.messages):len(l.messages)]
+	return slices.Clip(l.messages)
 }
 
 // open returns the messages whose users have no answer yet.

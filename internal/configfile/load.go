@@ -58,8 +58,7 @@ func (l *Load) Read(path string) ([]byte, error) {
 	data, f, err := l.read(path)
 	f.path = path
 	l.files = append(l.files, f)
-	var inPath *fs.PathError
-	if errors.As(err, &inPath) {
+	if inPath, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, inPath.Err
 	}
 	return data, err

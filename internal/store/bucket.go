@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -120,12 +121,9 @@ func tooFewServers(err error) bool {
 
 // isAPIError tells whether an error is one of JetStream's.
 func isAPIError(err error, errcodes ...jetstream.ErrorCode) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		for _, errcode := range errcodes {
-			if api.ErrorCode == errcode {
-				return true
-			}
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		if slices.Contains(errcodes, api.ErrorCode) {
+			return true
 		}
 	}
 	return false

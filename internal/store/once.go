@@ -18,15 +18,15 @@ const (
 )
 
 // Once returns the value of a key. Where it is not there, or not fresh, one caller of all processes makes it, and the
-// others get what it made; shared is false for that caller alone. Where make fails, those who waited in the same process
-// get its error, and another process tries itself. make goes on, for at most MakeTime, when its caller's ctx ends. What
+// others get that; shared is false for that caller alone. If create fails, those who waited in the same process
+// get its error, and another process tries itself. create goes on, for at most MakeTime, when its caller's ctx ends. What
 // it made is not kept where the key was put or deleted meanwhile.
-func (b *Bucket) Once(ctx context.Context, key string, fresh func(value []byte) bool, make func(ctx context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
+func (b *Bucket) Once(ctx context.Context, key string, fresh func(value []byte) bool, create func(ctx context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
 	if ctx.Err() != nil {
 		return nil, true, ctx.Err()
 	}
 	for again := false; ; again = true {
-		value, shared, err = b.join(ctx, key, fresh, make)
+		value, shared, err = b.join(ctx, key, fresh, create)
 		// What one made who asked for less may not be fresh enough for this caller.
 		if err != nil || !shared || again || fresh(value) {
 			return value, shared, err
@@ -35,7 +35,7 @@ func (b *Bucket) Once(ctx context.Context, key string, fresh func(value []byte) 
 }
 
 // join looks up the value of a key and makes it, or waits for the caller of this process who does: a crowd is one look.
-func (b *Bucket) join(ctx context.Context, key string, fresh func([]byte) bool, make func(context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
+func (b *Bucket) join(ctx context.Context, key string, fresh func([]byte) bool, create func(context.Context) ([]byte, error)) (value []byte, shared bool, err error) {
 	type made struct {
 		value []byte
 		here  bool
@@ -51,7 +51,7 @@ func (b *Bucket) join(ctx context.Context, key string, fresh func([]byte) bool, 
 		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.store.lockLife+MakeTime)
 		defer cancel()
 		defer context.AfterFunc(b.store.ctx, cancel)()
-		value, here, err := b.onceHere(own, key, fresh, make)
+		value, here, err := b.onceHere(own, key, fresh, create)
 		return made{value, here}, err
 	})
 	select {
@@ -63,8 +63,8 @@ func (b *Bucket) join(ctx context.Context, key string, fresh func([]byte) bool, 
 	}
 }
 
-// onceHere is Once for one caller of a process; here is true where make was called.
-func (b *Bucket) onceHere(ctx context.Context, key string, fresh func([]byte) bool, make func(context.Context) ([]byte, error)) (value []byte, here bool, err error) {
+// onceHere is Once for one caller of a process; here is true if create was called.
+func (b *Bucket) onceHere(ctx context.Context, key string, fresh func([]byte) bool, create func(context.Context) ([]byte, error)) (value []byte, here bool, err error) {
 	locks, lock := b.store.locks, b.name+"-"+key
 	for {
 		value, ok, err := b.Get(ctx, key)
@@ -93,7 +93,7 @@ func (b *Bucket) onceHere(ctx context.Context, key string, fresh func([]byte) bo
 	}
 	limited, cancel := context.WithTimeout(ctx, MakeTime)
 	defer cancel()
-	if value, err = guarded(limited, make); err != nil {
+	if value, err = guarded(limited, create); err != nil {
 		return nil, true, err
 	}
 	// It is kept also where the store is about to close: it may be had only once.
@@ -102,11 +102,11 @@ func (b *Bucket) onceHere(ctx context.Context, key string, fresh func([]byte) bo
 }
 
 // guarded turns a panic into an error: in this goroutine it would end the process.
-func guarded(ctx context.Context, make func(context.Context) ([]byte, error)) (value []byte, err error) {
+func guarded(ctx context.Context, create func(context.Context) ([]byte, error)) (value []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = service.PanicError(p)
 		}
 	}()
-	return make(ctx)
+	return create(ctx)
 }

@@ -18,9 +18,9 @@ func makes(value string) func(context.Context) ([]byte, error) {
 }
 
 // expectOnce checks what Once returns.
-func (b *Bucket) expectOnce(t *testing.T, fresh func([]byte) bool, make func(context.Context) ([]byte, error), want string, wantShared bool) {
+func (b *Bucket) expectOnce(t *testing.T, fresh func([]byte) bool, create func(context.Context) ([]byte, error), want string, wantShared bool) {
 	t.Helper()
-	value, shared, err := b.Once(t.Context(), "k", fresh, make)
+	value, shared, err := b.Once(t.Context(), "k", fresh, create)
 	if err != nil || string(value) != want || shared != wantShared {
 		t.Errorf("%q, shared %t, %v; want %q, %t", value, shared, err, want, wantShared)
 	}
