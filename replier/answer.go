@@ -23,8 +23,8 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 	return s.reply(ctx, req, nil)
 }
 
-// reply answers a call; by is nil where its caller does not debug.
-func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, by *seen) (*replierv1.ReplyResponse, error) {
+// reply answers a call; trace is nil if its caller does not debug.
+func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *seen) (*replierv1.ReplyResponse, error) {
 	msg := req.GetMessage()
 	if msg == nil {
 		return nil, service.NewError(codes.InvalidArgument, "", "message: missing, but required", nil, nil)
@@ -43,43 +43,74 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, by *see
 			return resp, nil
 		}
 	}
-	until, limited := ctx.Deadline()
-	keeps := mayDefer && limited && s.ways.backlog != nil // time to store the message in
-	if keeps {
-		until = earlier(until, storeTime)
-	}
-	r, attempt := s.once.join(ctx, msg, s.decider(until, msg, mayDefer, by), func(r *run) { s.ended(msg, r) })
-	by.joined(r, attempt)
+	by := s.limits(ctx, mayDefer)
+	r, attempt := s.once.join(ctx, msg, s.decider(ctx, by, msg, trace), func(r *run) { s.ended(msg, r, service.RequestID(ctx)) })
+	trace.joined(r, attempt)
 	if attempt > 1 {
 		line.Add(slog.Int("attempt", attempt))
 	}
-	ready, waiting := r.ended(), ctx
-	if !ready {
-		if keeps {
-			var cancel context.CancelFunc
-			waiting, cancel = context.WithDeadline(ctx, until)
-			defer cancel()
-		}
-		ready = r.wait(waiting, mayDefer)
-	}
+	ready := s.await(ctx, line, msg, r, attempt, by)
 	switch {
 	case !ready && gone(ctx):
 		return nil, status.FromContextError(ctx.Err()).Err()
 	case mayDefer && (!ready || r.deferred() != nil):
 		if resp := s.late(ctx, line, msg, r, attempt); resp != nil {
-			by.answeredLate()
+			trace.answeredLate()
 			return resp, nil
 		}
 	case !ready:
-		return nil, status.FromContextError(waiting.Err()).Err()
+		return nil, status.FromContextError(ctx.Err()).Err()
 	}
-	if r.err != nil {
+	switch d := r.decision; {
+	case r.err != nil:
 		return nil, r.err
+	case mayDefer && (d.crowdedOut() || r.isGivenUp()):
+		return s.giveUp(line, r), nil
+	case d.crowdedOut():
+		return nil, service.NewError(codes.ResourceExhausted, "", errTooManyCalls.Error(), nil, nil)
+	default:
+		return s.respond(line, s.outcome(line, d), &replierv1.ReplyResponse{Reply: d.reply, Unsure: !sure}), nil
 	}
-	if attempt == 1 {
-		s.count(line, r.decision)
+}
+
+// answerSpare is kept of the caller's time for the way of an answer that says only that none is ready.
+const answerSpare = 50 * time.Millisecond
+
+// limits returns how long a caller waits; nil if it must not be told that the answer is not ready.
+func (s *Server) limits(ctx context.Context, mayDefer bool) *waitLimits {
+	if !mayDefer {
+		return nil
 	}
-	return s.respond(line, s.outcome(line, r.decision), &replierv1.ReplyResponse{Reply: r.decision.reply, Unsure: !sure}), nil
+	by := &waitLimits{}
+	if deadline, ok := ctx.Deadline(); ok {
+		by.answer = earlier(deadline, answerSpare)
+		by.store = by.answer
+		if s.ways.backlog != nil {
+			by.store = earlier(deadline, storeTime)
+		}
+	}
+	return by
+}
+
+// await waits for the end of a run, and reports whether it has ended. The rules that failed are noted once for each message:
+// in the line of a caller who waited, else in a line of their own.
+func (s *Server) await(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int, by *waitLimits) (ready bool) {
+	if r.done == past {
+		if attempt == 1 {
+			s.reportIn(line, r)
+		}
+		return true
+	}
+	r.waiting.Add(1)
+	ready = r.ended() || r.wait(ctx, by)
+	if ready {
+		s.reportIn(line, r)
+	}
+	r.waiting.Add(-1)
+	if !ready && r.ended() { // in this moment: it may have left the report to this caller
+		s.report(msg, r, service.RequestID(ctx))
+	}
+	return ready
 }
 
 // gone tells whether a caller whose time is over hears no answer any more: it left, or this process stood still.
@@ -101,18 +132,19 @@ func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(text)}), true
 }
 
-// decider returns what works on a message for a caller who waits until a time, or where that is zero for ever. A user's
-// message fetches the answer that was kept for the user; else the rules say what is said. by is nil where nobody debugs.
-func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool, by *seen) decider {
+// decider returns what works on a message for a caller who waits while ctx lasts, with by nil for the whole answer. A user's
+// message fetches the answer that was kept for the user; else the rules say what is said. trace is nil if nobody debugs.
+func (s *Server) decider(ctx context.Context, by *waitLimits, msg *wechatv1.Message, trace *seen) decider {
+	until, _ := ctx.Deadline()
 	return func(ctx context.Context, r *run) decision {
-		steps := by.begins(r)
+		steps := trace.begins(r)
 		defer steps.begin("rules", "")()
-		fetches := mayDefer && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.Waits(msg)
+		fetches := by != nil && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.Waits(msg)
 		if fetches && r == nil {
 			return decision{asks: true}
 		}
 		if fetches {
-			if d, waits := s.fetch(ctx, until, msg); waits {
+			if d, waits := s.fetch(ctx, by.store, msg); waits {
 				return d
 			}
 		}
@@ -120,7 +152,7 @@ func (s *Server) decider(until time.Time, msg *wechatv1.Message, mayDefer bool, 
 		rules := book.edition(msg.GetAccount()).rules
 		var ask asker
 		if r != nil {
-			ask = steps.watch(rules, s.asker(until, r, book.account(msg.GetAccount()), mayDefer))
+			ask = steps.watch(rules, s.asker(until, r, book.account(msg.GetAccount()), by != nil))
 		}
 		return rules.decide(ctx, msg, ask)
 	}
@@ -151,14 +183,19 @@ func earlier(t time.Time, little time.Duration) time.Time {
 	return t.Add(-min(little, time.Until(t)/8))
 }
 
-// asker returns what asks bots for a caller who waits until a time, or where that is zero for ever. A bot has the time that
+// asker returns what asks bots for a caller who waits until a time, or if that is zero for ever. A bot has the time that
 // its rule gives it, or that which the way of a slow answer leaves; else the caller's.
 func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) asker {
 	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+		release, err := s.calls.reserve(msg, r.takenOver)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 		slow := s.ways.of(a, f.slow)
 		limit := f.timeout
 		if mayDefer {
-			r.plan(slow, f.wait)
+			r.setPlan(slow, f.wait)
 			limit = cmp.Or(limit, wants(slow))
 		}
 		if limit == 0 {
@@ -191,12 +228,4 @@ func (d decision) outcome() string {
 		return "silent"
 	}
 	return "reply"
-}
-
-// count notes the rules that failed.
-func (s *Server) count(line *service.Line, d decision) {
-	if err := errors.Join(d.failed...); err != nil {
-		line.Fail(err)
-		s.replies.WithLabelValues("rule_failed").Add(float64(len(d.failed)))
-	}
 }

@@ -2,6 +2,8 @@ package replier
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
@@ -176,15 +179,74 @@ func TestRetryDelivery(t *testing.T) {
 	}
 }
 
-// TestNotAuthorized: an account that may not send customer-service messages at all is not promised any more of them.
-func TestNotAuthorized(t *testing.T) {
+// TestFindingsFirstAnswerOfUnverifiedAccount: the user of an account that may not send customer-service messages (48001)
+// gets a slow answer with the next message; what was owed by then likewise, and later answers are held.
+func TestFindingsFirstAnswerOfUnverifiedAccount(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
-	s.mailbox.fail = []error{sendError(codes.PermissionDenied, "NOT_AUTHORIZED", "48001")}
-	msg := text("a")
-	s.expect(t, msg, deferred)
+	s.mailbox.refuse(sendError(codes.PermissionDenied, "NOT_AUTHORIZED", "48001"))
+	s.mailbox.typing = errors.New("not of its right") // nothing is learned of it
+	var owed []*wechatv1.Message
+	for i := range 5 {
+		msg := text("a")
+		msg.FromUserName = fmt.Sprint("oUser", i)
+		s.expect(t, msg, deferred)
+		owed = append(owed, msg)
+	}
 	close(s.gate("a"))
-	s.state(t, msg, backlog.Refused)
-	s.expect(t, text("b"), &replierv1.ReplyResponse{Hold: true})
+	for _, msg := range owed {
+		if d := s.state(t, msg, backlog.Kept); d.GetReason() != errNotAllowed.Error() {
+			t.Errorf("reason %q", d.GetReason())
+		}
+		s.expect(t, text("held"), &replierv1.ReplyResponse{Hold: true})
+		next := text("next")
+		next.FromUserName = msg.GetFromUserName()
+		s.expect(t, next, &replierv1.ReplyResponse{Reply: says("re: a")})
+		s.state(t, msg, backlog.Sent)
+	}
+	if got := s.mailbox.calls(); got > maxPushes || got == 0 {
+		t.Errorf("WeChat was given %d answers; want one or a few at once", got)
+	}
+}
+
+// TestFindingsTypingTellsOfTheRight: where the typing sign is refused while WeChat waits, the user is told to write again.
+func TestFindingsTypingTellsOfTheRight(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, func(c *Config) { c.BusyText = "busy" })
+	refused := sendError(codes.PermissionDenied, "NOT_AUTHORIZED", "48001")
+	s.mailbox.refuse(refused)
+	s.mailbox.typing = refused
+	for said, answer := range map[string]string{"a": "re: a", "fail": "busy"} {
+		s.server.ways.refusals.forget("shop")
+		msg := text(said)
+		msg.FromUserName = "oUser" + said
+		s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: says(accounts.LaterText)})
+		close(s.gate(said))
+		s.state(t, msg, backlog.Kept)
+		next := text("next")
+		next.FromUserName = msg.GetFromUserName()
+		s.expect(t, next, &replierv1.ReplyResponse{Reply: says(answer)})
+	}
+	if got := s.mailbox.calls(); got != 0 {
+		t.Errorf("WeChat was given %d answers", got)
+	}
+}
+
+// forget is for an account of which nothing shall be known.
+func (r *refusals) forget(account string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.last, account)
+}
+
+// TestFindingsReplierWithoutOAuth: what a gateway stored in the belief that it can be pushed waits for the user's next message.
+func TestFindingsReplierWithoutOAuth(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, func(c *Config) { c.OAuth = "" })
+	msg := text("a")
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		t.Fatal(err)
+	}
+	close(s.gate("a"))
+	s.state(t, msg, backlog.Kept)
+	s.expect(t, text("next"), &replierv1.ReplyResponse{Reply: says("re: a")})
 }
 
 // TestStoredByGateway: what a gateway stored while no replier was there is answered, in order.
@@ -285,7 +347,7 @@ func TestFindingsOversizedAnswersStopNobody(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
 	word := strings.Repeat("x", 900)
 	var oversized []*wechatv1.Message
-	for i := range sends + 4 {
+	for i := range maxPushes + 4 {
 		msg := text("long " + word)
 		msg.FromUserName += strconv.Itoa(i)
 		oversized = append(oversized, msg)
@@ -293,7 +355,7 @@ func TestFindingsOversizedAnswersStopNobody(t *testing.T) {
 	}
 	close(s.gate("long " + word))
 	for _, msg := range oversized {
-		if d := s.state(t, msg, backlog.Refused); !strings.Contains(d.GetReason(), "too large") {
+		if d := s.state(t, msg, backlog.GivenUp); !strings.Contains(d.GetReason(), "900008 bytes, expected at most 65536") {
 			t.Errorf("reason %q; want that it is too large", d.GetReason())
 		}
 	}
@@ -311,10 +373,43 @@ func TestFindingsOversizedLaterAnswerLocksNobodyOut(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s, slow: later}}\n", store.Config{}, nil)
 	word := strings.Repeat("x", 900)
 	msg, next := text("long "+word), text("a")
-	s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(laterText)})
+	s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(accounts.LaterText)})
 	close(s.gate("long " + word))
-	s.state(t, msg, backlog.Refused)
-	s.expect(t, next, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(laterText)})
+	s.state(t, msg, backlog.GivenUp)
+	s.expect(t, next, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(accounts.LaterText)})
 	close(s.gate("a"))
 	s.state(t, next, backlog.Kept)
+}
+
+// TestFindingsAnswersThatNeverFit: the user of a message that leaves no room for its answer in the store hears so, pushed or
+// with the next message, and is answered again.
+func TestFindingsAnswersThatNeverFit(t *testing.T) {
+	for _, how := range []accounts.How{accounts.Push, accounts.Later} {
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, func(c *Config) {
+				c.Slow.How, c.BusyText = how, "busy"
+			})
+			const long = "long xxxxxxxxxxxx" // 12 kB
+			msg := text(long)
+			msg.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 776_000)}}
+			if resp := s.attempt(t, msg); !resp.GetDeferred() {
+				t.Fatalf("got %v", resp)
+			}
+			close(s.gate(long))
+			if how == accounts.Later {
+				s.state(t, msg, backlog.Kept)
+				s.expect(t, text("next"), &replierv1.ReplyResponse{Reply: says("busy")})
+			}
+			if d := s.state(t, msg, backlog.Refused); !strings.Contains(d.GetReason(), "too large") {
+				t.Errorf("reason %q; want that it is too large", d.GetReason())
+			}
+			if how == accounts.Push && !cmp.Equal([]string{"busy"}, s.mailbox.texts()) {
+				t.Errorf("sent %q", s.mailbox.texts())
+			}
+			if s.called(long) != 1 {
+				t.Errorf("the bot was asked %d times", s.called(long))
+			}
+		})
+	}
 }

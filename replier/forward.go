@@ -1,6 +1,7 @@
 package replier
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,7 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message, limit
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", f.to, err)
 	}
-	if err := reply.ValidateFor(msg); err != nil {
+	if err := cmp.Or(reply.ValidateFor(msg), checkReply(reply)); err != nil {
 		return nil, fmt.Errorf("forward to %s: the answer: %w", f.to, err)
 	}
 	return reply, nil

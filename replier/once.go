@@ -105,7 +105,7 @@ func (o *once) find(key fingerprint) (r *run, attempt int) {
 
 // adopt returns the run of a message that was stored, begun where none is under way; begun is false where the run's own
 // end looks after the message.
-func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.Work, decide decider) (r *run, begun bool) {
+func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.Work, decide decider, then func(*run)) (r *run, begun bool) {
 	key, _ := fingerprintOf(msg)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -116,19 +116,21 @@ func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.W
 		return r, true
 	}
 	r = newRun()
+	r.takenOver = true
 	r.adopt(work)
 	o.running[key] = r
-	o.start(ctx, &key, r, decide, func(*run) {})
+	o.start(ctx, &key, r, decide, then)
 	return r, true
 }
 
 // start runs decide. Where a key is given the run outlives ctx, and is kept.
 func (o *once) start(ctx context.Context, key *fingerprint, r *run, decide decider, then func(*run)) {
+	if key != nil {
+		ctx = service.Detach(ctx) // a run may last long, and the request is large
+	}
+	own, cancel := context.WithTimeout(ctx, runLife)
+	r.setCancel(cancel)
 	o.all.Go(func() {
-		if key != nil {
-			ctx = service.Detach(ctx) // a run may last long, and the request is large
-		}
-		own, cancel := context.WithTimeout(ctx, runLife)
 		defer cancel()
 		defer context.AfterFunc(o.ctx, cancel)()
 		d, err := guarded(own, r, decide)

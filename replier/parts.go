@@ -6,6 +6,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/protobuf/proto"
+
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -15,7 +17,32 @@ const (
 	maxParts = 5
 	// maxPart is how long the text of one may be, in bytes (platform.md G, question 5).
 	maxPart = 2048
+	// maxText is where a text is cut before it is split: as long that what does not fit leaves a trace.
+	maxText = maxParts*maxPart + utf8.UTFMax
+	// maxReply is how long an answer of a bot's may be, in bytes: of a text WeChat shows a sixth of it, and the store takes
+	// messages of 1 MiB.
+	maxReply = 64 << 10
 )
+
+// checkReply returns why an answer that a bot gave cannot be kept, and would not reach the user.
+func checkReply(reply *wechatv1.Reply) error {
+	if size := proto.Size(reply); size > maxReply {
+		return fmt.Errorf("%d bytes, expected at most %d: WeChat shows %d messages of %d", size, maxReply, maxParts, maxPart)
+	}
+	if _, err := proto.Marshal(reply); err != nil { // of a handler: gRPC has checked others
+		return err
+	}
+	return nil
+}
+
+// shorten returns a reply without what the user would not see of it.
+func shorten(reply *wechatv1.Reply) *wechatv1.Reply {
+	text := reply.GetText().GetContent()
+	if len(text) <= maxText {
+		return reply
+	}
+	return textReply(text[:boundary(text, maxText)])
+}
 
 // customMessages returns a reply as the customer-service messages that say the same. The error says why there are none.
 func customMessages(reply *wechatv1.Reply) ([]*oauthv1.CustomMessage, error) {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -30,6 +31,8 @@ type running struct {
 	addr  string
 	env   service.Env
 	log   *logBuffer
+
+	server *Server
 }
 
 // start serves a rules file (path, "" for the built-in rules) until the test ends.
@@ -64,7 +67,7 @@ func startConfig(t *testing.T, cfg Config) *running {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return &running{replierv1.NewReplierServiceClient(conn), replierv1.NewRulesServiceClient(conn), s.Addr().String(), cfg.Env, log}
+	return &running{replierv1.NewReplierServiceClient(conn), replierv1.NewRulesServiceClient(conn), s.Addr().String(), cfg.Env, log, s}
 }
 
 // startRules is start with a file that holds text.
@@ -110,6 +113,33 @@ func (r *running) outcomes(t *testing.T) map[string]float64 {
 		}
 	}
 	return counts
+}
+
+// gauge returns the sum of a metric's values.
+func gauge(t *testing.T, env service.Env, name string) (sum float64) {
+	t.Helper()
+	families, err := env.Gatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				sum += m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }
 
 // logBuffer keeps what is logged.

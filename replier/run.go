@@ -14,20 +14,26 @@ import (
 // run is the work on one message.
 type run struct {
 	begun    time.Time
-	attempts int           // how often the message came; under once's lock
-	asked    chan struct{} // closed when a bot is asked: before, the answer is a matter of microseconds
+	attempts int // how often the message came; under once's lock
 	done     chan struct{}
+
+	waiting  atomic.Int32 // callers that wait for the end
+	reported atomic.Bool  // the rules that failed are in log and metric
+
+	takenOver bool // from the store, not begun by a call
 
 	// Once done is closed:
 	decision decision
 	err      error // the rules panicked
 
 	mu      sync.Mutex
-	slow    accounts.Slow // once asked is closed: what becomes of the answer if it is not ready
-	patient time.Duration // and how long after begun WeChat waits for it at most
-	store   *storing      // nil while nobody needs the message stored
-	over    bool          // nobody stores it any more
-	way     way           // by which the user hears of it
+	cancel  context.CancelFunc // ends the work; nil if that ended as it began
+	slow    accounts.Slow      // what becomes of the answer if it is not ready; zero until a bot is asked
+	patient time.Duration      // and how long after begun WeChat waits for it at most
+	planned chan struct{}      // closed when these two change
+	store   *storing           // nil while nobody needs the message stored
+	over    bool               // nobody stores it any more
+	way     way                // by which the user hears of it
 
 	typing sync.Once   // the user sees that an answer is made
 	doubt  atomic.Bool // WeChat was left without an answer, and may have had one from others since
@@ -36,7 +42,7 @@ type run struct {
 }
 
 func newRun() *run {
-	return &run{begun: time.Now(), asked: make(chan struct{}), done: make(chan struct{})}
+	return &run{begun: time.Now(), planned: make(chan struct{}), done: make(chan struct{})}
 }
 
 // decided returns a run that ended as it began.
@@ -69,51 +75,82 @@ type storing struct {
 	err  error
 }
 
-// plan notes that a bot is asked, and what becomes of an answer that is not ready.
-func (r *run) plan(slow accounts.Slow, patient time.Duration) {
+func (r *run) setCancel(cancel context.CancelFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancel = cancel
+}
+
+// abort ends the work: nobody will read what comes of it.
+func (r *run) abort() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cancel != nil {
+		r.cancel()
+	}
+}
+
+// setPlan notes that a bot is asked, and what becomes of its answer if that is not ready.
+func (r *run) setPlan(slow accounts.Slow, patient time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.slow, r.patient = slow, patient
-	select {
-	case <-r.asked:
-	default:
-		close(r.asked)
-	}
+	close(r.planned)
+	r.planned = make(chan struct{})
 }
 
-// planned returns what plan noted last; zero where no bot was asked.
-func (r *run) planned() (accounts.Slow, time.Duration) {
+// plan returns what setPlan noted last; zero if no bot was asked.
+func (r *run) plan() accounts.Slow {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.slow, r.patient
+	return r.slow
 }
 
-// wait waits for the end of the run while ctx lasts, and where early is true no longer than WeChat should wait; it is
-// false where the run goes on.
-func (r *run) wait(ctx context.Context, early bool) bool {
-	asked := r.asked
-	if !early {
-		asked = nil
-	}
-	var enough <-chan time.Time
+// wait waits for the end of the run while ctx lasts, and with by until that time at most: then the message has to be stored,
+// if that is what becomes of it. It reports whether the run has ended.
+func (r *run) wait(ctx context.Context, by *waitLimits) bool {
 	for {
+		planned, until := r.enough(by)
+		var enough <-chan time.Time
+		if !until.IsZero() {
+			timer := time.NewTimer(time.Until(until))
+			defer timer.Stop() // a bot more is a timer more: there are few
+			enough = timer.C
+		}
 		select {
 		case <-r.done:
 			return true
-		case <-asked:
-			asked = nil
-			slow, patient := r.planned()
-			if slow.How != accounts.Hold && patient < maxTimeout {
-				timer := time.NewTimer(time.Until(r.begun.Add(patient)))
-				defer timer.Stop()
-				enough = timer.C
-			}
+		case <-planned:
 		case <-enough:
 			return false
 		case <-ctx.Done():
 			return false
 		}
 	}
+}
+
+// waitLimits are how long a caller waits who may be told that the answer is not ready. Zero times are no limits.
+type waitLimits struct {
+	store  time.Time // when the message has to be stored, if it is to be
+	answer time.Time // when the caller has to be answered
+}
+
+// enough returns until when the caller waits, zero for no limit, and what is closed when that changes.
+func (r *run) enough(by *waitLimits) (planned <-chan struct{}, until time.Time) {
+	if by == nil {
+		return nil, time.Time{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until = by.store
+	if r.slow.How == accounts.Hold || r.slow.How == accounts.Drop {
+		until = by.answer
+	}
+	if patience := r.begun.Add(r.patient); r.slow.How != "" && r.slow.How != accounts.Hold && r.patient < maxTimeout &&
+		(until.IsZero() || patience.Before(until)) {
+		until = patience
+	}
+	return r.planned, until
 }
 
 // stored begins to store the message, where that is not done or under way, and returns how it goes; nil where the run has
@@ -182,6 +219,13 @@ func (r *run) goes(w way) bool {
 		r.way = w
 	}
 	return r.way == w
+}
+
+// isGivenUp reports whether the user was told that there is no answer.
+func (r *run) isGivenUp() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.way == never
 }
 
 // adopt gives the run a message that is stored already; false where the run has ended.

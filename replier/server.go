@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,17 +31,22 @@ type Config struct {
 
 	AccountsFile string // its accounts may have rules files of their own; "": none
 	OnceMemory   int    // bytes for answers that are kept for WeChat's retries; 0: 64 MiB
+	BotMemory    int    // bytes for messages that wait for bots, some 50 kB each; 0: 256 MiB
 
 	// What becomes of an answer that is not ready while WeChat waits, where neither rule nor account says.
 	Slow      accounts.Slow
 	Backlog   *backlog.Backlog // where messages are stored whose answers follow; nil: nowhere
 	OAuth     string           // gRPC target of an oauthsvc, which sends answers that follow; "": none
 	OAuthHere *service.GRPC    // in place of OAuth: the server of one in this process
+	BusyText  string           // what a user reads whose answer fails after WeChat has stopped waiting; blank: nothing
 	Demo      bool             // the built-in rules begin with one that forwards to the handler "slow"
 }
 
 // defaultOnceMemory holds the answers of a minute with some 5,000 messages a second, where they are short texts.
 const defaultOnceMemory = 64 << 20
+
+// defaultBotMemory holds some 5,000 messages that wait for bots.
+const defaultBotMemory = 256 << 20
 
 // Validate returns what is wrong: with the rules, configfile.Problems.
 func (c Config) Validate() error {
@@ -54,6 +60,9 @@ func (c Config) checkFlags() error {
 	if c.OnceMemory < 0 {
 		errs = append(errs, errors.New("--once-memory (WXGATE_ONCE_MEMORY): less than 0; expected MiB, 0 for the default"))
 	}
+	if c.BotMemory < 0 {
+		errs = append(errs, errors.New("--bot-memory (WXGATE_BOT_MEMORY): less than 0; expected MiB, 0 for the default"))
+	}
 	if err := c.Slow.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("--slow (WXGATE_SLOW): %w", err))
 	}
@@ -66,6 +75,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OnceMemory == 0 {
 		c.OnceMemory = defaultOnceMemory
+	}
+	if c.BotMemory == 0 {
+		c.BotMemory = defaultBotMemory
 	}
 	if c.Env.Log == nil {
 		c.Env = service.NewEnv(slog.Default())
@@ -85,9 +97,14 @@ type Server struct {
 	toOAuth service.Conn // nil without an oauthsvc
 	account oauthv1.AccountServiceClient
 	typing  typing
-	slots   *semaphore.Weighted // for messages that were taken over
-	sends   *semaphore.Weighted // for messages that WeChat is given
 	replies *prometheus.CounterVec
+
+	takeovers *semaphore.Weighted // slots for messages that were taken over
+	pushes    *accountSlots       // for messages that WeChat is given
+	stuck     *stuck
+	calls     *calls
+	busy      string // BusyText
+	log       *slog.Logger
 }
 
 // New loads the rules and binds the address. The error is configfile.Problems or the address's.
@@ -97,14 +114,16 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{
-		bots:  &bots{env: cfg.Env, handlers: cfg.Handlers},
-		slots: semaphore.NewWeighted(slots),
-		sends: semaphore.NewWeighted(sends),
-		ways:  ways{usual: cfg.Slow, backlog: cfg.Backlog, pushes: cfg.OAuth != "" || cfg.OAuthHere != nil},
+		bots: &bots{env: cfg.Env, handlers: cfg.Handlers},
+		ways: ways{usual: cfg.Slow, backlog: cfg.Backlog, pushes: cfg.OAuth != "" || cfg.OAuthHere != nil},
 		replies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_replies_total",
 			Help: "Messages by what was said: reply, silent, no_rule, fetched; where that was not ready in time deferred, hold, dropped, or given_up where it never was; rule_failed counts rules that failed.",
 		}, []string{"outcome"}),
+		takeovers: semaphore.NewWeighted(maxTakeovers),
+		pushes:    newAccountSlots(maxPushes),
+		busy:      strings.TrimSpace(cfg.BusyText),
+		log:       cfg.Env.Log,
 	}
 	var err error
 	if s.book, err = configfile.Open(cfg.Env, "rules", cfg.readBook); err != nil {
@@ -121,7 +140,9 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.once = newOnce(cfg.OnceMemory)
-	s.typing = newTyping(s.account)
+	s.typing = newTyping(s.account, &s.ways.refusals)
+	s.stuck = newStuck(cfg.Env)
+	s.calls = newCalls(cfg.Env.Registerer, cfg.BotMemory)
 	cfg.Env.Registerer.MustRegister(s.replies)
 	replierv1.RegisterReplierServiceServer(s.grpc, s)
 	replierv1.RegisterRulesServiceServer(s.grpc, s)

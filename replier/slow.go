@@ -23,8 +23,6 @@ const (
 	storeTime = 400 * time.Millisecond
 	// storePatience is how long an attempt to store a message goes on.
 	storePatience = 10 * time.Second
-	// laterText is what a user reads whose next message fetches the answer, where nothing else is said.
-	laterText = "正在处理，请稍后发送任意消息获取回复。"
 )
 
 // ways tells what becomes of an account's answers that are not ready while WeChat waits.
@@ -45,7 +43,8 @@ func (w *ways) of(a accountRules, rule accounts.Slow) accounts.Slow {
 	if slow.How == "" {
 		slow = w.usual
 	}
-	pushable := w.backlog != nil && w.pushes && a.hasSecret && !w.refusals.recent(a.name)
+	refused, _ := w.refusals.recent(a.name)
+	pushable := w.backlog != nil && w.pushes && a.hasSecret && !refused
 	switch {
 	case slow.How == "" && pushable:
 		slow.How = accounts.Push
@@ -53,7 +52,7 @@ func (w *ways) of(a accountRules, rule accounts.Slow) accounts.Slow {
 		return accounts.Slow{How: accounts.Hold}
 	}
 	if slow.How == accounts.Later {
-		slow.Text = cmp.Or(slow.Text, laterText)
+		slow.Text = cmp.Or(slow.Text, accounts.LaterText)
 	}
 	return slow
 }
@@ -71,13 +70,13 @@ func wants(slow accounts.Slow) time.Duration {
 
 // late answers a callback whose answer is not ready, while WeChat still waits; nil where it is ready by now.
 func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int) *replierv1.ReplyResponse {
-	slow, _ := r.planned()
+	slow := r.plan()
 	if slow.How == "" { // no bot: this process is overloaded
 		slow = s.ways.of(s.book.Value().account(msg.GetAccount()), accounts.Slow{})
 	}
 	switch slow.How {
 	case accounts.Push, accounts.Later:
-		return s.store(ctx, line, msg, r, slow)
+		return s.store(ctx, line, msg, r, s.showTyping(ctx, r, msg, slow))
 	case accounts.Drop:
 		return s.respond(line, "dropped", &replierv1.ReplyResponse{})
 	}
@@ -87,9 +86,10 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 	return s.giveUp(line, r)
 }
 
-// giveUp says that no answer will come, unless one follows already.
+// giveUp says that no answer will come, unless one follows already, and ends the work on it.
 func (s *Server) giveUp(line *service.Line, r *run) *replierv1.ReplyResponse {
 	if r.goes(never) {
+		r.abort()
 		return s.respond(line, "given_up", &replierv1.ReplyResponse{GivenUp: true})
 	}
 	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true})
@@ -137,7 +137,6 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	switch {
 	case err == nil:
 		line.Add(slog.String("delivery", storing.work.ID()))
-		r.typing.Do(func() { s.typing.show(ctx, r, msg, slow) })
 		fallthrough
 	case errors.Is(err, backlog.ErrTaken):
 		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(slow.Text)})

@@ -38,7 +38,11 @@ type mailbox struct {
 	sent  []*oauthv1.SendCustomMessageRequest
 	typed int
 	fail  []error // of the next calls
-	check []error // of the next questions; nil: what it knows
+	asked int     // how often it was asked to send
+	never error   // of all calls to send, if not nil
+
+	typing error   // of all calls to show the typing sign, if not nil; set it before the first
+	check  []error // of the next questions; nil: what it knows
 }
 
 // errCutOff is a call that is made, and whose answer is lost.
@@ -68,6 +72,10 @@ func (m *mailbox) listen(t *testing.T) string {
 func (m *mailbox) SendCustomMessage(_ context.Context, req *oauthv1.SendCustomMessageRequest) (*oauthv1.SendCustomMessageResponse, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.asked++
+	if m.never != nil {
+		return nil, m.never
+	}
 	if len(m.fail) > 0 {
 		err := m.fail[0]
 		m.fail = m.fail[1:]
@@ -104,7 +112,21 @@ func (m *mailbox) SetTyping(context.Context, *oauthv1.SetTypingRequest) (*oauthv
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.typed++
-	return &oauthv1.SetTypingResponse{}, nil
+	return &oauthv1.SetTypingResponse{}, m.typing
+}
+
+// refuse has all calls to send fail, until nil says otherwise.
+func (m *mailbox) refuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.never = err
+}
+
+// calls returns how often it was asked to send.
+func (m *mailbox) calls() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
 }
 
 // texts returns what was sent.
@@ -308,7 +330,7 @@ rules:
 		"once":  {Deferred: true},
 		"hold":  {Hold: true},
 		"drop":  {},
-		"later": {Deferred: true, Reply: says(laterText)},
+		"later": {Deferred: true, Reply: says(accounts.LaterText)},
 		"soon":  {Reply: says("no")},
 	} {
 		t.Run(text_, func(t *testing.T) {
@@ -334,11 +356,11 @@ func TestWait(t *testing.T) {
 // TestLater: the user's next message gets the answer, or is told again while that is not ready.
 func TestLater(t *testing.T) {
 	s := startSlow(t, "", store.Config{}, func(c *Config) { c.Slow.How = accounts.Later; c.OAuth = "" })
-	told := &replierv1.ReplyResponse{Deferred: true, Reply: says(laterText)}
+	told := &replierv1.ReplyResponse{Deferred: true, Reply: says(accounts.LaterText)}
 	msg := text("a")
 	s.expect(t, msg, told)
 	s.expect(t, msg, told)
-	s.expect(t, text("well?"), &replierv1.ReplyResponse{Reply: says(laterText)})
+	s.expect(t, text("well?"), &replierv1.ReplyResponse{Reply: says(accounts.LaterText)})
 	close(s.gate("a"))
 	s.state(t, msg, backlog.Kept)
 	close(s.gate("b"))

@@ -25,6 +25,9 @@ type Slow struct {
 	Text string // what the user reads meanwhile; "": nothing, or with Later a text of ours
 }
 
+// LaterText is what a user reads whose next message gets the answer, if nothing else is said.
+const LaterText = "正在处理，请稍后发送任意消息获取回复。"
+
 const howExpected = "expected push, hold, later or drop"
 
 // Validate returns what is wrong with the way.

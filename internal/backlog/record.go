@@ -53,16 +53,18 @@ type Record struct {
 	Reply          []byte `json:",omitempty"` // wechat.v1.Reply, once it is made
 
 	State   State
-	Owner   string `json:",omitempty"` // the replica that works on it, or did last; "": none
-	Takes   int    `json:",omitempty"` // how many replicas worked on it
-	Later   bool   `json:",omitempty"` // the user's next message gets the answer; else it is sent
-	Text    string `json:",omitempty"` // what the user was told meanwhile
-	Parts   int    `json:",omitempty"`
-	Sent    int    `json:",omitempty"` // parts that WeChat took
-	Retries int    `json:",omitempty"` // how often WeChat was asked in vain
-	Attempt string `json:",omitempty"` // while it is sent, what names the attempt
-	Reason  string `json:",omitempty"`
-	Errcode string `json:",omitempty"` // WeChat's
+	Owner   string  `json:",omitempty"` // the replica that works on it, or did last; "": none
+	Takes   int     `json:",omitempty"` // how many replicas worked on it
+	Later   bool    `json:",omitempty"` // the user's next message gets the answer; else it is sent
+	Text    string  `json:",omitempty"` // what the user was told meanwhile
+	Parts   int     `json:",omitempty"`
+	Sent    int     `json:",omitempty"` // parts that WeChat took
+	Retries int     `json:",omitempty"` // how often WeChat was asked in vain
+	Attempt string  `json:",omitempty"` // while it is sent, what names the attempt
+	Reason  string  `json:",omitempty"`
+	Errcode string  `json:",omitempty"` // WeChat's
+	Failure string  `json:",omitempty"` // why a rule or bot failed
+	Apology *Ending `json:",omitempty"` // how it ends: the reply only tells the user that no answer comes; nil while one may come
 
 	Came    time.Time // the first attempt, or when an operator tried it again
 	Begun   time.Time `json:",omitzero"` // when the last attempt to send the answer was
@@ -114,7 +116,7 @@ func decodeRecord(data []byte) (r Record, ok bool) {
 func (r *Record) Delivery() *replierv1.Delivery {
 	return &replierv1.Delivery{
 		Id: r.Key.ID(), Account: r.Key.Account, Openid: r.Key.From, MsgType: r.MsgType, Event: r.Event, MsgId: r.Key.MsgID,
-		State: r.State, Reason: r.Reason, Errcode: r.Errcode, Parts: int32(r.Parts), PartsSent: int32(r.Sent), Retries: int32(r.Retries),
+		State: r.State, Reason: cmp.Or(r.Reason, r.Failure), Errcode: r.Errcode, Parts: int32(r.Parts), PartsSent: int32(r.Sent), Retries: int32(r.Retries),
 		CreateTime: timestamp(r.Came), UpdateTime: timestamp(r.Updated),
 	}
 }

@@ -251,13 +251,7 @@ func (w *Work) putReply(ctx context.Context, r Record, reply *wechatv1.Reply) (e
 // End ends the message. If its record does not fit into the store it ends without message and answer.
 func (w *Work) End(ctx context.Context, state State, reason, errcode string) error {
 	r := w.record
-	r.State, r.Reason, r.Errcode = state, reason, errcode
-	if state == Sent {
-		r.Sent = r.Parts
-	}
-	if !failed(state) { // nobody needs it any more
-		r.Message, r.Reply = nil, nil
-	}
+	r.conclude(Ending{state, reason, errcode})
 	err := w.put(ctx, r)
 	if errors.Is(err, ErrTooLarge) {
 		r.Message, r.Reply = nil, nil

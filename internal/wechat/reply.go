@@ -1,6 +1,7 @@
 package wechat
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -9,8 +10,8 @@ import (
 )
 
 // EncodeReply returns a passive reply's XML: from the account's original id to the user's openid, created at a time in
-// seconds. It returns nil where there is nothing to say: no reply, no content, a text that is empty or holds nothing
-// that XML can. What XML cannot hold is dropped, and no text can end its CDATA section.
+// seconds. It returns nil if there is nothing to say: no reply, no content, a text that is empty or blank
+// (platform.md A.6), or holds nothing that XML can. What XML cannot hold is dropped, and no text can end its CDATA section.
 func EncodeReply(r *wechatv1.Reply, to, from string, createTime int64) []byte {
 	// One allocation as a rule: the texts, and the markup around them.
 	b := make([]byte, 0, replySize(r)+len(to)+len(from))
@@ -25,7 +26,8 @@ func EncodeReply(r *wechatv1.Reply, to, from string, createTime int64) []byte {
 		b = element(b, "MsgType", "text")
 		begin := len(b)
 		b = element(b, "Content", c.Text.GetContent())
-		if len(b)-begin == len("<Content><![CDATA[]]></Content>") {
+		content := b[begin+len("<Content><![CDATA[") : len(b)-len("]]></Content>")]
+		if len(bytes.TrimSpace(content)) == 0 {
 			return nil
 		}
 	case *wechatv1.Reply_Image:

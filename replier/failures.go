@@ -1,0 +1,45 @@
+package replier
+
+import (
+	"errors"
+	"log/slog"
+
+	"wxgate/internal/service"
+	wechatv1 "wxgate/proto/wechat/v1"
+)
+
+// reportIn notes the rules that failed on a message in the line of a call, unless that is done.
+func (s *Server) reportIn(line *service.Line, r *run) {
+	if err := s.claimReport(r); err != nil {
+		line.Fail(err)
+	}
+}
+
+// report notes the rules that failed on a message in a line of their own, unless that is done: no call got the answer in
+// time.
+func (s *Server) report(msg *wechatv1.Message, r *run, requestID string) {
+	err := s.claimReport(r)
+	if err == nil {
+		return
+	}
+	answered := ""
+	if rule := r.decision.rule; rule != nil {
+		answered = rule.name
+	}
+	s.log.Warn("rule failed", slog.String("request_id", requestID), slog.String("account", msg.GetAccount()),
+		slog.String("user", service.Short(msg.GetFromUserName())), slog.String("msg_type", msg.GetMsgType()),
+		slog.String("event", msg.GetEvent().GetEvent()), slog.String("rule", answered), slog.String("error", err.Error()))
+}
+
+// claimReport counts the rules that failed on a message, the first time it is called. The error names them; nil: there is
+// nothing to report.
+func (s *Server) claimReport(r *run) error {
+	if !r.reported.CompareAndSwap(false, true) {
+		return nil
+	}
+	failed := r.decision.failed
+	if len(failed) > 0 {
+		s.replies.WithLabelValues("rule_failed").Add(float64(len(failed)))
+	}
+	return errors.Join(failed...)
+}
