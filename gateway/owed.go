@@ -78,7 +78,7 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 // saidBefore is for an attempt whose message has its answer, or gets it, by another one.
 var saidBefore = said{outcome: "repeated"}
 
-// stored tells whether a message was stored here a moment ago, or where look is true anywhere.
+// stored reports whether a message was stored here a moment ago, or where look is true anywhere.
 func (o *owed) stored(ctx context.Context, msg *wechatv1.Message, look bool) bool {
 	return o.backlog != nil && (o.backlog.StoredHere(msg) || look && o.backlog.Stored(ctx, msg))
 }
@@ -106,7 +106,7 @@ func (o *owed) way(a *account) accounts.Slow {
 	return slow
 }
 
-// lastAttempt counts an attempt to send a message that gets no answer, and tells whether WeChat makes no other one: by
+// lastAttempt counts an attempt to send a message that gets no answer, and reports whether WeChat makes no other one: by
 // what this gateway counted, or where attempts met others, by WeChat's clock, which signed the attempt at a time.
 func (o *owed) lastAttempt(msg *wechatv1.Message, signed int64) bool {
 	key, ok := msg.Key()
@@ -129,7 +129,7 @@ func (o *owed) sorry(msg *wechatv1.Message, outcome string) said {
 	return said{reply: textReply(o.busy), outcome: outcome}
 }
 
-// shown tells whether WeChat shows the reply to a message (platform.md C.13): to what a user did on purpose.
+// shown reports whether WeChat shows the reply to a message (platform.md C.13): to what a user did on purpose.
 func shown(msg *wechatv1.Message) bool {
 	e := msg.GetEvent()
 	if e == nil {

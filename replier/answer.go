@@ -113,7 +113,7 @@ func (s *Server) await(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	return ready
 }
 
-// gone tells whether a caller whose time is over hears no answer any more: it left, or this process stood still.
+// gone reports whether a caller whose time is over hears no answer any more: it left, or this process stood still.
 func gone(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return errors.Is(ctx.Err(), context.Canceled) || ok && time.Since(deadline) > time.Second

@@ -146,7 +146,7 @@ func saysNothing(reply *wechatv1.Reply) bool {
 	return reply.GetContent() == nil || text != nil && strings.TrimSpace(text.GetContent()) == ""
 }
 
-// answeredInTime tells whether WeChat, which waited, has the answer of a run. One that went to WeChat may have been cut off
+// answeredInTime reports whether WeChat, which waited, has the answer of a run. One that went to WeChat may have been cut off
 // on its way: the gateways know, once they had time to.
 func (s *Server) answeredInTime(ctx context.Context, w *backlog.Work, r *run) bool {
 	went := r.goes(inTime)

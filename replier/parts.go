@@ -120,5 +120,5 @@ func boundary(text string, bytes int) int {
 	return bytes
 }
 
-// isBreak tells whether a text may be split behind a character.
+// isBreak reports whether a text may be split behind a character.
 func isBreak(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("。！？；，、", r) }

@@ -57,7 +57,7 @@ var past = func() chan struct{} {
 	return c
 }()
 
-// ended tells whether the answer is there.
+// ended reports whether the answer is there.
 func (r *run) ended() bool {
 	select {
 	case <-r.done:
@@ -173,7 +173,7 @@ func (r *run) stored(begin func() (*backlog.Work, error)) *storing {
 	return s
 }
 
-// failed tells whether the message is not stored, and nothing goes on to store it.
+// failed reports whether the message is not stored, and nothing goes on to store it.
 func (s *storing) failed() bool {
 	select {
 	case <-s.done:
@@ -211,7 +211,7 @@ const (
 	never              // the user was told that there is none
 )
 
-// goes decides the way, where that is still open, and tells whether it is this one.
+// goes decides the way, where that is still open, and reports whether it is this one.
 func (r *run) goes(w way) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
