@@ -232,6 +232,11 @@ func (c *tryCmd) Run(ctx context.Context) error {
 	switch {
 	case t.Forward != "":
 		fmt.Printf("it forwards to %s, which was not asked\n", t.Forward)
+		if t.Unread {
+			fmt.Printf("its answer is not sent: nobody sees %s answered\n", msg.GetEvent().GetEvent())
+		}
+	case t.Unread:
+		fmt.Printf("what it says is not sent: nobody sees %s answered\n", msg.GetEvent().GetEvent())
 	case len(t.Replies) == 0:
 		fmt.Println("it says nothing")
 	case len(t.Replies) > 1:

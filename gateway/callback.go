@@ -181,7 +181,7 @@ func (c *callbacks) answer(w http.ResponseWriter, r *http.Request, a *account, n
 	if said.hold {
 		return response{outcome: "hold", hold: true}, nil
 	}
-	reply := c.cut(r.Context(), said.reply)
+	reply := c.fitReply(r.Context(), msg, said.reply)
 	xml := wechat.EncodeReply(reply, msg.GetFromUserName(), msg.GetToUserName(), time.Now().Unix())
 	if xml == nil {
 		return accepted(said.outcome), nil
@@ -257,17 +257,6 @@ func missed(code codes.Code) bool {
 		return true
 	}
 	return false
-}
-
-// cut returns a reply whose text WeChat shows: one that is too long ends at the last whole character that fits.
-func (c *callbacks) cut(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Reply {
-	text := reply.GetText().GetContent()
-	if c.maxText == 0 || len(text) <= c.maxText {
-		return reply
-	}
-	shown := service.Cut(text, c.maxText)
-	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", len(shown)))
-	return textReply(shown)
 }
 
 // note adds what is known of a message to the request's log line.

@@ -53,6 +53,9 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 		return saidBefore
 	}
 	slow := o.way(a)
+	if !msg.EventReply().Answerable() && slow.How != accounts.Drop && slow.How != accounts.Hold {
+		slow = accounts.Slow{How: accounts.Push} // the user reads no text, and waits for nothing
+	}
 	switch slow.How {
 	case accounts.Drop:
 		return said{outcome: "dropped"}

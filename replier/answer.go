@@ -192,7 +192,7 @@ func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) a
 			return nil, err
 		}
 		defer release()
-		slow := s.ways.of(a, f.slow)
+		slow := quietSlow(s.ways.of(a, f.slow), msg)
 		limit := f.timeout
 		if mayDefer {
 			r.setPlan(slow, f.wait)
@@ -214,6 +214,9 @@ func (s *Server) outcome(line *service.Line, d decision) string {
 		rule = d.rule.name
 	}
 	line.Add(slog.String("rule", rule))
+	if d.unread {
+		line.Add(slog.Bool("unread", true))
+	}
 	return d.outcome()
 }
 

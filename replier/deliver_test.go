@@ -28,11 +28,7 @@ func sendError(code codes.Code, reason, errcode string, meta ...string) error {
 		m["errcode"] = errcode
 	}
 	for _, key := range meta {
-		key, value, given := strings.Cut(key, "=")
-		if !given {
-			value = "true"
-		}
-		m[key] = value
+		m[key] = "true"
 	}
 	return service.NewError(code, reason, "refused", m, nil)
 }

@@ -67,8 +67,8 @@ func TestConditions(t *testing.T) {
 		{"key, exact", event("CLICK", "help"), "key, exact or prefix"},
 		{"key, a number", event("SCAN", "7"), "key, exact or prefix"},
 		{"key, longer than exact", event("SCAN", "77"), ""},
-		{"key, prefix", event("VIEW", "menu/a"), "key, exact or prefix"},
-		{"no key", event("VIEW", ""), ""},
+		{"key, prefix", event("SCAN", "menu/a"), "key, exact or prefix"},
+		{"no key", event("SCAN", ""), ""},
 		{"a text that is a key", text("help"), ""},
 
 		{"exact", text("hello"), "exact"},

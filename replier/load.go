@@ -176,6 +176,7 @@ func (l *loader) rule(n *yaml.Node) {
 	keys["match"] = func(n *yaml.Node) { r.match = l.match(n) }
 	l.Mapping(n, "name, match and one of "+actions, keys)
 	l.oneAction(n)
+	l.warnUnread(n, &r.action)
 	if l.names[r.name] {
 		l.Fail(n, "another rule has this name; expected a name of its own")
 	}

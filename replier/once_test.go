@@ -81,7 +81,7 @@ func TestOtherMessagesAreApart(t *testing.T) {
 		change(hello, func(m *wechatv1.Message) { m.MsgId++ }),
 		click,
 		change(click, func(m *wechatv1.Message) { m.CreateTime++ }),
-		change(click, func(m *wechatv1.Message) { m.GetEvent().Event = "VIEW" }),
+		change(click, func(m *wechatv1.Message) { m.GetEvent().Event = "SCAN" }),
 		change(click, func(m *wechatv1.Message) { m.GetEvent().EventKey = "l" }),
 		bare, bare,
 	}

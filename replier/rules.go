@@ -51,6 +51,7 @@ type decision struct {
 
 	fetched bool // no rule was asked: the user waited for the answer to an earlier message
 	asks    bool // nothing is decided: a bot has to be asked
+	unread  bool // a bot answered, and nobody would read it: see mayAnswer
 }
 
 // asker hands a message to a bot.
@@ -73,7 +74,7 @@ func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) de
 		}
 		var reply *wechatv1.Reply
 		if err == nil {
-			reply, err = rule.answer(ctx, msg, ask, &d)
+			reply, err = rule.answer(ctx, s, ask, &d)
 		}
 		if err != nil {
 			d.failed = append(d.failed, &ruleError{rule.name, err})
@@ -85,17 +86,26 @@ func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) de
 	return d
 }
 
-// answer returns what the rule says. Where a bot failed and the fallback answers, that is noted in d.
-func (r *rule) answer(ctx context.Context, msg *wechatv1.Message, ask asker, d *decision) (*wechatv1.Reply, error) {
-	if r.forward == nil {
-		return r.say(ctx, msg)
+// answer returns what the rule says: nothing if it may not answer the message, though its bot is told of it. If a bot failed
+// and the fallback answers, that is noted in d.
+func (r *rule) answer(ctx context.Context, s *subject, ask asker, d *decision) (*wechatv1.Reply, error) {
+	action, mayAnswer := &r.action, r.mayAnswer(s)
+	if r.forward != nil {
+		reply, err := ask(ctx, r.forward, s.msg)
+		switch {
+		case err == nil && !mayAnswer:
+			d.unread = reply.GetContent() != nil
+			return nil, nil
+		case err == nil || r.forward.fallback == nil:
+			return reply, err
+		}
+		d.failed = append(d.failed, &ruleError{r.name, err})
+		action = r.forward.fallback
 	}
-	reply, err := ask(ctx, r.forward, msg)
-	if err == nil || r.forward.fallback == nil {
-		return reply, err
+	if !mayAnswer {
+		return nil, nil
 	}
-	d.failed = append(d.failed, &ruleError{r.name, err})
-	return r.forward.fallback.say(ctx, msg)
+	return action.say(ctx, s.msg)
 }
 
 // say makes one of the replies; nil where there is none.

@@ -72,7 +72,7 @@ func wants(slow accounts.Slow) time.Duration {
 func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int) *replierv1.ReplyResponse {
 	slow := r.plan()
 	if slow.How == "" { // no bot: this process is overloaded
-		slow = s.ways.of(s.book.Value().account(msg.GetAccount()), accounts.Slow{})
+		slow = quietSlow(s.ways.of(s.book.Value().account(msg.GetAccount()), accounts.Slow{}), msg)
 	}
 	switch slow.How {
 	case accounts.Push, accounts.Later:

@@ -15,6 +15,7 @@ type Trial struct {
 	Line    int               // from 1
 	Forward string            // the bot that would be asked; it is not
 	Replies []*wechatv1.Reply // what is said: one of them; none: nothing
+	Unread  bool              // what the rule or its bot says is not sent: nobody sees the event answered
 	Missed  []Miss            // the rules in front of it, in order
 }
 
@@ -29,11 +30,7 @@ func (r *Rules) Try(ctx context.Context, msg *wechatv1.Message) Trial {
 		rule := &r.list[i]
 		miss, err := rule.match.miss(ctx, s)
 		if err == nil && miss == "" {
-			if t.Replies, err = rule.all(ctx, msg); err == nil {
-				t.Rule, t.File, t.Line = rule.name, rule.file, rule.line
-				if rule.forward != nil {
-					t.Forward = rule.forward.to
-				}
+			if err = t.end(ctx, rule, s); err == nil {
 				return t
 			}
 		}
@@ -43,6 +40,22 @@ func (r *Rules) Try(ctx context.Context, msg *wechatv1.Message) Trial {
 		t.Missed = append(t.Missed, Miss{rule.name, miss})
 	}
 	return t
+}
+
+// end notes the rule that answers, and what it says. Its error is why it does not.
+func (t *Trial) end(ctx context.Context, answers *rule, s *subject) (err error) {
+	mayAnswer := answers.mayAnswer(s)
+	if mayAnswer {
+		if t.Replies, err = answers.all(ctx, s.msg); err != nil {
+			return err
+		}
+	}
+	t.Rule, t.File, t.Line = answers.name, answers.file, answers.line
+	t.Unread = !mayAnswer && (len(answers.replies) > 0 || answers.forward != nil)
+	if answers.forward != nil {
+		t.Forward = answers.forward.to
+	}
+	return nil
 }
 
 // all makes all replies of which a rule says one. Where they fail, the rule may fail.
