@@ -79,7 +79,6 @@ type publicFlags struct {
 	ReturnHosts  []string       `name:"return-hosts" env:"WXGATE_RETURN_HOSTS" placeholder:"HOST,…" help:"Hosts besides our own that a login may return to."`
 	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Keys of login sessions, at least 32 characters each, the same for all gateways, separated by commas: the first makes, all are accepted; by default a new one at each start."`
 	ReplyTimeout time.Duration  `name:"reply-timeout" env:"WXGATE_REPLY_TIMEOUT" default:"4.5s" help:"Time for an answer; WeChat hangs up after 5s."`
-	BusyText     string         `name:"busy-text" env:"WXGATE_BUSY_TEXT" default:"系统繁忙，请稍后再试。" help:"What users read where no answer will come: too many messages wait, or nothing answered WeChat's third attempt. Empty counts as unset; a blank says nothing."`
 	MaxText      int            `name:"max-text" env:"WXGATE_MAX_TEXT" default:"2048" help:"Bytes of a text reply that WeChat shows; longer ones are cut; 0 for any."`
 	MaxSkew      time.Duration  `name:"max-skew" env:"WXGATE_MAX_SKEW" default:"5m" help:"How far a callback's timestamp may be from our clock; 0 for any."`
 }
@@ -103,6 +102,7 @@ type replierFlags struct {
 	ReplierListen string `name:"replier-listen" env:"WXGATE_REPLIER_LISTEN" default:"127.0.0.1:9001" help:"The replier's gRPC address."`
 	Rules         string `name:"rules" env:"WXGATE_RULES" placeholder:"FILE" help:"Rules file; by default the built-in rules."`
 	OnceMemory    int    `name:"once-memory" env:"WXGATE_ONCE_MEMORY" default:"64" help:"MiB for answers that are kept a minute for WeChat's retries."`
+	BotMemory     int    `name:"bot-memory" env:"WXGATE_BOT_MEMORY" default:"256" help:"MiB for messages that wait for bots, about 50 kB each: when it is used up, users read the busy text at once. One account uses at most four fifths of it."`
 }
 
 type oauthFlags struct {

@@ -79,7 +79,7 @@ func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicF
 		Accounts:       single,
 		AccountsFile:   many.Accounts,
 		ReplyTimeout:   p.ReplyTimeout,
-		BusyText:       p.BusyText,
+		BusyText:       s.BusyText,
 		Slow:           s.slow(),
 		MaxText:        p.MaxText,
 		MaxSkew:        p.MaxSkew,
@@ -133,7 +133,7 @@ func (c *replierCmd) Run(ctx context.Context) error {
 
 func replierConfig(env service.Env, f replierFlags, many accountsFlag, s slowFlags) replier.Config {
 	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts,
-		OnceMemory: f.OnceMemory << 20, Slow: s.slow()}
+		OnceMemory: f.OnceMemory << 20, BotMemory: f.BotMemory << 20, Slow: s.slow(), BusyText: s.BusyText}
 }
 
 type oauthsvcCmd struct {

@@ -41,9 +41,10 @@ func (f storeFlags) warn(env service.Env) {
 	}
 }
 
-// slowFlags say what becomes of answers that are not ready while WeChat waits.
+// slowFlags say what becomes of answers that are not ready while WeChat waits, and what users read if none will come.
 type slowFlags struct {
-	Slow string `name:"slow" env:"WXGATE_SLOW" placeholder:"WAY" help:"What becomes of an answer that is not ready in time: push (it follows as a customer-service message), hold (WeChat's second or third attempt gets it), later (the user's next message gets it) or drop; by default push where that can be done, else hold."`
+	Slow     string `name:"slow" env:"WXGATE_SLOW" placeholder:"WAY" help:"What becomes of an answer that is not ready in time: push (it follows as a customer-service message), hold (WeChat's second or third attempt gets it), later (the user's next message gets it) or drop; by default push where that can be done, else hold."`
+	BusyText string `name:"busy-text" env:"WXGATE_BUSY_TEXT" default:"系统繁忙，请稍后再试。" help:"What users read if no answer will come: too many messages wait, nothing answered WeChat's third attempt, or the answer failed after WeChat had stopped waiting. Empty counts as unset; a blank says nothing."`
 }
 
 func (f slowFlags) slow() accounts.Slow { return accounts.Slow{How: accounts.How(f.Slow)} }

@@ -28,7 +28,11 @@ func sendError(code codes.Code, reason, errcode string, meta ...string) error {
 		m["errcode"] = errcode
 	}
 	for _, key := range meta {
-		m[key] = "true"
+		key, value, given := strings.Cut(key, "=")
+		if !given {
+			value = "true"
+		}
+		m[key] = value
 	}
 	return service.NewError(code, reason, "refused", m, nil)
 }

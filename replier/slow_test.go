@@ -37,9 +37,10 @@ type mailbox struct {
 	mu    sync.Mutex
 	sent  []*oauthv1.SendCustomMessageRequest
 	typed int
-	fail  []error // of the next calls
-	asked int     // how often it was asked to send
-	never error   // of all calls to send, if not nil
+	fail  []error                  // of the next calls
+	asked int                      // how often it was asked to send
+	never error                    // of all calls to send, if not nil
+	held  map[string]chan struct{} // until which calls to send wait, by account
 
 	typing error   // of all calls to show the typing sign, if not nil; set it before the first
 	check  []error // of the next questions; nil: what it knows
@@ -73,6 +74,11 @@ func (m *mailbox) SendCustomMessage(_ context.Context, req *oauthv1.SendCustomMe
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++
+	if held := m.held[req.GetAccount()]; held != nil {
+		m.mu.Unlock()
+		<-held
+		m.mu.Lock()
+	}
 	if m.never != nil {
 		return nil, m.never
 	}
@@ -120,6 +126,20 @@ func (m *mailbox) refuse(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.never = err
+}
+
+// hold has the calls to send for an account wait until release.
+func (m *mailbox) hold(account string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.held = map[string]chan struct{}{account: make(chan struct{})}
+}
+
+func (m *mailbox) release(account string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.held[account])
+	m.held = nil
 }
 
 // calls returns how often it was asked to send.
@@ -206,6 +226,14 @@ func (s *slow) bot(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply,
 	}
 	if strings.HasPrefix(text, "fail") {
 		return nil, fmt.Errorf("confide: %s", text)
+	}
+	switch text {
+	case "person":
+		return &wechatv1.Reply{Content: &wechatv1.Reply_TransferCustomerService{}}, nil
+	case "broken":
+		return says("\xff"), nil
+	case "blank":
+		return says(" \n\u3000"), nil
 	}
 	if long, ok := strings.CutPrefix(text, "long "); ok {
 		return says(strings.Repeat(long, 1000)), nil

@@ -55,12 +55,14 @@ type Backlog struct {
 	stored   recent // likewise
 	fresh    freshness
 	kick     chan struct{} // something is there to be taken
+	orphans  []orphan      // found by Next and not looked at yet
+	loaded   chan struct{} // closed when the records that were stored before are known
 	ended    *prometheus.CounterVec
 }
 
 // New returns a Backlog. It needs the store only later: one that is away is looked for.
 func New(cfg Config) *Backlog {
-	b := &Backlog{env: cfg.Env, store: cfg.Store, size: cfg.Size, kick: make(chan struct{}, 1)}
+	b := &Backlog{env: cfg.Env, store: cfg.Store, size: cfg.Size, kick: make(chan struct{}, 1), loaded: make(chan struct{})}
 	b.index.init()
 	b.replicas.init()
 	b.answered.init()
@@ -138,6 +140,7 @@ func (b *Backlog) Stored(ctx context.Context, msg *wechatv1.Message) bool {
 
 // Serve watches the messages, and tells others that this replica is alive, until ctx ends. Without it nothing is taken.
 func (b *Backlog) Serve(ctx context.Context) {
+	defer b.sayGoodbye(ctx)
 	b.fresh.live(ctx)
 	_ = b.hear() // where the store is closed nobody is told anything
 	var table, signs *store.Table
@@ -154,7 +157,8 @@ func (b *Backlog) Serve(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() {
-		table.Watch(ctx, func(r store.Record) { b.saw(r.Key, r.Value, r.Revision) }, b.wake)
+		loaded := sync.OnceFunc(func() { close(b.loaded) })
+		table.Watch(ctx, func(r store.Record) { b.saw(r.Key, r.Value, r.Revision) }, func() { loaded(); b.wake() })
 	})
 	if b.store.Shared() {
 		all.Go(func() {

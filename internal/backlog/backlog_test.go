@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { storetest.VerifyTestMain(m) }
 const patience = 20 * time.Second
 
 // serve runs a Backlog until the test ends, or stop is called.
-func serve(t *testing.T, cfg store.Config, size int) (b *Backlog, stop func()) {
+func serve(t testing.TB, cfg store.Config, size int) (b *Backlog, stop func()) {
 	t.Helper()
 	cfg.Env = service.NewEnv(slog.New(slog.DiscardHandler))
 	s, err := store.Open(cfg)
@@ -231,28 +231,6 @@ func TestGoodbye(t *testing.T) {
 	w := b.next(t, patience)
 	if w == nil || !w.Later() {
 		t.Fatalf("got %v", w)
-	}
-}
-
-// TestRestart: what was on disk is taken by the process that comes next, and a message that ended each time is given up.
-func TestRestart(t *testing.T) {
-	dir := t.TempDir()
-	msg := message("oA", "hello")
-	for i := range maxTakes {
-		b, stop := serve(t, store.Config{Dir: dir}, size)
-		if i == 0 {
-			must(b.Defer(t.Context(), msg, time.Now(), false, ""))(t)
-		} else if w := b.next(t, patience); w == nil {
-			t.Fatalf("start %d: nothing to take", i)
-		}
-		stop()
-	}
-	b, _ := serve(t, store.Config{Dir: dir}, size)
-	if w := b.next(t, time.Second); w != nil {
-		t.Error("taken once more")
-	}
-	if r := b.state(t, msg, GivenUp); r.Reason == "" {
-		t.Error("no reason")
 	}
 }
 

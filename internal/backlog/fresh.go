@@ -151,6 +151,9 @@ func (b *Backlog) setMark() {
 
 // heardMark takes note of a record that is a mark; false where it is none.
 func (b *Backlog) heardMark(id string, value []byte) bool {
+	if b.heardGoodbye(id, value) {
+		return true
+	}
 	if !strings.HasPrefix(id, marks) {
 		return false
 	}

@@ -1,6 +1,7 @@
 package backlog
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type entry struct {
 	size     int
 	revision uint64
 	seen     time.Time // when this replica saw the state first
+	answered bool      // its answer is made
 }
 
 // line is the messages of one user that are not answered yet, in WeChat's order.
@@ -40,6 +42,7 @@ func (x *index) init() {
 
 // set takes note of a record; one that is older than what is known changes nothing.
 func (x *index) set(id string, r Record, size int, revision uint64) {
+	answered := len(r.Reply) > 0
 	r.Message, r.Reply = nil, nil
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -52,7 +55,7 @@ func (x *index) set(id string, r Record, size int, revision uint64) {
 		return
 	}
 	x.bytes += size - e.size
-	e.Record, e.size, e.revision, e.seen = r, size, revision, time.Now()
+	e.Record, e.size, e.revision, e.seen, e.answered = r, size, revision, time.Now(), answered
 	x.enter(e)
 }
 
@@ -62,7 +65,7 @@ func (x *index) enter(e *entry) {
 	l := x.users[u]
 	at := -1
 	if l != nil {
-		at = slices.Index(l.open, e)
+		at = l.find(e)
 	}
 	switch {
 	case !ended(e.State) && at < 0:
@@ -83,6 +86,15 @@ func (x *index) enter(e *entry) {
 	if len(l.open) == 0 {
 		delete(x.users, u)
 	}
+}
+
+// find returns the place of an entry, or -1.
+func (l *line) find(e *entry) int {
+	at, _ := slices.BinarySearchFunc(l.open, e, func(a, b *entry) int { return a.compare(&b.Record) })
+	if at < len(l.open) && l.open[at] == e {
+		return at
+	}
+	return slices.Index(l.open, e) // its place changed
 }
 
 // empty tells whether no message is known at all: then there is nothing to look for.
@@ -142,19 +154,42 @@ func (x *index) later(u user) (e entry, changed <-chan struct{}, ok bool) {
 	return entry{}, nil, false
 }
 
-// orphans returns the messages that somebody should work on and nobody attends to, in WeChat's order.
-func (x *index) orphans(attended func(*entry) bool) []entry {
+// get returns a record by its id.
+func (x *index) get(id string) (entry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var all []entry
+	if e := x.byID[id]; e != nil {
+		return *e, true
+	}
+	return entry{}, false
+}
+
+// orphan is a message that nobody attends to, and what it is sorted by.
+type orphan struct {
+	id               string
+	createTime, came int64
+}
+
+// orphans returns the messages that somebody should work on and nobody attends to, in WeChat's order.
+func (x *index) orphans(attended func(*entry) bool) []orphan {
+	all := x.unattended(attended)
+	slices.SortFunc(all, func(a, b orphan) int {
+		return cmp.Or(cmp.Compare(a.createTime, b.createTime), cmp.Compare(a.came, b.came))
+	})
+	return all
+}
+
+func (x *index) unattended(attended func(*entry) bool) []orphan {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var all []orphan
 	for _, l := range x.users {
 		for _, e := range l.open {
-			if e.State != Kept && !attended(e) {
-				all = append(all, *e)
+			if e.waits() && !attended(e) {
+				all = append(all, orphan{e.id, e.CreateTime, e.Came.UnixNano()})
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b entry) int { return a.compare(&b.Record) })
 	return all
 }
 

@@ -63,7 +63,7 @@ func (b *Backlog) Retry(ctx context.Context, id string) (*replierv1.Delivery, er
 		return nil, ErrNotFailed
 	}
 	r := w.record
-	r.State, r.Owner, r.Takes, r.Retries, r.Reason, r.Failure, r.Errcode, r.Came = Pending, "", 0, 0, "", "", "", time.Now()
+	r.State, r.Owner, r.Takes, r.Taken, r.Retries, r.Reason, r.Failure, r.Errcode, r.Came = Pending, "", 0, time.Time{}, 0, "", "", "", time.Now()
 	if err := w.put(ctx, r); err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ type Record struct {
 
 	State   State
 	Owner   string  `json:",omitempty"` // the replica that works on it, or did last; "": none
-	Takes   int     `json:",omitempty"` // how many replicas worked on it
+	Takes   int     `json:",omitempty"` // how many replicas made its answer, and may have died over it
 	Later   bool    `json:",omitempty"` // the user's next message gets the answer; else it is sent
 	Text    string  `json:",omitempty"` // what the user was told meanwhile
 	Parts   int     `json:",omitempty"`
@@ -66,6 +66,7 @@ type Record struct {
 	Failure string  `json:",omitempty"` // why a rule or bot failed
 	Apology *Ending `json:",omitempty"` // how it ends: the reply only tells the user that no answer comes; nil while one may come
 
+	Taken   time.Time `json:",omitzero"` // when the first of Takes was
 	Came    time.Time // the first attempt, or when an operator tried it again
 	Begun   time.Time `json:",omitzero"` // when the last attempt to send the answer was
 	Updated time.Time

@@ -29,10 +29,12 @@ type replicas struct {
 	mu    sync.Mutex
 	beats int            // signs of this replica that came back through the store
 	last  map[string]int // of each replica: the beat at its last sign, or when it was first asked for
+	// goodbyes are the replicas that ended in order.
+	goodbyes map[string]bool
 }
 
 func (r *replicas) init() {
-	r.me, r.last = rand.Text(), map[string]int{}
+	r.me, r.last, r.goodbyes = rand.Text(), map[string]int{}, map[string]bool{}
 }
 
 // saw takes note of a sign; alive is false where the replica says goodbye.

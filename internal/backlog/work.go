@@ -42,7 +42,8 @@ func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Ti
 	if err != nil {
 		return nil, err
 	}
-	r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, 1
+	r.Later, r.Text = later, text
+	r.take(b.replicas.me, true)
 	w := &Work{b: b, id: key.ID()}
 	b.works.begin(w.id)
 	if err = w.put(ctx, r); errors.Is(err, ErrTaken) {
@@ -51,7 +52,8 @@ func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Ti
 		}
 		if err == nil {
 			r = w.record
-			r.Later, r.Text, r.Owner, r.Takes = later, text, b.replicas.me, r.Takes+1
+			r.Later, r.Text = later, text
+			r.take(b.replicas.me, true)
 			err = w.put(ctx, r)
 		}
 	}
@@ -261,82 +263,6 @@ func (w *Work) End(ctx context.Context, state State, reason, errcode string) err
 		w.b.note(&r)
 	}
 	return err
-}
-
-// maxTakes is how many replicas may work on a message: one that ends them all is given up.
-const maxTakes = 5
-
-// preferTime is how long the other replicas leave a message to the one that is preferred.
-const preferTime = 3 * time.Second
-
-// Next waits for a message that this replica should work on, as nobody does: it is this replica's then. Where its replica
-// died while WeChat was given the answer, the Attempt is open. The error is the context's.
-func (b *Backlog) Next(ctx context.Context) (*Work, error) {
-	for {
-		for _, e := range b.index.orphans(b.attended) {
-			u := user{e.Key.Account, e.Key.From}
-			if !b.replicas.preferred(u) && time.Since(e.seen) < preferTime {
-				continue
-			}
-			if w := b.take(ctx, &e); w != nil {
-				return w, nil
-			}
-		}
-		timer := time.NewTimer(lookAgain)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-b.kick:
-			timer.Stop()
-		case <-timer.C:
-		}
-	}
-}
-
-// attended tells whether somebody works on a message.
-func (b *Backlog) attended(e *entry) bool {
-	switch {
-	case e.Owner == b.replicas.me:
-		return b.works.has(e.id) // not where it was stored although storing it failed
-	case e.Owner == "" || !b.store.Shared():
-		return false
-	}
-	return b.replicas.alive(e.Owner)
-}
-
-// take takes a message; nil where another did, or where it ended.
-func (b *Backlog) take(ctx context.Context, e *entry) *Work {
-	limited, cancel := context.WithTimeout(ctx, openTime)
-	defer cancel()
-	w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
-	b.works.begin(w.id)
-	if w.tryTake(limited) {
-		return w
-	}
-	w.Release()
-	return nil
-}
-
-// tryTake ends the message, or makes it this replica's; false where it ended, or is another's.
-func (w *Work) tryTake(limited context.Context) bool {
-	if w.load(limited) != nil {
-		return false
-	}
-	switch {
-	case w.record.State == Sending && w.record.Attempt == "": // of a version that did not name attempts
-		_ = w.End(limited, Uncertain, "the process ended, or lost its store, while WeChat was given the answer", "")
-		return false
-	case w.record.over() && w.record.State != Sending:
-		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)
-		return false
-	case w.record.Takes >= maxTakes && w.record.State != Sending:
-		_ = w.End(limited, GivenUp, fmt.Sprintf("%d processes ended while they worked on it", maxTakes), "")
-		return false
-	}
-	r := w.record
-	r.Owner, r.Takes = w.b.replicas.me, r.Takes+1
-	return w.put(limited, r) == nil
 }
 
 // outcome is a state as logs and metrics have it.
