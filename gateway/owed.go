@@ -65,7 +65,7 @@ func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, m
 		}
 		ctx, cancel := context.WithDeadline(arrived, by)
 		defer cancel()
-		switch err := o.backlog.Store(ctx, msg, came, slow.Text); {
+		switch err := o.backlog.Store(ctx, msg, came, slow.How == accounts.Later, slow.Text); {
 		case err == nil:
 			return said{reply: textReply(slow.Text), outcome: "stored"}
 		case errors.Is(err, backlog.ErrFull):
@@ -105,6 +105,8 @@ func (o *owed) way(a *account) accounts.Slow {
 	switch {
 	case slow.How == "", slow.How != accounts.Drop && o.backlog == nil, slow.How == accounts.Push && !a.Pushable:
 		return accounts.Slow{How: accounts.Hold}
+	case slow.How == accounts.Later && slow.Text == "":
+		slow.Text = accounts.LaterText
 	}
 	return slow
 }

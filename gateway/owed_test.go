@@ -141,7 +141,7 @@ func TestUnsure(t *testing.T) {
 		t.Fatal(err)
 	}
 	msg.Account = "plain"
-	if err := another.Store(t.Context(), msg, time.Now(), ""); err != nil {
+	if err := another.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.post(t, own.plain("/", numbered(stored+1))); !strings.Contains(got.Body, "<![CDATA[re]]>") {
@@ -275,7 +275,7 @@ func TestOutageWays(t *testing.T) {
 					}
 					t.Cleanup(kept.Close)
 					cfg.Backlog = backlog.New(backlog.Config{Env: cfg.Env, Store: kept, Size: 1})
-					if err := cfg.Backlog.Store(t.Context(), &wechatv1.Message{MsgId: 1}, time.Now(), ""); err != nil {
+					if err := cfg.Backlog.Store(t.Context(), &wechatv1.Message{MsgId: 1}, time.Now(), false, ""); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -285,6 +285,33 @@ func TestOutageWays(t *testing.T) {
 			}
 			if got := f.outcomes(t); got[tt.outcome] != 1 || len(got) != 1 {
 				t.Errorf("outcomes %v, want %s", got, tt.outcome)
+			}
+		})
+	}
+}
+
+// TestFindingsLaterWithoutReplier: who writes while no replier is there is told to write again, and the answer is kept for that.
+func TestFindingsLaterWithoutReplier(t *testing.T) {
+	for name, text := range map[string]string{accounts.LaterText: "", "ask again": "ask again"} {
+		t.Run(name, func(t *testing.T) {
+			var b *backlog.Backlog
+			f := start(t, func(cfg *Config) {
+				withBacklog(t, "")(cfg)
+				cfg.Slow = accounts.Slow{How: accounts.Later, Text: text}
+				b = cfg.Backlog
+			})
+			for range 2 { // WeChat did not hear the first one
+				if got := f.post(t, own.plain("/", textXML(testText))); !strings.Contains(got.Body, "<![CDATA["+name+"]]>") {
+					t.Errorf("%s; want %q", got.Body, name)
+				}
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); b.Serve(ctx) }()
+			defer func() { stop(); <-done }()
+			w, err := b.Next(ctx)
+			if err != nil || !w.Later() || !w.Told() {
+				t.Errorf("stored: %+v, %v; want one for the user's next message", w, err)
 			}
 		})
 	}

@@ -115,7 +115,7 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	if slow.How == "" {
 		slow = s.ways.of(account, accounts.Slow{})
 	}
-	later := w.Later() || slow.How == accounts.Later
+	later := w.Later() || slow.How == accounts.Later && !s.mayPush(msg.GetAccount()) // else the user was not told to write again
 	if len(d.failed) > 0 {
 		w.Fail(errors.Join(d.failed...))
 	}

@@ -245,7 +245,7 @@ func (r *refusals) forget(account string) {
 func TestFindingsReplierWithoutOAuth(t *testing.T) {
 	s := startSlow(t, "", store.Config{}, func(c *Config) { c.OAuth = "" })
 	msg := text("a")
-	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	close(s.gate("a"))
@@ -259,7 +259,7 @@ func TestStoredByGateway(t *testing.T) {
 	first, second := text("first"), text("second")
 	second.CreateTime++
 	for _, msg := range []*wechatv1.Message{second, first} {
-		if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -271,6 +271,27 @@ func TestStoredByGateway(t *testing.T) {
 		t.Errorf("sent %q", got)
 	}
 	s.expect(t, first, deferred) // WeChat's retry, which came late
+}
+
+// TestFindingsStoredByGatewayForLater: the answer to a message that a gateway stored goes the way that its user was told, not the
+// way of a rule that the gateway does not know.
+func TestFindingsStoredByGatewayForLater(t *testing.T) {
+	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", slow: later}}\n", store.Config{}, nil)
+	close(s.gate("told"))
+	close(s.gate("untold"))
+	told, untold := text("told"), text("untold")
+	untold.FromUserName = "oOther"
+	for msg, later := range map[*wechatv1.Message]bool{told: true, untold: false} {
+		if err := s.backlog.Store(t.Context(), msg, time.Now(), later, map[bool]string{true: accounts.LaterText}[later]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.state(t, told, backlog.Kept)
+	s.expect(t, text("next"), &replierv1.ReplyResponse{Reply: says("re: told")})
+	s.state(t, untold, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: untold"}, got) {
+		t.Errorf("sent %q", got)
+	}
 }
 
 // TestAnsweredWhileStored: a gateway stored a message whose replier is alive and slow: that one's answer is sent.
@@ -287,7 +308,7 @@ func TestAnsweredWhileStored(t *testing.T) {
 	for s.called("a") == 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	<-asked
@@ -306,7 +327,7 @@ func TestAnsweredWhileWorkedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	msg := text("a")
-	if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+	if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	for s.called("a") == 0 {

@@ -49,7 +49,7 @@ func TestFindingsSlowFailuresAreSeen(t *testing.T) {
 		t.Parallel()
 		s := startSlow(t, fallback, store.Config{}, nil)
 		msg := text("a")
-		if err := s.backlog.Store(t.Context(), msg, time.Now(), ""); err != nil {
+		if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 			t.Fatal(err)
 		}
 		s.state(t, msg, backlog.Sent)

@@ -76,10 +76,15 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 	}
 	switch slow.How {
 	case accounts.Push, accounts.Later:
-		return s.store(ctx, line, msg, r, s.showTyping(ctx, r, msg, slow))
+		return s.store(ctx, line, msg, r, s.showTyping(ctx, r, msg, slow), attempt)
 	case accounts.Drop:
 		return s.respond(line, "dropped", &replierv1.ReplyResponse{})
 	}
+	return s.hold(line, r, attempt)
+}
+
+// hold has WeChat send the message again, unless this was its last attempt.
+func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyResponse {
 	if attempt < maxAttempts {
 		return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
 	}
@@ -109,7 +114,7 @@ func (s *Server) respond(line *service.Line, outcome string, resp *replierv1.Rep
 }
 
 // store stores the message, so that its answer follows. ctx has a little time left for that.
-func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, slow accounts.Slow) *replierv1.ReplyResponse {
+func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, slow accounts.Slow, attempt int) *replierv1.ReplyResponse {
 	storing := r.stored(func() (*backlog.Work, error) {
 		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
 		defer cancel()
@@ -123,7 +128,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	case <-storing.done:
 	case <-r.done: // the answer was faster
 	case <-ctx.Done():
-		return s.unstored(line, r, errNotInTime)
+		return s.unstored(line, r, s.ways.backlog.Explain(errNotInTime))
 	}
 	if r.ended() && r.goes(inTime) {
 		return nil
@@ -131,7 +136,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	select {
 	case <-storing.done:
 	case <-ctx.Done():
-		return s.unstored(line, r, errNotInTime)
+		return s.unstored(line, r, s.ways.backlog.Explain(errNotInTime))
 	}
 	err := storing.err
 	switch {
@@ -143,6 +148,10 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	case errors.Is(err, backlog.ErrFull):
 		line.Fail(err)
 		return s.giveUp(line, r)
+	case errors.Is(err, backlog.ErrRejected): // it cannot be stored later either
+		line.Fail(err)
+		r.setPlan(accounts.Slow{How: accounts.Hold}, maxTimeout)
+		return s.hold(line, r, attempt)
 	}
 	return s.unstored(line, r, err)
 }

@@ -426,6 +426,31 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// TestFindingsMessagesThatNeverFit: a message that the store never takes is held, and the log says why; its bot is asked once.
+func TestFindingsMessagesThatNeverFit(t *testing.T) {
+	s := startSlow(t, atOnce, store.Config{}, nil)
+	msg := text("a")
+	msg.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 800_000)}}
+	s.expect(t, msg, &replierv1.ReplyResponse{Hold: true})
+	close(s.gate("a"))
+	s.expect(t, msg, &replierv1.ReplyResponse{Reply: says("re: a")})
+	if n := s.called("a"); n != 1 || !strings.Contains(s.log.String(), "too large") {
+		t.Errorf("the bot was asked %d times; log:\n%s", n, s.log)
+	}
+}
+
+// TestFindingsLogSaysWhyNotStored: the line of a message that could not be stored in time has the reason of the store.
+func TestFindingsLogSaysWhyNotStored(t *testing.T) {
+	nats := storetest.Start(t)
+	s := startSlow(t, atOnce, store.Config{URL: nats.URL()}, nil)
+	s.expect(t, text("a"), deferred)
+	nats.Stop()
+	eventually(t, "the reason", func() bool {
+		s.expect(t, text("b"), &replierv1.ReplyResponse{Hold: true, Unstored: true})
+		return strings.Contains(s.log.String(), errNotInTime.Error()+": backlog: ")
+	})
+}
+
 // TestUnsure: a replica that is cut off from the store goes on to answer, and says that it does not know what is stored.
 func TestUnsure(t *testing.T) {
 	nats := storetest.Start(t)

@@ -27,7 +27,7 @@ func TestAnsweredMeanwhile(t *testing.T) {
 				t.Error("it remembers another message")
 			}
 			for _, msg := range []*wechatv1.Message{answered, other} {
-				if err := b.Store(t.Context(), msg, time.Now(), ""); err != nil {
+				if err := b.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -68,7 +68,7 @@ func TestHandOver(t *testing.T) {
 		}
 		gateway.HandOver() // again: the others may not have been heard yet as they subscribed
 	}
-	if err := other.Store(t.Context(), msg, time.Now(), ""); err != nil {
+	if err := other.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	w := replica.next(t, patience)

@@ -84,9 +84,10 @@ func (b *Backlog) table(ctx context.Context) (*store.Table, error) {
 }
 
 // Store stores a message that came at a time, and that nobody works on yet: the first replica that is free does. One that
-// is stored already is not stored again. text is what the user is told meanwhile; "" for nothing. The error is ErrFull, ErrNoKey,
+// is stored already is not stored again. If later is true the user's next message gets the answer, else it is sent; text is what
+// the user is told meanwhile, "" for nothing. The error is ErrFull, ErrNoKey,
 // ErrRejected, store.ErrAway or the context's; with the last two it may be stored nevertheless.
-func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Time, text string) error {
+func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Time, later bool, text string) error {
 	key, ok := msg.Key()
 	if !ok {
 		return ErrNoKey
@@ -106,11 +107,23 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 	if err != nil {
 		return err
 	}
-	r.Text = text
+	r.Later, r.Text = later, text
 	if _, err = table.Put(ctx, key.ID(), r.encode(), 0, r.life()); err == nil {
 		b.stored.add(hashOf(key))
 	}
+	if ctx.Err() != nil {
+		return b.Explain(err)
+	}
 	return err
+}
+
+// Explain adds why the store cannot write to the error of who waited for it; nil stays nil.
+func (b *Backlog) Explain(err error) error {
+	trouble := b.store.Trouble()
+	if err == nil || trouble == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, trouble)
 }
 
 // StoredHere tells whether this process stored a message a moment ago.

@@ -113,7 +113,7 @@ func TestStoredThenTaken(t *testing.T) {
 			b, _ := serve(t, cfg, size)
 			msg := message("oA", "hello")
 			for range 2 { // a second gateway stores it too
-				if err := b.Store(t.Context(), msg, time.Now(), "wait"); err != nil {
+				if err := b.Store(t.Context(), msg, time.Now(), false, "wait"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -136,7 +136,7 @@ func TestStoredThenTaken(t *testing.T) {
 			if err := w.End(t.Context(), Silent, "", ""); err != nil {
 				t.Error(err)
 			}
-			if err := b.Store(t.Context(), msg, time.Now(), ""); err != nil {
+			if err := b.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 				t.Error(err)
 			}
 			if w := b.next(t, 300*time.Millisecond); w != nil {
@@ -316,13 +316,13 @@ func TestBounds(t *testing.T) {
 	if !errors.Is(err, ErrFull) || n < 5 {
 		t.Errorf("after %d messages: %v; want %v", n, err, ErrFull)
 	}
-	if err := b.Store(t.Context(), message("oA", "hello"), time.Now(), ""); !errors.Is(err, ErrFull) {
+	if err := b.Store(t.Context(), message("oA", "hello"), time.Now(), false, ""); !errors.Is(err, ErrFull) {
 		t.Errorf("Store: %v; want %v", err, ErrFull)
 	}
 	if err := last.End(t.Context(), Sent, "", ""); err != nil {
 		t.Error(err)
 	}
-	if err := b.Store(t.Context(), &wechatv1.Message{MsgType: "text"}, time.Now(), ""); !errors.Is(err, ErrNoKey) {
+	if err := b.Store(t.Context(), &wechatv1.Message{MsgType: "text"}, time.Now(), false, ""); !errors.Is(err, ErrNoKey) {
 		t.Errorf("Store without a key: %v; want %v", err, ErrNoKey)
 	}
 	if _, err := b.Defer(t.Context(), &wechatv1.Message{MsgType: "text"}, time.Now(), false, ""); !errors.Is(err, ErrNoKey) {
@@ -338,13 +338,13 @@ func TestClusterLate(t *testing.T) {
 	msg := message("oA", "hello")
 	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := b.Store(soon, msg, time.Now(), ""); err == nil {
+	if err := b.Store(soon, msg, time.Now(), false, ""); err == nil {
 		t.Error("stored without a cluster")
 	}
 	cluster.Run()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if err = b.Store(t.Context(), msg, time.Now(), ""); err == nil {
+		if err = b.Store(t.Context(), msg, time.Now(), false, ""); err == nil {
 			break
 		}
 	}
@@ -369,7 +369,7 @@ func TestClusterLate(t *testing.T) {
 	}
 	b.state(t, msg, Sending)
 	// And what others change is seen again.
-	if err := b.Store(t.Context(), message("oB", "again"), time.Now(), ""); err != nil {
+	if err := b.Store(t.Context(), message("oB", "again"), time.Now(), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if w := b.next(t, patience); w == nil {
@@ -381,7 +381,7 @@ func TestClusterLate(t *testing.T) {
 func TestWindow(t *testing.T) {
 	b, _ := serve(t, store.Config{}, size)
 	msg := message("oA", "hello")
-	if err := b.Store(t.Context(), msg, time.Now().Add(-Window-time.Second), ""); err != nil {
+	if err := b.Store(t.Context(), msg, time.Now().Add(-Window-time.Second), false, ""); err != nil {
 		t.Fatal(err)
 	}
 	if w := b.next(t, time.Second); w != nil {

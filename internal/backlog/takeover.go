@@ -21,7 +21,7 @@ const (
 )
 
 // Next waits for a message that this replica should work on, as nobody does: it is this replica's then. If its replica
-// died while WeChat was given the answer, the Attempt is open. The error is the context's. Next is for one goroutine.
+// died while WeChat was given the answer, the Attempt is open; if it may be what kills replicas, it has an Apology. The error is the context's. Next is for one goroutine.
 func (b *Backlog) Next(ctx context.Context) (*Work, error) {
 	select {
 	case <-b.loaded: // who ended in order is noted after the messages
@@ -134,8 +134,8 @@ func (w *Work) tryTake(limited context.Context) bool {
 		_ = w.End(limited, Expired, w.record.Reason, w.record.Errcode)
 		return false
 	case !made && w.record.exhausted() && time.Since(w.record.Taken) > takePatience:
-		_ = w.End(limited, GivenUp, fmt.Sprintf("%d processes ended while they worked on it", w.record.Takes), "")
-		return false
+		w.Apologize(Ending{State: GivenUp, Reason: fmt.Sprintf("%d processes ended while they worked on it", w.record.Takes)})
+		made = true // nobody makes an answer any more
 	}
 	r := w.record
 	r.take(w.b.replicas.me, !made && !w.b.endedInOrder(r.Owner))

@@ -97,8 +97,13 @@ func TestFindingsDeathsGiveUpSlowly(t *testing.T) {
 	b, _ = serve(t, store.Config{Dir: dir}, size)
 	b.state(t, msg, Pending)
 	b.age(t, msg, func(r *Record) { r.Updated, r.Taken = r.Updated.Add(-takePause), r.Taken.Add(-takePatience) })
-	if w := b.next(t, time.Second); w != nil {
-		t.Error("taken after its patience has ended")
+	w := b.next(t, patience)
+	if w == nil || w.Apology() == nil || w.Apology().State != GivenUp {
+		t.Fatalf("not given up after its patience has ended: %v", w)
+	}
+	e := w.Apology()
+	if err := w.End(t.Context(), e.State, e.Reason, ""); err != nil {
+		t.Fatal(err)
 	}
 	if r := b.state(t, msg, GivenUp); r.Reason == "" {
 		t.Error("no reason")
@@ -150,7 +155,7 @@ func TestFindingsTakeoverLooksOnce(t *testing.T) {
 func storeMany(t testing.TB, b *Backlog, n int) {
 	t.Helper()
 	for i := range n {
-		if err := b.Store(context.Background(), message(fmt.Sprint("oA", i), "hello"), time.Now(), ""); err != nil {
+		if err := b.Store(context.Background(), message(fmt.Sprint("oA", i), "hello"), time.Now(), false, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
