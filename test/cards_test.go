@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -102,18 +103,20 @@ func TestFindingsCardsOfOneSecond(t *testing.T) {
 	check("each twice at once", want)
 }
 
-// postPlain sends a callback in plain mode and checks that it is accepted.
-func postPlain(t *testing.T, url, nonce, body string) {
+// postPlain sends a callback in plain mode, checks that it is accepted, and returns the answer.
+func postPlain(t *testing.T, url, nonce, body string) string {
 	t.Helper()
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	query := "?timestamp=" + now + "&nonce=" + nonce + "&signature=" + wechat.Signature(token, now, nonce)
 	resp, err := http.Post(url+query, "text/xml", strings.NewReader(body))
 	if err != nil {
 		t.Error(err)
-		return
+		return ""
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("status %d, want 200", resp.StatusCode)
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d, want 200; %v", resp.StatusCode, err)
 	}
+	return string(answer)
 }
