@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -29,13 +27,10 @@ type oauth struct {
 const (
 	loginPath    = "/oauth/login"
 	callbackPath = "/oauth/callback"
+	failedPath   = "/oauth/failed"
 	userinfoPath = "/oauth/userinfo"
 	logoutPath   = "/oauth/logout"
 )
-
-// loginCookie holds the state of the login that this browser began. Webviews lose cookies, so that a browser without
-// it is let in; one that has another login's is not.
-const loginCookie = "wxgate_login"
 
 // oauthTimeout is how long a browser waits for oauthsvc.
 const oauthTimeout = 10 * time.Second
@@ -65,6 +60,7 @@ func routeOAuth(mux *http.ServeMux, cfg Config, accounts func() *roster, client 
 	}
 	mux.HandleFunc("GET "+loginPath, o.handle(o.login))
 	mux.HandleFunc("GET "+callbackPath, o.handle(o.callback))
+	mux.HandleFunc("GET "+failedPath, o.handle(o.failed))
 	mux.HandleFunc("GET "+userinfoPath, o.handle(o.userinfo))
 	mux.HandleFunc("GET "+logoutPath, o.handle(o.logout))
 	return nil
@@ -89,7 +85,7 @@ func (o *oauth) handle(h func(http.ResponseWriter, *http.Request) error) http.Ha
 func parameters(r *http.Request, names ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, badPage("query", "The address is malformed.", "地址格式不正确。")
+		return nil, failedPage("query", "")
 	}
 	got := map[string]string{}
 	for _, name := range names {
@@ -101,109 +97,6 @@ func parameters(r *http.Request, names ...string) (map[string]string, error) {
 	return got, nil
 }
 
-// login sends the browser to WeChat.
-func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "return_to", "scope", "account", "force_popup", "force_snapshot")
-	if err != nil {
-		return err
-	}
-	t, err := o.target(q)
-	if err != nil {
-		return err
-	}
-	popup, err := yes(q, "force_popup")
-	if err != nil {
-		return err
-	}
-	snapshot, err := yes(q, "force_snapshot")
-	if err != nil {
-		return err
-	}
-	state := o.state.make(t.account, t.returnTo, time.Now())
-	resp, err := o.client.GetAuthorizeUrl(r.Context(), &oauthv1.GetAuthorizeUrlRequest{
-		Account:       t.account,
-		RedirectUri:   o.base(r) + callbackPath + "?" + o.query(t),
-		Scope:         t.scope,
-		State:         state,
-		ForcePopup:    popup,
-		ForceSnapshot: snapshot,
-	})
-	if err != nil {
-		return oauthFailure(err, o.retry(t))
-	}
-	setCookie(w, loginCookie, state, "/oauth/", stateLife, o.secure(r))
-	redirect(w, resp.GetUrl())
-	return nil
-}
-
-// yes reads a parameter that is true or false; "" is false.
-func yes(q map[string]string, name string) (bool, error) {
-	switch q[name] {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, badPage(name, name+" is not one of true and false.", name+" 只能是 true 或 false。")
-}
-
-// callback is where WeChat sends the browser back with a code.
-func (o *oauth) callback(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "code", "state", "return_to", "account", "scope")
-	if err != nil {
-		return err
-	}
-	t, err := o.target(q)
-	if err != nil {
-		return err
-	}
-	retry := o.retry(t)
-	// Some clients of WeChat append ?from=… to a page that is shared, also behind another query. Neither has a "?".
-	code, _, _ := strings.Cut(q["code"], "?")
-	state, _, _ := strings.Cut(q["state"], "?")
-	if err := o.state.check(state, t.account, t.returnTo, time.Now()); err != nil {
-		return forbiddenPage(err.Error(), retry)
-	}
-	if cookie, err := r.Cookie(loginCookie); err == nil && cookie.Value != state {
-		return forbiddenPage("state_of_another_login", retry)
-	}
-	if code == "" {
-		page := badPage("declined", "You did not agree to the login.", "你没有同意登录。")
-		page.retry = retry
-		return page
-	}
-	exchanged, err := o.client.ExchangeCode(r.Context(), &oauthv1.ExchangeCodeRequest{Account: t.account, Code: code, State: state})
-	if err != nil {
-		return oauthFailure(err, retry)
-	}
-	token := exchanged.GetToken()
-	if token.GetIsSnapshotuser() != 0 {
-		// The openid is made up by WeChat: neither an account nor a login may come from it.
-		return &pageError{http.StatusBadRequest, "snapshot_user",
-			"This page is a preview. Tap 使用完整服务 (use the full service) below, then log in.",
-			"当前为快照页，请点击下方「使用完整服务」后再登录。", retry}
-	}
-	user, err := o.who(r.Context(), t.account, token)
-	if err != nil {
-		return oauthFailure(err, retry)
-	}
-	service.LineOf(r.Context()).Add(slog.String("user", service.Short(user.GetOpenid())))
-	if err := o.sessions.start(w, session{t.account, token.GetScope(), user}, o.secure(r)); err != nil {
-		return oauthFailure(err, retry)
-	}
-	redirect(w, t.returnTo)
-	return nil
-}
-
-// who returns the user behind a token: the profile where the scope allows it, else the ids.
-func (o *oauth) who(ctx context.Context, account string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
-	if scope := token.GetScope(); !strings.Contains(scope, "snsapi_userinfo") && !strings.Contains(scope, "snsapi_login") {
-		return &oauthv1.UserInfo{Openid: token.GetOpenid(), Unionid: token.GetUnionid()}, nil
-	}
-	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: account, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
-	return resp.GetUser(), err
-}
-
 // redirect sends the browser to an address as it is: http.Redirect would clean its path, and its fragment with it.
 func redirect(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
@@ -211,19 +104,23 @@ func redirect(w http.ResponseWriter, to string) {
 }
 
 // target is what a login is for.
-type target struct{ account, returnTo, scope string }
+type target struct {
+	account, returnTo, scope string
+
+	again bool // it began anew, since the browser came back without the cookie of the first
+}
 
 const defaultScope = "snsapi_userinfo"
 
 // target returns what a request names, or the defaults.
 func (o *oauth) target(q map[string]string) (target, error) {
-	t := target{q["account"], q["return_to"], q["scope"]}
-	now := o.accounts()
+	t := target{q["account"], q["return_to"], q["scope"], q["again"] == "true"}
+	present := o.accounts()
 	if t.account == "" {
-		t.account = now.main.Name
+		t.account = present.main.Name
 	}
-	if now.byName[t.account] == nil {
-		return t, badPage("account", "There is no such account.", "没有这个公众号。")
+	if present.byName[t.account] == nil {
+		return t, failedPage("account", "")
 	}
 	if t.returnTo == "" {
 		t.returnTo = userinfoPath
@@ -236,13 +133,16 @@ func (o *oauth) target(q map[string]string) (target, error) {
 		t.scope = defaultScope
 	case "snsapi_base", "snsapi_userinfo", "snsapi_login":
 	default:
-		return t, badPage("scope", "scope is not one of snsapi_base, snsapi_userinfo and snsapi_login.", "scope 只能是 snsapi_base、snsapi_userinfo 或 snsapi_login。")
+		return t, failedPage("scope", "")
 	}
 	return t, nil
 }
 
-// retry returns the address that begins the login again.
-func (o *oauth) retry(t target) string { return loginPath + "?" + o.query(t) }
+// retry returns the address at which the user begins the login again.
+func (o *oauth) retry(t target) string {
+	t.again = false
+	return loginPath + "?" + o.query(t)
+}
 
 // query returns the parameters that target reads.
 func (o *oauth) query(t target) string {
@@ -252,6 +152,9 @@ func (o *oauth) query(t target) string {
 	}
 	if t.scope != defaultScope {
 		q.Set("scope", t.scope)
+	}
+	if t.again {
+		q.Set("again", "true")
 	}
 	return q.Encode()
 }

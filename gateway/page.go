@@ -26,13 +26,11 @@ func badPage(reason, english, chinese string) *pageError {
 	return &pageError{http.StatusBadRequest, reason, english, chinese, ""}
 }
 
-func returnPage() *pageError {
-	return badPage("return_to", "return_to leads to a page that is not allowed.", "return_to 指向的页面不被允许。")
-}
+func returnPage() *pageError { return failedPage("return_to", "") }
 
 // forbiddenPage says one thing for every state that is wrong.
 func forbiddenPage(reason, retry string) *pageError {
-	return &pageError{http.StatusForbidden, reason, "This login is not valid, or took too long.", "登录无效或已过期。", retry}
+	return &pageError{wrongState.status, reason, wrongState.english, wrongState.chinese, retry}
 }
 
 func (e *pageError) write(ctx context.Context, w http.ResponseWriter) {

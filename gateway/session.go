@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gorilla/securecookie"
@@ -15,24 +17,58 @@ import (
 // sessionLife is how long a login lasts.
 const sessionLife = 7 * 24 * time.Hour
 
-const sessionCookie = "wxgate_session"
-
 // session is who is logged in, and how.
 type session struct {
 	Account string // whose user it is
+	AppID   string // of the account; "" where the gateway does not know it
 	Scope   string // what the user granted, as WeChat says it
 	User    *oauthv1.UserInfo
+	Began   time.Time
+	Logins  []string // by which logins it came, the last one first: hashes of their states
+}
+
+// maxCameBy is how many logins a session remembers.
+const maxCameBy = 6
+
+// hashState stands for a state where it is kept.
+func hashState(state string) string {
+	sum := sha256.Sum256([]byte(state))
+	return hex.EncodeToString(sum[:8])
+}
+
+// cameBy reports whether a login with this state brought the session, which may be nil.
+func (s *session) cameBy(state string) bool {
+	return s != nil && slices.Contains(s.Logins, hashState(state))
+}
+
+// follow makes a session, which a login with this state brought, the next one after another of its account; nil: there was
+// none. A login that shows less of the same user does not take the profile away.
+func (s *session) follow(before *session, state string) {
+	s.Logins = []string{hashState(state)}
+	if before == nil || before.User.GetOpenid() != s.User.GetOpenid() {
+		return
+	}
+	if showsProfile(before.Scope) && !showsProfile(s.Scope) {
+		s.Scope, s.User = before.Scope, before.User
+	}
+	s.Logins = append(s.Logins, before.Logins[:min(len(before.Logins), maxCameBy-1)]...)
 }
 
 // cookieForm is a session as its cookie holds it.
 type cookieForm struct {
 	Account string          `json:"account"`
+	AppID   string          `json:"app_id"`
 	Scope   string          `json:"scope"`
-	User    json.RawMessage `json:"user"` // oauth.v1.UserInfo
+	User    json.RawMessage `json:"user"`  // oauth.v1.UserInfo
+	Began   int64           `json:"began"` // milliseconds since 1970
+	Logins  []string        `json:"logins"`
 }
 
-// sessions keeps who is logged in, in a cookie that is encrypted, signed and expires.
+// sessions seals who is logged in for a cookie: encrypted, signed, and with an end.
 type sessions struct{ codecs []securecookie.Codec } // the first makes, all are accepted
+
+// sessionCookie is the name of the main account's cookie; those of others have theirs behind it.
+const sessionCookie = "wxgate_session"
 
 func newSessions(keys [][]byte) (sessions, error) {
 	var pairs [][]byte
@@ -51,58 +87,32 @@ func newSessions(keys [][]byte) (sessions, error) {
 	return s, nil
 }
 
-// start sets the cookie of a user who logged in.
-func (s sessions) start(w http.ResponseWriter, who session, secure bool) error {
+// seal returns a cookie's value.
+func (s sessions) seal(who *session) (string, error) {
 	user, err := protojson.Marshal(who.User)
 	if err != nil {
-		return err
+		return "", err
 	}
-	data, err := json.Marshal(cookieForm{who.Account, who.Scope, user})
+	data, err := json.Marshal(cookieForm{who.Account, who.AppID, who.Scope, user, who.Began.UnixMilli(), who.Logins})
 	if err != nil {
-		return err
+		return "", err
 	}
-	value, err := securecookie.EncodeMulti(sessionCookie, data, s.codecs...)
-	if err != nil {
-		return err
-	}
-	setCookie(w, sessionCookie, value, "/", sessionLife, secure)
-	return nil
+	return securecookie.EncodeMulti(sessionCookie, data, s.codecs...)
 }
 
-// of returns who is logged in, or nil.
-func (s sessions) of(r *http.Request) *session {
-	cookie, err := r.Cookie(sessionCookie)
-	if err != nil {
-		return nil
-	}
+// open returns the session of a cookie's value, or nil.
+func (s sessions) open(value string) *session {
 	var data []byte
-	if err := securecookie.DecodeMulti(sessionCookie, cookie.Value, &data, s.codecs...); err != nil {
+	if err := securecookie.DecodeMulti(sessionCookie, value, &data, s.codecs...); err != nil {
 		return nil
 	}
 	var form cookieForm
 	if err := json.Unmarshal(data, &form); err != nil {
 		return nil
 	}
-	who := &session{form.Account, form.Scope, &oauthv1.UserInfo{}}
+	who := &session{form.Account, form.AppID, form.Scope, &oauthv1.UserInfo{}, time.UnixMilli(form.Began), form.Logins}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(form.User, who.User); err != nil {
 		return nil
 	}
 	return who
-}
-
-// end removes the cookie.
-func (s sessions) end(w http.ResponseWriter, secure bool) {
-	setCookie(w, sessionCookie, "", "/", -1, secure)
-}
-
-// setCookie sets a cookie that scripts and other sites do not get; a life below 0 removes it.
-func setCookie(w http.ResponseWriter, name, value, path string, life time.Duration, secure bool) {
-	age := int(life.Seconds())
-	if life < 0 {
-		age = -1
-	}
-	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: path, MaxAge: age,
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
-	})
 }

@@ -41,20 +41,39 @@ func (s stateSigner) make(account, returnTo string, now time.Time) string {
 	return hex.EncodeToString(b)
 }
 
+// What may be wrong with a state, as the log has it.
+var (
+	errStateMalformed = errors.New("state_malformed")
+	errStateForged    = errors.New("state_forged")
+	errStateExpired   = errors.New("state_expired") // all else is right
+)
+
 // check returns nil for a state that make gave for this account and return address, while it is young enough.
 func (s stateSigner) check(state, account, returnTo string, now time.Time) error {
 	b, err := hex.DecodeString(state)
 	if err != nil || len(b) != nonceLen+timeLen+macLen {
-		return errors.New("state_malformed")
+		return errStateMalformed
 	}
 	signed := b[:nonceLen+timeLen]
 	if !slices.ContainsFunc(s.keys, func(key []byte) bool { return hmac.Equal(b[len(signed):], mac(key, signed, account, returnTo)) }) {
-		return errors.New("state_forged")
+		return errStateForged
 	}
-	if now.Unix() > int64(binary.BigEndian.Uint32(b[nonceLen:])) {
-		return errors.New("state_expired")
+	if now.Unix() > expiryOf(b) {
+		return errStateExpired
 	}
 	return nil
+}
+
+// expiryOf returns when a state ends, in seconds since 1970.
+func expiryOf(b []byte) int64 { return int64(binary.BigEndian.Uint32(b[nonceLen:])) }
+
+// stateExpiry returns when a state ends, which is not checked; 0 for what is none.
+func stateExpiry(state string) int64 {
+	b, err := hex.DecodeString(state)
+	if err != nil || len(b) != nonceLen+timeLen+macLen {
+		return 0
+	}
+	return expiryOf(b)
 }
 
 func mac(key, signed []byte, account, returnTo string) []byte {

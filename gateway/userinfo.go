@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"encoding/json"
+	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -14,26 +17,46 @@ import (
 // userinfo shows a user to themselves: to a person in a browser as a page, to all else as JSON.
 func (o *oauth) userinfo(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
-	who := o.sessions.of(r)
+	q, err := parameters(r, "account")
+	if err != nil {
+		return err
+	}
+	who, begin := o.sessionOf(r, q["account"]), loginPath
+	if q["account"] != "" {
+		begin += "?" + url.Values{"account": {q["account"]}}.Encode()
+	}
 	switch person := prefersHTML(r.Header.Values("Accept")); {
 	case person && who == nil:
-		return writePage(w, http.StatusUnauthorized, page{Title: "你没有登录。 You are not logged in.", Link: loginPath, Action: "登录 · Log in"})
+		return writePage(w, http.StatusUnauthorized, page{Title: "你没有登录。 You are not logged in.", Link: begin, Action: "登录 · Log in"})
 	case person:
 		return writePage(w, http.StatusOK, userPage(who))
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	if who == nil {
 		w.WriteHeader(http.StatusUnauthorized)
-		_, _ = w.Write([]byte(`{"error":"not logged in","login":"` + loginPath + `"}` + "\n"))
-		return nil
+		return json.NewEncoder(w).Encode(map[string]string{"error": "not logged in", "login": begin})
 	}
+	return writeUser(w, who)
+}
+
+// writeUser writes a user as JSON: the fields that WeChat gives, and whose user it is.
+func writeUser(w io.Writer, who *session) error {
 	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(who.User)
 	if err != nil {
 		return err
 	}
-	_, _ = w.Write(append(data, '\n'))
-	return nil
+	fields := map[string]any{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	fields["account"], fields["scope"] = who.Account, grantedScope(who)
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	return out.Encode(fields)
 }
+
+// grantedScope returns what a user granted. WeChat sometimes ends it with a comma.
+func grantedScope(who *session) string { return strings.Trim(who.Scope, ",") }
 
 // userPage is the page of a user who is logged in.
 func userPage(who *session) page {
@@ -48,8 +71,8 @@ func userPage(who *session) page {
 			{"昵称 · Nickname", nickname},
 			{"openid", service.Short(who.User.GetOpenid())},
 			{"公众号 · Account", who.Account},
-			{"授权范围 · Scope", strings.Trim(who.Scope, ",")}, // WeChat sometimes ends it with a comma
-			{"快照页 · Snapshot page", "否 · no"},              // its users are never logged in, see callback
+			{"授权范围 · Scope", grantedScope(who)},
+			{"快照页 · Snapshot page", "否 · no"}, // its users are never logged in, see exchange
 		},
 		Link:   logoutPath,
 		Action: "退出登录 · Log out",
@@ -86,13 +109,13 @@ func (o *oauth) logout(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if q["return_to"] == "" {
-		o.sessions.end(w, o.secure(r))
+		o.endSessions(w, r)
 		return writePage(w, http.StatusOK, page{Title: "已退出登录。 Logged out.", Link: loginPath, Action: "登录 · Log in"})
 	}
 	if !allowedReturn(q["return_to"], o.returnHosts) {
 		return returnPage()
 	}
-	o.sessions.end(w, o.secure(r))
+	o.endSessions(w, r)
 	redirect(w, q["return_to"])
 	return nil
 }

@@ -14,14 +14,15 @@ import (
 const (
 	// keepOutcome is as long as a code is good for (platform.md E.1).
 	keepOutcome = 5 * time.Minute
-	// keepState is longer than a login takes.
-	keepState = time.Hour
+	// keepState is as long as a gateway's state is good for at most.
+	keepState = 10 * time.Minute
 )
 
 // exchange is how the exchange of a code ended. It is kept, so that a code is exchanged once.
 type exchange struct {
-	Body    *body        // nil where it failed
-	Failure *keptFailure // nil where it did not
+	State   string       // what stands for the state that brought the code; "": there was none
+	Body    *body        // nil if it failed
+	Failure *keptFailure // nil if it did not
 }
 
 // keptFailure is a failure without its cause.
@@ -42,11 +43,14 @@ func (f *keptFailure) failure() *failure {
 }
 
 // exchangeCode returns the token for a code: callers at the same time share one call, and later ones get what it
-// brought; shared is true for all but the one who made it. A state is good for one code.
+// brought; shared is true for all but the one who made it. A state is good for one code, and a code for the state that brought
+// it first: whoever else gets hold of the code gets nothing for it.
 func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out outcome, shared bool) {
+	login := ""
 	if state != "" {
+		login = keyOf(a, state)
 		mine := keyOf(a, code)
-		owner, err := s.states.Claim(ctx, keyOf(a, state), []byte(mine))
+		owner, err := s.states.Claim(ctx, login, []byte(mine))
 		if err != nil {
 			return outcome{failure: failed(ctx, err)}, false
 		}
@@ -63,16 +67,18 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 		f := out.failure
 		switch {
 		case f == nil:
-			return exchange{Body: &out.body}, s.keepUser(ctx, a, out.body)
+			return exchange{State: login, Body: &out.body}, s.keepUser(ctx, a, out.body)
 		case f.aboutCode():
 			s.brake.note(a)
-			return exchange{Failure: f.keep()}, nil
+			return exchange{State: login, Failure: f.keep()}, nil
 		}
 		return exchange{}, f // the code may still be good
 	})
 	switch {
 	case err != nil:
 		return outcome{failure: failed(ctx, err)}, shared
+	case x.State != login:
+		return outcome{failure: codeOfAnotherLogin()}, shared
 	case x.Body == nil:
 		return outcome{failure: x.Failure.failure()}, shared
 	}
@@ -82,4 +88,9 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 func stateUsed() *failure {
 	return &failure{code: codes.PermissionDenied, reason: oauthv1.ErrorReason_ERROR_REASON_STATE_USED,
 		message: "state: it brought another code before; send the user to log in again"}
+}
+
+func codeOfAnotherLogin() *failure {
+	return &failure{code: codes.InvalidArgument, reason: oauthv1.ErrorReason_ERROR_REASON_CODE_USED,
+		message: "the code came with another state before; send the user to log in again"}
 }

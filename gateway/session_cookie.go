@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"net/http"
+	"slices"
+)
+
+// maxSessions is how many accounts a browser is logged in to: its cookies have to fit into a request's headers. The oldest
+// session ends for a new one.
+const maxSessions = 8
+
+// heldSession is a session, and the name of the cookie that holds it.
+type heldSession struct {
+	*session
+	cookie string
+}
+
+// sessionsOf returns the sessions that a browser has, the youngest first. An account that was removed, or has another AppID
+// now, has none.
+func (o *oauth) sessionsOf(r *http.Request) []heldSession {
+	var held []heldSession
+	for _, c := range o.cookiesOf(r, sessionCookie) {
+		who := o.sessions.open(c.Value)
+		if who == nil {
+			continue
+		}
+		if a := o.accounts().byName[who.Account]; a == nil || who.AppID != "" && who.AppID != a.AppID {
+			continue
+		}
+		held = append(held, heldSession{who, c.Name})
+	}
+	slices.SortStableFunc(held, func(a, b heldSession) int { return b.Began.Compare(a.Began) })
+	return held
+}
+
+// sessionOf returns the browser's session of an account, or the youngest of all if account is ""; nil if there is none.
+func (o *oauth) sessionOf(r *http.Request, account string) *session {
+	for _, held := range o.sessionsOf(r) {
+		if account == "" || held.Account == account {
+			return held.session
+		}
+	}
+	return nil
+}
+
+// startSession gives the browser the cookie of a user who logged in. The sessions of other accounts stay.
+func (o *oauth) startSession(w http.ResponseWriter, r *http.Request, who *session) error {
+	present := o.accounts()
+	if a := present.byName[who.Account]; a != nil {
+		who.AppID = a.AppID
+	}
+	value, err := o.sessions.seal(who)
+	if err != nil {
+		return err
+	}
+	name := sessionCookie
+	if who.Account != present.main.Name {
+		name += "_" + who.Account
+	}
+	name = o.cookieName(r, name)
+	others := slices.DeleteFunc(o.sessionsOf(r), func(h heldSession) bool { return h.cookie == name })
+	for i, h := range others {
+		if h.Account == who.Account || i >= maxSessions-1 {
+			o.setCookie(w, r, h.cookie, "", "/", -1)
+		}
+	}
+	o.setCookie(w, r, name, value, "/", sessionLife)
+	return nil
+}
+
+// endSessions removes the browser's sessions.
+func (o *oauth) endSessions(w http.ResponseWriter, r *http.Request) {
+	o.setCookie(w, r, o.cookieName(r, sessionCookie), "", "/", -1)
+	for _, c := range o.cookiesOf(r, sessionCookie+"_") {
+		o.setCookie(w, r, c.Name, "", "/", -1)
+	}
+}
