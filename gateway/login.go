@@ -83,9 +83,8 @@ func (o *oauth) callback(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		err = o.finishLogin(w, r, back)
 	}
-	var page *pageError
-	if errors.As(err, &page) {
-		return o.leaveCallback(w, r, back.target, page)
+	if why, failed := errors.AsType[*pageError](err); failed {
+		return o.leaveCallback(w, r, back.target, why)
 	}
 	return err
 }
@@ -150,11 +149,11 @@ func (o *oauth) exchange(ctx context.Context, back returned) (*session, error) {
 }
 
 // userOf returns the user behind a token: the profile if the scope allows it, else the ids.
-func (o *oauth) userOf(ctx context.Context, account string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
+func (o *oauth) userOf(ctx context.Context, name string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
 	if !showsProfile(token.GetScope()) {
 		return &oauthv1.UserInfo{Openid: token.GetOpenid(), Unionid: token.GetUnionid()}, nil
 	}
-	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: account, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
+	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: name, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
 	return resp.GetUser(), err
 }
 

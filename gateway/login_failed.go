@@ -11,10 +11,10 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// wrongState is said of every state that is wrong: which of its faults it has, a forger need not know.
+// wrongState is told of every state that is wrong: which of its faults it has, a forger need not know.
 var wrongState = words{http.StatusForbidden, "This login is not valid, or took too long.", "登录无效或已过期。"}
 
-// loginWords are the words for what ends a login before oauthsvc does, by the reason in the address of the page.
+// loginWords are the words for what ends a login before oauthsvc does, by the reason in the address of their page.
 var loginWords = map[string]words{
 	"state":    wrongState,
 	"declined": {http.StatusBadRequest, "You did not agree to the login.", "你没有同意登录。"},
@@ -31,12 +31,12 @@ var loginWords = map[string]words{
 }
 
 // wordsOf returns the words for a reason; known is false if it is none of ours.
-func wordsOf(reason string) (said words, known bool) {
-	if said, known = loginWords[reason]; known {
-		return said, true
+func wordsOf(reason string) (told words, known bool) {
+	if told, known = loginWords[reason]; known {
+		return told, true
 	}
-	if said, known = failureWords[oauthv1.ErrorReason(oauthv1.ErrorReason_value["ERROR_REASON_"+reason])]; known {
-		return said, true
+	if told, known = failureWords[oauthv1.ErrorReason(oauthv1.ErrorReason_value["ERROR_REASON_"+reason])]; known {
+		return told, true
 	}
 	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {
 		if code.String() == reason {
@@ -48,27 +48,27 @@ func wordsOf(reason string) (said words, known bool) {
 
 // failedPage is the page of a login that ended for a reason of loginWords.
 func failedPage(reason, retry string) *pageError {
-	said := loginWords[reason]
-	return &pageError{said.status, reason, said.english, said.chinese, retry}
+	told := loginWords[reason]
+	return &pageError{told.status, reason, told.english, told.chinese, retry}
 }
 
 // leaveCallback moves a browser whose login failed on to an address without code and state. A wrong state gets its 403 even so:
 // that page moves on by itself.
-func (o *oauth) leaveCallback(w http.ResponseWriter, r *http.Request, t target, page *pageError) error {
-	reason, query := page.reason, ""
-	if page.status == http.StatusForbidden {
+func (o *oauth) leaveCallback(w http.ResponseWriter, r *http.Request, t target, why *pageError) error {
+	reason, rest := why.reason, ""
+	if why.status == http.StatusForbidden {
 		reason = "state"
 	}
-	if page.retry != "" {
+	if why.retry != "" {
 		t.again = false
-		query = "&" + o.query(t)
+		rest = "&" + o.query(t)
 	}
-	to := failedPath + "?reason=" + url.QueryEscape(reason) + query
-	if page.status == http.StatusForbidden {
+	to := failedPath + "?reason=" + url.QueryEscape(reason) + rest
+	if why.status == http.StatusForbidden {
 		w.Header().Set("Refresh", "0; url="+to)
-		return page
+		return why
 	}
-	service.LineOf(r.Context()).Add(slog.String("reason", page.reason))
+	service.LineOf(r.Context()).Add(slog.String("reason", why.reason))
 	redirect(w, to)
 	return nil
 }
@@ -83,10 +83,10 @@ func (o *oauth) failed(_ http.ResponseWriter, r *http.Request) error {
 	if t, err := o.target(q); err == nil {
 		retry = o.retry(t)
 	}
-	said, known := wordsOf(q["reason"])
+	told, known := wordsOf(q["reason"])
 	reason := q["reason"]
 	if !known {
 		reason = "unknown" // it may be anything, and goes into the log
 	}
-	return &pageError{said.status, reason, said.english, said.chinese, retry}
+	return &pageError{told.status, reason, told.english, told.chinese, retry}
 }

@@ -62,15 +62,15 @@ func oauthFailure(err error, retry string) *pageError {
 		return forbiddenPage(trim(reason), retry)
 	}
 	name := trim(reason)
-	said, known := failureWords[reason]
+	told, known := failureWords[reason]
 	switch {
 	case known:
 	case code == codes.DeadlineExceeded:
-		name, said = "timeout", tooSlow
+		name, told = "timeout", tooSlow
 	default:
-		name, said = code.String(), away
+		name, told = code.String(), away
 	}
-	return &pageError{said.status, name, said.english, said.chinese, retry}
+	return &pageError{told.status, name, told.english, told.chinese, retry}
 }
 
 // reasonOf returns why a call of oauthsvc failed, unspecified where it does not say.

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"html"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -38,7 +39,7 @@ func TestUserDeclines(t *testing.T) {
 	f, fake := startOAuth(t, nil)
 	b := f.login(t, "?return_to=/shop&account=safe")
 	for _, path := range []string{b.back(""), b.back("") + "&code="} {
-		got := f.visit(t, path, b.cookie)
+		got := f.fails(t, path, b.cookie)
 		if q := retryOf(t, got.Body); got.Status != 400 || q.Get("return_to") != "/shop" || q.Get("account") != "safe" {
 			t.Errorf("%d, try again with %v", got.Status, q)
 		}
@@ -95,7 +96,11 @@ func TestFailurePages(t *testing.T) {
 			t.Run(name+" of "+method, func(t *testing.T) {
 				fake.will(method, err)
 				defer fake.will(method, nil)
-				got := f.visit(t, path, b.cookie)
+				visit := f.fails
+				if path != b.back(testCode) {
+					visit = f.visit
+				}
+				got := visit(t, path, b.cookie)
 				if got.Status != want.status || !strings.Contains(got.Body, want.says) || len(got.Cookies) != 0 || strings.Contains(got.Body, "confide") || strings.Contains(got.Body, testAccess) {
 					t.Errorf("%d, cookies %v, %s; want %d, %q", got.Status, got.Cookies, got.Body, want.status, want.says)
 				}
@@ -117,7 +122,7 @@ func TestFailuresWithoutReason(t *testing.T) {
 	} {
 		for _, err := range errs {
 			fake.will("ExchangeCode", err)
-			if got := f.visit(t, b.back(testCode), b.cookie); got.Status != want || strings.Contains(got.Body, "confide") {
+			if got := f.fails(t, b.back(testCode), b.cookie); got.Status != want || strings.Contains(got.Body, "confide") {
 				t.Errorf("%v: %d %s; want %d", err, got.Status, got.Body, want)
 			}
 		}
@@ -127,8 +132,11 @@ func TestFailuresWithoutReason(t *testing.T) {
 func TestOAuthServiceIsAway(t *testing.T) {
 	f := start(t, func(cfg *Config) { cfg.OAuth = freeAddr(t) })
 	state := newStateSigner([][]byte{[]byte(testSessionKey)}).make("plain", userinfoPath, time.Now())
-	for _, path := range []string{loginPath, callbackPath + "?code=" + testCode + "&state=" + state} {
-		got := f.visit(t, path)
+	cookie := &http.Cookie{Name: loginName(state), Value: state}
+	for path, visit := range map[string]func(testing.TB, string, ...*http.Cookie) answer{
+		loginPath: f.visit, callbackPath + "?code=" + testCode + "&state=" + state: f.fails,
+	} {
+		got := visit(t, path, cookie)
 		if got.Status != 502 || retryOf(t, got.Body).Get("return_to") != userinfoPath {
 			t.Errorf("%s: %d %s", path, got.Status, got.Body)
 		}
@@ -140,7 +148,7 @@ func TestPagesEscape(t *testing.T) {
 	f, _ := startOAuth(t, nil)
 	to := `/"><script>alert(1)</script>'`
 	b := f.login(t, "?account=safe&return_to="+url.QueryEscape(to))
-	got := f.visit(t, b.back(""), b.cookie)
+	got := f.fails(t, b.back(""), b.cookie)
 	if got.Status != 400 || !strings.Contains(got.Body, "account=safe&amp;return_to=") || strings.Contains(got.Body, "<script") || strings.Contains(got.Body, "'") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
@@ -160,19 +168,20 @@ func TestFailureReasonsAreLogged(t *testing.T) {
 	f, fake := startOAuth(t, nil)
 	b := f.login(t, "")
 	fake.will("ExchangeCode", service.NewError(codes.InvalidArgument, "CODE_USED", "confide", nil, nil))
-	f.visit(t, b.back(testCode), b.cookie)
-	f.visit(t, callbackPath+"?code="+testCode+"&state=forged")
-	f.visit(t, b.back(""))
+	f.fails(t, b.back(testCode), b.cookie)
+	f.fails(t, callbackPath+"?code="+testCode+"&state=forged")
+	f.fails(t, b.back(""))
+	f.visit(t, failedPath+"?reason="+testCode)
 	f.visit(t, loginPath+"?return_to=//evil.example")
 	var got []string
 	for _, line := range f.lines(t, "http")[1:] {
 		reason, _ := line["reason"].(string)
 		got = append(got, reason)
-		if line["level"] != "WARN" {
+		if line["level"] != "WARN" && line["status"] != 302.0 {
 			t.Errorf("line: %v", line)
 		}
 	}
-	if want := "CODE_USED state_malformed declined return_to"; strings.Join(got, " ") != want {
+	if want := "CODE_USED CODE_USED state_malformed state declined declined unknown return_to"; strings.Join(got, " ") != want {
 		t.Errorf("reasons %v, want %s", got, want)
 	}
 }

@@ -169,6 +169,35 @@ func (f *fixture) visit(t testing.TB, path string, cookies ...*http.Cookie) answ
 	})
 }
 
+// cookieOf returns the cookie that an answer sets whose name begins so, without the prefix that browsers know; nil: none.
+func cookieOf(got answer, name string) *http.Cookie {
+	for _, c := range got.Cookies {
+		if strings.HasPrefix(strings.TrimPrefix(c.Name, hostPrefix), name) && c.MaxAge >= 0 {
+			return c
+		}
+	}
+	return nil
+}
+
+// fails is a browser's visit of a callback that fails, and of the page that says so: its address has neither code nor state.
+func (f *fixture) fails(t testing.TB, path string, cookies ...*http.Cookie) answer {
+	t.Helper()
+	got := f.visit(t, path, cookies...)
+	to := got.Header.Get("Location")
+	if got.Status == 403 {
+		to = strings.TrimPrefix(got.Header.Get("Refresh"), "0; url=")
+	}
+	if got.Status != 403 && got.Status != 302 || len(got.Cookies) != 0 ||
+		!strings.HasPrefix(to, failedPath+"?reason=") || strings.Contains(to, "code=") || strings.Contains(to, "state=") {
+		t.Fatalf("%d to %q, cookies %v; want to go on to %s", got.Status, to, got.Cookies, failedPath)
+	}
+	page := f.visit(t, to, cookies...)
+	if got.Status == 403 && (page.Status != 403 || page.Body != got.Body) {
+		t.Errorf("the callback says %d %s, then %d %s", got.Status, got.Body, page.Status, page.Body)
+	}
+	return page
+}
+
 // begun is a login that WeChat may now end.
 type begun struct {
 	redirect *url.URL // redirect_uri
@@ -182,14 +211,14 @@ func (f *fixture) login(t testing.TB, query string) begun {
 	t.Helper()
 	got := f.visit(t, loginPath+query)
 	to, err := url.Parse(got.Header.Get("Location"))
-	if got.Status != 302 || err != nil || !strings.HasPrefix(to.String(), openPage+"?") || got.Cookies[loginCookie] == nil {
+	if got.Status != 302 || err != nil || !strings.HasPrefix(to.String(), openPage+"?") || cookieOf(got, loginCookie+"_") == nil {
 		t.Fatalf("login: %d to %q (%v), cookies %v", got.Status, to, err, got.Cookies)
 	}
 	redirect, err := url.Parse(to.Query().Get("redirect_uri"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return begun{redirect, to.Query().Get("state"), to.Query().Get("scope"), got.Cookies[loginCookie]}
+	return begun{redirect, to.Query().Get("state"), to.Query().Get("scope"), cookieOf(got, loginCookie+"_")}
 }
 
 // back returns where WeChat sends the browser, with a code unless it is "".
@@ -207,8 +236,8 @@ func (f *fixture) session(t testing.TB) *http.Cookie {
 	t.Helper()
 	b := f.login(t, "")
 	got := f.visit(t, b.back(testCode), b.cookie)
-	if got.Status != 302 || got.Cookies[sessionCookie] == nil {
+	if got.Status != 302 || cookieOf(got, sessionCookie) == nil {
 		t.Fatalf("callback: %d %s", got.Status, got.Body)
 	}
-	return got.Cookies[sessionCookie]
+	return cookieOf(got, sessionCookie)
 }

@@ -60,7 +60,7 @@ type cookieForm struct {
 	AppID   string          `json:"app_id"`
 	Scope   string          `json:"scope"`
 	User    json.RawMessage `json:"user"`  // oauth.v1.UserInfo
-	Began   int64           `json:"began"` // milliseconds since 1970
+	Began   int64           `json:"began"` // microseconds since 1970
 	Logins  []string        `json:"logins"`
 }
 
@@ -93,7 +93,7 @@ func (s sessions) seal(who *session) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data, err := json.Marshal(cookieForm{who.Account, who.AppID, who.Scope, user, who.Began.UnixMilli(), who.Logins})
+	data, err := json.Marshal(cookieForm{who.Account, who.AppID, who.Scope, user, who.Began.UnixMicro(), who.Logins})
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +110,7 @@ func (s sessions) open(value string) *session {
 	if err := json.Unmarshal(data, &form); err != nil {
 		return nil
 	}
-	who := &session{form.Account, form.AppID, form.Scope, &oauthv1.UserInfo{}, time.UnixMilli(form.Began), form.Logins}
+	who := &session{form.Account, form.AppID, form.Scope, &oauthv1.UserInfo{}, time.UnixMicro(form.Began), form.Logins}
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(form.User, who.User); err != nil {
 		return nil
 	}

@@ -33,10 +33,10 @@ func (o *oauth) sessionsOf(r *http.Request) []heldSession {
 	return held
 }
 
-// sessionOf returns the browser's session of an account, or the youngest of all if account is ""; nil if there is none.
-func (o *oauth) sessionOf(r *http.Request, account string) *session {
+// sessionOf returns the browser's session of an account, or the youngest of all if name is ""; nil if there is none.
+func (o *oauth) sessionOf(r *http.Request, name string) *session {
 	for _, held := range o.sessionsOf(r) {
-		if account == "" || held.Account == account {
+		if name == "" || held.Account == name {
 			return held.session
 		}
 	}

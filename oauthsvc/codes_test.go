@@ -131,7 +131,7 @@ func TestStateIsForOneCode(t *testing.T) {
 		{"the other code with a state of its own", "code2", "state2", ""},
 		{"no state", "code3", "", ""},
 		{"no state again", "code4", "", ""},
-		{"the first code with another state", "code1", "state3", ""},
+		{"the first code with another state", "code1", "state3", "CODE_USED"},
 		{"that state with another code", "code5", "state3", "STATE_USED"},
 	} {
 		_, err := f.exchange(t.Context(), "", tt.code, tt.state)
@@ -140,6 +140,41 @@ func TestStateIsForOneCode(t *testing.T) {
 		}
 	}
 	p.expectCalls(t, exchangeCall, exchangeCall, exchangeCall, exchangeCall)
+}
+
+// TestFindingsCodeIsForOneState: who gets hold of a code that a login brought gets nothing for it, whatever state comes with it,
+// also while the code is exchanged; the login itself gets it again.
+func TestFindingsCodeIsForOneState(t *testing.T) {
+	p := newPlatform()
+	arrived, release := make(chan struct{}), make(chan struct{})
+	f := start(t, func(w http.ResponseWriter, r *http.Request) {
+		close(arrived) // a second call would panic
+		<-release
+		p.ServeHTTP(w, r)
+	})
+	var all sync.WaitGroup
+	owner := func() {
+		if token, err := f.exchange(t.Context(), "", testCode, "owner"); err != nil || token != testToken {
+			t.Errorf("the login: %q, %v; want the token", token, err)
+		}
+	}
+	thieves := func() {
+		for _, state := range []string{"thief", ""} {
+			all.Go(func() {
+				_, err := f.exchange(t.Context(), "", testCode, state)
+				expect(t, err, codes.InvalidArgument, "CODE_USED")
+			})
+		}
+	}
+	all.Go(owner)
+	<-arrived
+	thieves()
+	close(release)
+	all.Wait()
+	thieves()
+	all.Wait()
+	owner()
+	p.expectCalls(t, exchangeCall)
 }
 
 func TestAccountsAreApart(t *testing.T) {
