@@ -70,7 +70,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 		t.Fatal(err)
 	}
 	go p.read(stderr)
-	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.done })
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.done; oneOfEachKey(t, p.logged()) })
 	return p
 }
 

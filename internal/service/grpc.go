@@ -162,7 +162,7 @@ func (l *Line) join(caller *Line, method string, err error) bool {
 		l.Add(slog.String("code", status.Code(err).String()))
 	}
 	group, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), ".")
-	return caller.take(group, l)
+	return caller.merge(group, l)
 }
 
 // ends notes the private cause of a call's error.

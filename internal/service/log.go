@@ -80,7 +80,9 @@ func (l *Line) Add(attrs ...slog.Attr) {
 	if l.ended {
 		return
 	}
-	l.attrs = append(l.attrs, clipAttrs(attrs)...)
+	for _, a := range clipAttrs(attrs) {
+		l.attrs = appendAttr(l.attrs, a)
+	}
 }
 
 // Fail adds the private cause of a failure, and makes the line an error.
@@ -90,9 +92,9 @@ func (l *Line) Fail(err error) {
 	l.err = err
 }
 
-// take puts what another line has, and this one lacks, into it as a group, which ends the other; false where this one has
-// ended.
-func (l *Line) take(group string, other *Line) bool {
+// merge adds another line's attributes to this one as a group, without those that this line has too, and ends the other.
+// It reports false if this line has ended.
+func (l *Line) merge(group string, other *Line) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -101,8 +103,8 @@ func (l *Line) take(group string, other *Line) bool {
 	other.mu.Lock()
 	defer other.mu.Unlock()
 	other.ended = true
-	news := slices.DeleteFunc(other.attrs[own:], func(a slog.Attr) bool { return slices.ContainsFunc(l.attrs[own:], a.Equal) })
-	l.attrs = append(l.attrs, slog.Attr{Key: group, Value: slog.GroupValue(news...)})
+	added := slices.DeleteFunc(other.attrs[own:], func(a slog.Attr) bool { return hasAttr(l.attrs[own:], a) })
+	l.attrs = appendAttr(l.attrs, slog.Attr{Key: group, Value: slog.GroupValue(added...)})
 	if l.err == nil {
 		l.err = other.err
 	}
@@ -159,7 +161,7 @@ func withLine(ctx context.Context, id, peer string) (context.Context, *Line) {
 		id = newID()
 	}
 	c := &lined{Context: ctx, line: Line{id: id, peer: peer}}
-	c.line.attrs = c.line.room[:own]
+	c.line.attrs = append(c.line.room[:0], slog.Attr{Key: requestIDKey}, slog.Attr{Key: peerKey})
 	return c, &c.line
 }
 
@@ -189,10 +191,11 @@ func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, ms
 	if !log.Enabled(ctx, level) {
 		return
 	}
-	l.attrs[0], l.attrs[1] = slog.String("request_id", l.id), slog.String("peer", l.peer)
+	l.attrs[0], l.attrs[1] = slog.String(requestIDKey, l.id), slog.String(peerKey, l.peer)
 	if l.err != nil {
-		l.attrs = append(l.attrs, slog.String("error", l.err.Error()))
+		l.attrs = appendAttr(l.attrs, slog.String("error", l.err.Error()))
 	}
+	l.attrs = exceptKeys(l.attrs, attrs)
 	r := slog.NewRecord(time.Now(), level, msg, 0) // a Logger would look up where it is called
 	r.AddAttrs(clipAttrs(attrs)...)
 	r.AddAttrs(slog.Attr{Value: slog.GroupValue(l.attrs...)}) // a group without a name is none; a Record has room for 5
