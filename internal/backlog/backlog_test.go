@@ -301,6 +301,36 @@ func TestFetch(t *testing.T) {
 	b.state(t, msg, Sent)
 }
 
+// TestFindingsFetchedAnswerIsGivenAgain: WeChat may lose an answer that was fetched: each attempt of the message that fetched it
+// gets it, in whatever process, and no other message.
+func TestFindingsFetchedAnswerIsGivenAgain(t *testing.T) {
+	dir := t.TempDir()
+	b, stop := serve(t, store.Config{Dir: dir}, size)
+	question, fetcher := message("oA", "question"), message("oA", "well?")
+	w := must(b.Defer(t.Context(), question, time.Now(), true, "wait"))(t)
+	if err := w.Keep(t.Context(), says("answer")); err != nil {
+		t.Fatal(err)
+	}
+	again := func(process string) {
+		t.Helper()
+		for range 2 {
+			if reply, _, pending := b.Fetch(t.Context(), fetcher); !pending || !proto.Equal(reply, says("answer")) || !b.Waits(fetcher) {
+				t.Errorf("%s: got %v, %t", process, reply, pending)
+			}
+		}
+		for _, msg := range []*wechatv1.Message{question, message("oA", "more"), message("oB", "well?"), {MsgType: "text"}} {
+			if reply, _, pending := b.Fetch(t.Context(), msg); pending || b.Waits(msg) {
+				t.Errorf("%s: %v got %v", process, msg, reply)
+			}
+		}
+	}
+	again("the process that kept it")
+	stop()
+	b, _ = serve(t, store.Config{Dir: dir}, size)
+	b.state(t, question, Sent)
+	again("the next process")
+}
+
 // TestBounds: too many messages are refused, those that are stored can still change, and one without a key is none.
 func TestBounds(t *testing.T) {
 	b, _ := serve(t, store.Config{}, 4000)

@@ -11,11 +11,12 @@ import (
 
 // index is what this replica knows of all records, without messages and replies. It is safe for concurrent use.
 type index struct {
-	mu    sync.RWMutex
-	byID  map[string]*entry
-	byKey map[wechatv1.Key]*entry
-	users map[user]*line
-	bytes int
+	mu        sync.RWMutex
+	byID      map[string]*entry
+	byKey     map[wechatv1.Key]*entry
+	byFetcher map[wechatv1.Key]*entry
+	users     map[user]*line
+	bytes     int
 }
 
 type user struct{ account, openid string }
@@ -37,7 +38,7 @@ type line struct {
 }
 
 func (x *index) init() {
-	x.byID, x.byKey, x.users = map[string]*entry{}, map[wechatv1.Key]*entry{}, map[user]*line{}
+	x.byID, x.byKey, x.byFetcher, x.users = map[string]*entry{}, map[wechatv1.Key]*entry{}, map[wechatv1.Key]*entry{}, map[user]*line{}
 }
 
 // set takes note of a record; one that is older than what is known changes nothing.
@@ -56,6 +57,9 @@ func (x *index) set(id string, r Record, size int, revision uint64) {
 	}
 	x.bytes += size - e.size
 	e.Record, e.size, e.revision, e.seen, e.answered = r, size, revision, time.Now(), answered
+	if r.Fetcher != nil {
+		x.byFetcher[*r.Fetcher] = e
+	}
 	x.enter(e)
 }
 
@@ -154,6 +158,16 @@ func (x *index) later(u user) (e entry, changed <-chan struct{}, ok bool) {
 	return entry{}, nil, false
 }
 
+// fetched returns the record whose answer a message fetched.
+func (x *index) fetched(key wechatv1.Key) (entry, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if e := x.byFetcher[key]; e != nil {
+		return *e, true
+	}
+	return entry{}, false
+}
+
 // get returns a record by its id.
 func (x *index) get(id string) (entry, bool) {
 	x.mu.RLock()
@@ -208,6 +222,9 @@ func (x *index) stale() []entry {
 			x.bytes -= e.size
 			delete(x.byID, id)
 			delete(x.byKey, e.Key)
+			if e.Fetcher != nil {
+				delete(x.byFetcher, *e.Fetcher)
+			}
 		}
 	}
 	return over

@@ -53,18 +53,19 @@ type Record struct {
 	Reply          []byte `json:",omitempty"` // wechat.v1.Reply, once it is made
 
 	State   State
-	Owner   string  `json:",omitempty"` // the replica that works on it, or did last; "": none
-	Takes   int     `json:",omitempty"` // how many replicas made its answer, and may have died over it
-	Later   bool    `json:",omitempty"` // the user's next message gets the answer; else it is sent
-	Text    string  `json:",omitempty"` // what the user was told meanwhile
-	Parts   int     `json:",omitempty"`
-	Sent    int     `json:",omitempty"` // parts that WeChat took
-	Retries int     `json:",omitempty"` // how often WeChat was asked in vain
-	Attempt string  `json:",omitempty"` // while it is sent, what names the attempt
-	Reason  string  `json:",omitempty"`
-	Errcode string  `json:",omitempty"` // WeChat's
-	Failure string  `json:",omitempty"` // why a rule or bot failed
-	Apology *Ending `json:",omitempty"` // how it ends: the reply only tells the user that no answer comes; nil while one may come
+	Owner   string        `json:",omitempty"` // the replica that works on it, or did last; "": none
+	Takes   int           `json:",omitempty"` // how many replicas made its answer, and may have died over it
+	Later   bool          `json:",omitempty"` // the user's next message gets the answer; else it is sent
+	Text    string        `json:",omitempty"` // what the user was told meanwhile
+	Parts   int           `json:",omitempty"`
+	Sent    int           `json:",omitempty"` // parts that WeChat took
+	Retries int           `json:",omitempty"` // how often WeChat was asked in vain
+	Attempt string        `json:",omitempty"` // while it is sent, what names the attempt
+	Reason  string        `json:",omitempty"`
+	Errcode string        `json:",omitempty"` // WeChat's
+	Failure string        `json:",omitempty"` // why a rule or bot failed
+	Fetcher *wechatv1.Key `json:",omitempty"` // the user's message that got the answer; nil if it was sent
+	Apology *Ending       `json:",omitempty"` // how it ends: the reply only tells the user that no answer comes; nil while one may come
 
 	Taken   time.Time `json:",omitzero"` // when the first of Takes was
 	Came    time.Time // the first attempt, or when an operator tried it again
@@ -84,6 +85,8 @@ func (r *Record) life() time.Duration {
 	switch {
 	case failed(r.State):
 		return Window
+	case r.Fetcher != nil:
+		return keepFetched
 	case ended(r.State):
 		return keepAnswered
 	}
