@@ -100,7 +100,7 @@ func TestOutageStored(t *testing.T) {
 			for range 2 { // WeChat did not hear the first success
 				f.post(t, own.plain("/", textXML(testText))).expect(t, 200, "success")
 			}
-			w, err := b.Next(ctx)
+			w, err := b.Next(ctx, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestOutageStored(t *testing.T) {
 			}
 			soon, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 			defer cancel()
-			if _, err := b.Next(soon); err == nil {
+			if _, err := b.Next(soon, nil); err == nil {
 				t.Error("stored twice")
 			}
 			if got := f.outcomes(t); got["stored"] != 2 || len(got) != 1 {
@@ -309,7 +309,7 @@ func TestFindingsLaterWithoutReplier(t *testing.T) {
 			done := make(chan struct{})
 			go func() { defer close(done); b.Serve(ctx) }()
 			defer func() { stop(); <-done }()
-			w, err := b.Next(ctx)
+			w, err := b.Next(ctx, nil)
 			if err != nil || !w.Later() || !w.Told() {
 				t.Errorf("stored: %+v, %v; want one for the user's next message", w, err)
 			}

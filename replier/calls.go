@@ -62,6 +62,13 @@ func (c *calls) reserve(msg *wechatv1.Message, takenOver bool) (release func(), 
 	}, nil
 }
 
+// isFull reports whether there is no room left.
+func (c *calls) isFull() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used >= c.most
+}
+
 // add changes what is used. The caller holds mu.
 func (c *calls) add(account string, under, size int) {
 	c.under += under
@@ -69,6 +76,39 @@ func (c *calls) add(account string, under, size int) {
 	if c.byAccount[account] += size; c.byAccount[account] == 0 {
 		delete(c.byAccount, account)
 	}
+}
+
+// maxTakeovers is how many messages of an account that were taken over may wait for bots at a time: bots that come back are not
+// run over.
+const maxTakeovers = 256
+
+// takeovers counts the messages that were taken over and wait for bots. It is safe for concurrent use.
+type takeovers struct {
+	calls *calls
+
+	mu        sync.Mutex
+	byAccount map[string]int
+}
+
+func newTakeovers(c *calls) *takeovers { return &takeovers{calls: c, byAccount: map[string]int{}} }
+
+// add adds n to those of an account.
+func (t *takeovers) add(account string, n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byAccount[account] += n; t.byAccount[account] == 0 {
+		delete(t.byAccount, account)
+	}
+}
+
+// isBusy reports whether an account may have no more for now.
+func (t *takeovers) isBusy(account string) bool {
+	if t.calls.isFull() {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byAccount[account] >= maxTakeovers
 }
 
 // crowdedOut reports whether nothing was said because too many messages wait for bots.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"wxgate/internal/backlog"
 	"wxgate/internal/store"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -97,5 +99,35 @@ func TestReserveFairly(t *testing.T) {
 	release()
 	if c.used != before {
 		t.Errorf("%d bytes are used, %d before", c.used, before)
+	}
+}
+
+// TestFindingsTakeoversStopNoOtherAccount: while the bot of an account hangs that has more owed messages than are taken over at a
+// time, the owed message of another account is answered.
+func TestFindingsTakeoversStopNoOtherAccount(t *testing.T) {
+	s := startSlow(t, atOnce, store.Config{}, nil)
+	stored := func(content, account, user string) *wechatv1.Message {
+		t.Helper()
+		msg := text(content)
+		msg.Account, msg.FromUserName = account, user
+		if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
+			t.Fatal(err)
+		}
+		return msg
+	}
+	const more = 10
+	var flood []*wechatv1.Message
+	for i := range maxTakeovers + more {
+		flood = append(flood, stored("flood", "school", fmt.Sprint("oUser", i)))
+	}
+	eventually(t, "the bot to be busy", func() bool { return s.called("flood") == maxTakeovers })
+	close(s.gate("a"))
+	s.state(t, stored("a", "shop", openid), backlog.Sent)
+	if n := s.called("flood"); n != maxTakeovers {
+		t.Errorf("the bot was asked about %d messages at a time, want %d", n, maxTakeovers)
+	}
+	close(s.gate("flood"))
+	for _, msg := range flood {
+		s.state(t, msg, backlog.Sent)
 	}
 }

@@ -47,26 +47,24 @@ func (s *Server) ended(msg *wechatv1.Message, r *run, requestID string) {
 // while no replica was there. Until ctx ends.
 func (s *Server) takeOver(ctx context.Context) {
 	for {
-		work, err := s.ways.backlog.Next(ctx)
+		work, err := s.ways.backlog.Next(ctx, s.takeovers.isBusy)
 		if err != nil {
 			return
 		}
-		if s.takeovers.Acquire(ctx, 1) != nil {
-			return
-		}
+		s.takeovers.add(work.Account(), 1)
 		s.once.all.Go(func() { s.resume(work) })
 	}
 }
 
 const answeredInTime = "another attempt was answered in time"
 
-// maxTakeovers is how many messages that were taken over may be worked on at a time: bots that come back are not run over.
-const maxTakeovers = 256
-
-// resume works on a message that was taken over, in a slot.
+// resume works on a message that was taken over. While its answer is made it counts among the account's takeovers.
 func (s *Server) resume(work *backlog.Work) {
 	ctx := s.once.ctx
-	free := sync.OnceFunc(func() { s.takeovers.Release(1) })
+	free := sync.OnceFunc(func() {
+		s.takeovers.add(work.Account(), -1)
+		s.ways.backlog.Wake()
+	})
 	defer free()
 	msg, err := work.Message()
 	if err != nil {

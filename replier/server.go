@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/semaphore"
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
@@ -99,8 +98,8 @@ type Server struct {
 	typing  typing
 	replies *prometheus.CounterVec
 
-	takeovers *semaphore.Weighted // slots for messages that were taken over
-	pushes    *accountSlots       // for messages that WeChat is given
+	takeovers *takeovers
+	pushes    *accountSlots // for messages that WeChat is given
 	stuck     *stuck
 	calls     *calls
 	busy      string // BusyText
@@ -120,10 +119,9 @@ func New(cfg Config) (*Server, error) {
 			Name: "wxgate_replies_total",
 			Help: "Messages by what was said: reply, silent, no_rule, fetched; where that was not ready in time deferred, hold, dropped, or given_up where it never was; rule_failed counts rules that failed.",
 		}, []string{"outcome"}),
-		takeovers: semaphore.NewWeighted(maxTakeovers),
-		pushes:    newAccountSlots(maxPushes),
-		busy:      strings.TrimSpace(cfg.BusyText),
-		log:       cfg.Env.Log,
+		pushes: newAccountSlots(maxPushes),
+		busy:   strings.TrimSpace(cfg.BusyText),
+		log:    cfg.Env.Log,
 	}
 	var err error
 	if s.book, err = configfile.Open(cfg.Env, "rules", cfg.readBook); err != nil {
@@ -143,6 +141,7 @@ func New(cfg Config) (*Server, error) {
 	s.typing = newTyping(s.account, &s.ways.refusals)
 	s.stuck = newStuck(cfg.Env)
 	s.calls = newCalls(cfg.Env.Registerer, cfg.BotMemory)
+	s.takeovers = newTakeovers(s.calls)
 	cfg.Env.Registerer.MustRegister(s.replies)
 	replierv1.RegisterReplierServiceServer(s.grpc, s)
 	replierv1.RegisterRulesServiceServer(s.grpc, s)

@@ -171,7 +171,7 @@ func (b *Backlog) Serve(ctx context.Context) {
 	defer all.Wait()
 	all.Go(func() {
 		loaded := sync.OnceFunc(func() { close(b.loaded) })
-		table.Watch(ctx, func(r store.Record) { b.saw(r.Key, r.Value, r.Revision) }, func() { loaded(); b.wake() })
+		table.Watch(ctx, func(r store.Record) { b.saw(r.Key, r.Value, r.Revision) }, func() { loaded(); b.Wake() })
 	})
 	if b.store.Shared() {
 		all.Go(func() {
@@ -215,8 +215,8 @@ func (b *Backlog) Observe(metrics prometheus.Registerer) {
 	}
 }
 
-// wake has the sweeper look at once.
-func (b *Backlog) wake() {
+// Wake has Next look at once.
+func (b *Backlog) Wake() {
 	select {
 	case b.kick <- struct{}{}:
 	default:
@@ -237,7 +237,7 @@ func (b *Backlog) saw(id string, value []byte, revision uint64) {
 	}
 	b.index.set(id, r, len(value), revision)
 	if !ended(r.State) && r.Owner == "" {
-		b.wake()
+		b.Wake()
 	}
 }
 

@@ -77,7 +77,7 @@ func (b *Backlog) next(t *testing.T, wait time.Duration) *Work {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), wait)
 	defer cancel()
-	w, err := b.Next(ctx)
+	w, err := b.Next(ctx, nil)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func BenchmarkTakeover(b *testing.B) {
 				storeMany(b, log, n)
 				b.StartTimer()
 				for range n {
-					if _, err := log.Next(context.Background()); err != nil {
+					if _, err := log.Next(context.Background(), nil); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -67,6 +67,6 @@ func (b *Backlog) Retry(ctx context.Context, id string) (*replierv1.Delivery, er
 	if err := w.put(ctx, r); err != nil {
 		return nil, err
 	}
-	b.wake()
+	b.Wake()
 	return r.Delivery(), nil
 }

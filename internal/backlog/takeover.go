@@ -21,15 +21,16 @@ const (
 )
 
 // Next waits for a message that this replica should work on, as nobody does: it is this replica's then. If its replica
-// died while WeChat was given the answer, the Attempt is open; if it may be what kills replicas, it has an Apology. The error is the context's. Next is for one goroutine.
-func (b *Backlog) Next(ctx context.Context) (*Work, error) {
+// died while WeChat was given the answer, the Attempt is open; if it may be what kills replicas, it has an Apology. The error is the context's. Messages of accounts that are
+// busy are left alone; Wake says that one may be so no more. busy may be nil. Next is for one goroutine.
+func (b *Backlog) Next(ctx context.Context, busy func(account string) bool) (*Work, error) {
 	select {
 	case <-b.loaded: // who ended in order is noted after the messages
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	for scanned := time.Duration(0); ; {
-		if w := b.takeOrphan(ctx); w != nil {
+		if w := b.takeOrphan(ctx, busy); w != nil {
 			return w, nil
 		}
 		if scanned > 0 && !b.awaitOrphans(ctx, scanShare*scanned) {
@@ -42,12 +43,12 @@ func (b *Backlog) Next(ctx context.Context) (*Work, error) {
 }
 
 // takeOrphan takes the first message of those that were found; nil if there are none left.
-func (b *Backlog) takeOrphan(ctx context.Context) *Work {
+func (b *Backlog) takeOrphan(ctx context.Context, busy func(account string) bool) *Work {
 	for len(b.orphans) > 0 && ctx.Err() == nil {
 		id := b.orphans[0].id
 		b.orphans = b.orphans[1:]
 		e, ok := b.index.get(id)
-		if !ok || !e.waits() || b.attended(&e) {
+		if !ok || !e.waits() || b.attended(&e) || busy != nil && busy(e.Key.Account) {
 			continue
 		}
 		u := user{e.Key.Account, e.Key.From}

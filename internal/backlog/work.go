@@ -162,6 +162,9 @@ func (w *Work) load(ctx context.Context) error {
 // ID returns the message's id in the backlog.
 func (w *Work) ID() string { return w.id }
 
+// Account returns the name of the message's account.
+func (w *Work) Account() string { return w.record.Key.Account }
+
 // Message returns the message.
 func (w *Work) Message() (*wechatv1.Message, error) {
 	msg := &wechatv1.Message{}
