@@ -28,6 +28,7 @@ type sendCmd struct {
 	From string `name:"from" placeholder:"OPENID" help:"The user who sends."`
 	Fake string `name:"fake" env:"WXGATE_FAKE" default:"http://127.0.0.1:8010" help:"A fake WeChat that is told what the user does, so that answers may follow; whether it is there is no matter."`
 	To   string `name:"to" placeholder:"GH_ID" help:"The account's original id."`
+	New  bool   `name:"new" help:"Give an xml another MsgId and the current CreateTime: a gateway takes the same ones again for a retry."`
 
 	Kind string   `arg:"" help:"text, image, voice, video, shortvideo, location, link, event or xml."`
 	Args []string `arg:"" optional:"" help:"What is sent, as above."`
@@ -37,7 +38,7 @@ type sendCmd struct {
 func (c *sendCmd) Help() string {
 	kinds := strings.ReplaceAll("\n"+strings.TrimSpace(fakewechat.Kinds()), "\n", "\n    ")
 	return "Kinds and what they take:\n" + kinds + "\n    xml XML|-\n" +
-		"\nxml is a whole callback, - reads it from stdin: it says itself who it is for and from. With --from, what is no XML is sent too." +
+		"\nxml is a whole callback, - reads it from stdin: it says itself who it is for and from. With --new it is a new message each time. With --from, what is not XML is sent too." +
 		"\n\nWithout --token the account of \"wxgate dev\" is used. Exit 1 where WeChat would show the user an error."
 }
 
@@ -59,7 +60,9 @@ func (c *sendCmd) Run(ctx context.Context) error {
 	var err error
 	if c.Kind == "xml" {
 		sender.From = c.From
-		callback, err = c.whole()
+		if callback, err = c.whole(); c.New {
+			callback = fakewechat.RenewCallback(callback, time.Now())
+		}
 	} else {
 		callback, err = fakewechat.Compose(account.OriginalID, from, time.Now(), c.Kind, c.Args...)
 	}

@@ -128,7 +128,7 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	c, err := p.callback(said.spoken())
+	c, err := p.callback(said.spoken(p.now()))
 	switch {
 	case errors.Is(err, errNoGateway):
 		writeProblem(w, http.StatusNotFound, err.Error())

@@ -34,6 +34,28 @@ func (c *callback) line(p *Platform, from string) int64 {
 	})
 }
 
+// wasSent reports whether a callback is one that a user sent before: a gateway takes it for a retry.
+func (c *chat) wasSent(sent *callback) bool {
+	elements, _ := topLevel(sent.xml)
+	id := valueOf(elements, "MsgId")
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.lines, func(l *chatLine) bool {
+		if l.From == fromAccount || l.of() != (talker{sent.to.account.AppID, sent.req.from}) {
+			return false
+		}
+		return id != "" && id == valueOf(l.Fields, "MsgId") || id == "" && l.XML == string(sent.xml)
+	})
+}
+
+// valueOf returns the first value of a name; "" if it is missing.
+func valueOf(fields []Field, name string) string {
+	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name }); i >= 0 {
+		return strings.TrimSpace(fields[i].Value)
+	}
+	return ""
+}
+
 // sendShown sends what a user says to the gateway, and shows it in the user's chat.
 func (p *Platform) sendShown(ctx context.Context, said spoken) (*Delivery, error) {
 	c, err := p.callback(said)

@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"wxgate/internal/rebinding"
 )
 
 // Config says what a Platform is.
@@ -118,6 +121,12 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.mux.ServeHTTP(w, r)
+}
+
+// foreignHost reports whether a request is for the page, or for what steers the platform, by a name that a stranger can
+// make point here. What stands in for WeChat's own hosts goes by any name: it shows nothing without a secret.
+func foreignHost(r *http.Request) bool {
+	return (r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/fake/")) && rebinding.ForeignHost(r.Host)
 }
 
 // saw puts a line on the page. It must hold no secret, code or token.

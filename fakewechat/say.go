@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // spoken is what a user shall say: a kind with its arguments, a wechat.v1.Message, or a whole callback.
@@ -80,32 +81,40 @@ type pageSpoken struct {
 	Account, User, Kind, XML string // Account is an AppID
 	Args                     []string
 	Message                  json.RawMessage
+	New                      bool // XML is sent as a new callback, else byte for byte
 }
 
-func (s *pageSpoken) spoken() spoken {
-	return spoken{s.Account, s.User, s.Kind, s.Args, s.Message, s.XML}
+func (s *pageSpoken) spoken(now time.Time) spoken {
+	xml := s.XML
+	if s.New {
+		xml = string(RenewCallback([]byte(xml), now))
+	}
+	return spoken{s.Account, s.User, s.Kind, s.Args, s.Message, xml}
 }
 
-// serveXML serves the XML that something spoken is sent as, and what is wrong with it: nothing is sent.
+// serveXML serves the XML that something spoken is sent as, what is wrong with it, and whether a gateway has it already:
+// nothing is sent.
 func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
 	var said pageSpoken
 	if problem := readJSON(w, r, &said); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	s := said.spoken()
+	s := said.spoken(p.now())
 	if s.xml != "" {
 		s.from = "" // nobody stands in for what it lacks
 	}
 	answer := struct {
 		XML     string `json:"xml"`
 		Problem string `json:"problem"`
+		Sent    bool   `json:"sent"`
 	}{XML: s.xml}
 	c, err := p.callback(s)
 	if err != nil && !errors.Is(err, errNoGateway) {
 		answer.Problem = err.Error()
 	} else {
 		answer.XML, answer.Problem = string(c.xml), badUser(c.req.from)
+		answer.Sent = p.chat.wasSent(c)
 	}
 	writeJSON(w, http.StatusOK, answer)
 }

@@ -328,7 +328,7 @@ func readRequest(callback []byte) (request, error) {
 func topLevel(callback []byte) ([]Field, error) {
 	// WeChat passes control characters on, which encoding/xml does not read.
 	clean := bytes.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r == '\uFFFE' || r == '\uFFFF' {
+		if unreadable(r) {
 			return ' '
 		}
 		return r

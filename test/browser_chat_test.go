@@ -76,7 +76,7 @@ func TestBrowser(t *testing.T) {
 	// Again, with another text, and broken.
 	b.click("#again")
 	b.sees("#detail .verdict", "WeChat would accept it")
-	b.click("#edit")
+	b.edits()
 	b.fill(0, "<xml><broken")
 	b.click("#form .primary")
 	b.sees("#form-problem", "not XML")

@@ -20,6 +20,13 @@ func (b *tab) types(label string, n int, text string) {
 	})()`, label, n, text))
 }
 
+// edits opens the callback of the line that is shown as XML.
+func (b *tab) edits() {
+	b.t.Helper()
+	b.click("#edit")
+	b.waits("!!document.querySelector('#form[open] #form-fields textarea.code')", "the editor does not open")
+}
+
 // opens opens the form of a kind, found by what is searched.
 func (b *tab) opens(search, kind string) {
 	b.t.Helper()
@@ -80,7 +87,7 @@ func TestBrowserForms(t *testing.T) {
 		t.Errorf("%s\n%s", line, out)
 	}
 
-	b.click("#edit")
+	b.edits()
 	b.types("XML of the callback", 0, strings.Replace(xml, "示例标题", "It's a file", 1))
 	b.click("#form .primary")
 	b.sees("#lines .mine .bubble", "It's a file")

@@ -276,7 +276,8 @@ function drawInspector() {
   const kind = `${language} ${known.from === 'user'}`;
   if ($('detail').firstChild?.dataset?.kind !== kind) {
     $('detail').replaceChildren(h('div.actions', { 'data-kind': kind }, known.from === 'user' && buttons({
-      again: () => send({ account: known.account, user: known.user, xml: known.xml }),
+      again: () => send({ account: known.account, user: known.user, xml: known.xml, new: true }),
+      retry: () => send({ account: known.account, user: known.user, xml: known.xml }),
       edit: () => editXML(page, known.account, known.user, known.xml),
       copySend: () => copy(sendLine(known, about()), t(about().dev ? 'copied' : 'copiedSend')),
       copyCurl: () => copy(curlLine(known), t('copiedCurl')),

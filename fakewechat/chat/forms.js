@@ -156,16 +156,20 @@ export async function openKinds(page) {
   }, t('asXML')));
 }
 
-// editXML opens a callback of an account's user as XML. What is no XML is sent by a button of its own.
-export function editXML(page, account, user, xml) {
+// editXML opens a callback of an account's user as XML: a new one, with a MsgId and a time of its own. What is not XML is
+// sent by a button of its own.
+export async function editXML(page, account, user, xml) {
+  const renewed = await call('/fake/xml', { xml, new: true });
   const text = h('textarea.code', { rows: '14', spellcheck: 'false', oninput: () => { clearTimeout(later); later = setTimeout(check, 300); } });
-  text.value = xml;
+  const note = h('p.hint', { id: 'sent-before', role: 'status', hidden: true }, t('sentBefore'));
+  text.value = renewed.xml || xml;
   let later, asked = 0;
   const check = async () => {
     const mine = ++asked;
     const said = await call('/fake/xml', { xml: text.value });
     if (mine === asked && text.isConnected) {
       problem(said.error || said.problem);
+      note.hidden = !said.sent;
       anyway.hidden = !said.problem || !text.value;
     }
     return said.error || said.problem;
@@ -177,7 +181,7 @@ export function editXML(page, account, user, xml) {
       if (!wrong) $('form').close();
     },
   }, t('anyway'));
-  openForm(t('edit'), [h('label', {}, h('span', {}, t('field').xml), text)], async () => await check() || page.send({ xml: text.value }), anyway);
+  openForm(t('edit'), [h('label', {}, h('span', {}, t('field').xml), text), note], async () => await check() || page.send({ xml: text.value }), anyway);
 }
 
 // tapMenu sends what a tap on an item or a link of a menu message says, as WeChat does.

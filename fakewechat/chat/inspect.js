@@ -5,9 +5,9 @@ import { valuesOf } from './lines.js';
 import { trace } from './trace.js';
 
 // buttons makes what can be done with a callback.
-export function buttons({ again, edit, copySend, copyCurl }) {
-  const button = (name, onclick) => h('button', { type: 'button', id: name, onclick }, t(name));
-  return h('div.buttons', {}, button('again', again), button('edit', edit), button('copySend', copySend), button('copyCurl', copyCurl));
+export function buttons({ again, retry, edit, copySend, copyCurl }) {
+  const button = (name, onclick) => h('button', { type: 'button', id: name, title: t('hints')[name], onclick }, t(name));
+  return h('div.buttons', {}, button('again', again), button('retry', retry), button('edit', edit), button('copySend', copySend), button('copyCurl', copyCurl));
 }
 
 // detail makes the inspector's content for a line of an account and the API calls since then. WeChat waits for patience ms.
@@ -83,12 +83,12 @@ const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;
 // cut says whether the platform kept no more than the beginning of a text.
 const cut = text => !text || text.endsWith('…');
 
-// sendLine returns the command that sends the like of a callback; "" where that is too long. It holds no secret: those of an
-// account that is not the one of wxgate dev come from the environment.
+// sendLine returns the command that sends the like of a callback, each time as a new one; "" if that is too long. It holds no secret:
+// those of an account that is not the one of wxgate dev come from the environment.
 export function sendLine(line, account) {
   if (!line.send && cut(line.xml)) return '';
   const [kind, ...args] = line.send ?? ['xml', line.xml];
-  const to = line.send ? ['--to', quote(valuesOf(line.fields).tousername)] : [];
+  const to = line.send ? ['--to', quote(valuesOf(line.fields).tousername)] : ['--new'];
   const as = account.dev ? [] : ['--app-id', quote(account.appID), '--mode', account.mode];
   return ['wxgate', 'send', ...as, '--url', quote(account.gateway), '--from', quote(line.user), ...to, kind,
     ...(args.some(a => a.startsWith('-')) ? ['--'] : []), ...args.map(quote)].join(' ');

@@ -1,0 +1,138 @@
+package fakewechat
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFindingsRenewedCallbackIsNew: it differs in MsgId and CreateTime, and in nothing else.
+func TestFindingsRenewedCallbackIsNew(t *testing.T) {
+	const old = "<CreateTime>%d</CreateTime>"
+	for _, test := range []struct{ name, callback, want string }{
+		{"a message", "<xml><CreateTime>1</CreateTime>\n<MsgId>77</MsgId></xml>", "<xml><CreateTime>1767225600</CreateTime>\n<MsgId>NEW</MsgId></xml>"},
+		{"in CDATA", "<xml><MsgId><![CDATA[77]]></MsgId></xml>", "<xml><MsgId>NEW</MsgId></xml>"},
+		{"two", "<xml><MsgId>1</MsgId><MsgId>2</MsgId></xml>", "<xml><MsgId>NEW</MsgId><MsgId>NEW</MsgId></xml>"},
+		{"an empty one", "<xml><MsgId></MsgId><MsgId/></xml>", "<xml><MsgId>NEW</MsgId><MsgId/></xml>"},
+		{"a job's result has a message's id", "<xml><MsgID>77</MsgID></xml>", "<xml><MsgID>77</MsgID></xml>"},
+		{"a text of the user's, and what is in another element", "<xml><Content><![CDATA[<MsgId>1</MsgId>]]></Content><a><MsgId>1</MsgId></a></xml>",
+			"<xml><Content><![CDATA[<MsgId>1</MsgId>]]></Content><a><MsgId>1</MsgId></a></xml>"},
+		{"control characters stay", "<xml><Content>a\x08\uFFFFb</Content><MsgId>1</MsgId></xml>", "<xml><Content>a\x08\uFFFFb</Content><MsgId>NEW</MsgId></xml>"},
+		{"invalid UTF-8 stays", "<xml><Content>a\xFFb</Content><MsgId>1</MsgId></xml>", "<xml><Content>a\xFFb</Content><MsgId>NEW</MsgId></xml>"},
+		{"an event of this second", "<xml>" + fmt.Sprintf(old, at.Unix()) + "</xml>", "<xml>" + fmt.Sprintf(old, at.Unix()+1) + "</xml>"},
+		{"one that was made later than its second", "<xml>" + fmt.Sprintf(old, at.Unix()+3) + "</xml>", "<xml>" + fmt.Sprintf(old, at.Unix()+4) + "</xml>"},
+		{"one of the future", "<xml>" + fmt.Sprintf(old, at.Unix()+3600) + "</xml>", "<xml>" + fmt.Sprintf(old, at.Unix()) + "</xml>"},
+		{"broken", "<xml><MsgId>1</MsgId>", "<xml><MsgId>1</MsgId>"},
+		{"not XML", "hello", "hello"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := string(RenewCallback([]byte(test.callback), at))
+			if diff := cmp.Diff(test.want, regexp.MustCompile(`(<MsgId>)\d{17,19}<`).ReplaceAllString(got, "${1}NEW<")); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzRenewCallback(f *testing.F) {
+	f.Add([]byte("<xml><CreateTime>1</CreateTime><MsgId>77</MsgId></xml>"))
+	f.Add([]byte("<xml><MsgId/><a><MsgId>1</MsgId></a>\x08</xml>"))
+	f.Add([]byte("<xml>\uFFFF<MsgId><![CDATA[]]><b/></MsgId></xml>"))
+	f.Fuzz(func(t *testing.T, callback []byte) {
+		before, err := topLevel(callback)
+		renewed := RenewCallback(callback, at)
+		if err != nil {
+			if !bytes.Equal(renewed, callback) {
+				t.Errorf("%q became %q", callback, renewed)
+			}
+			return
+		}
+		after, err := topLevel(renewed)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", callback, renewed, err)
+		}
+		others := func(fields []Field) (kept []Field) {
+			for _, field := range fields {
+				if field.Name != "MsgId" && field.Name != "CreateTime" {
+					kept = append(kept, field)
+				}
+			}
+			return kept
+		}
+		if diff := cmp.Diff(others(before), others(after)); diff != "" {
+			t.Errorf("%q became %q (-before +after):\n%s", callback, renewed, diff)
+		}
+	})
+}
+
+// TestFindingsSendAgainIsANewMessage: the gateway gets another MsgId, and the same one only as a retry.
+func TestFindingsSendAgainIsANewMessage(t *testing.T) {
+	gw, got := gateway(t, 200, fixed("success"))
+	s := newSite(t, Config{Account: testAccount(Plain), Gateway: gw})
+	t.Cleanup(s.platform.Close)
+	page := s.open(t)
+	send := func(body map[string]any) string {
+		t.Helper()
+		if status, said := s.post(t, "/fake/lines", body, nil); status != http.StatusAccepted {
+			t.Fatalf("status %d: %v", status, said)
+		}
+		page.done()
+		return string(got.body)
+	}
+	first := send(map[string]any{"user": User, "kind": "text", "args": []string{"hi"}})
+	if retry := send(map[string]any{"user": User, "xml": first}); retry != first {
+		t.Errorf("a retry is\n%s\nnot\n%s", retry, first)
+	}
+	s.clock.advance(time.Minute)
+	again := send(map[string]any{"user": User, "xml": first, "new": true})
+	ids := regexp.MustCompile(`<(MsgId|CreateTime)>\d+<`)
+	if ids.ReplaceAllString(again, "") != ids.ReplaceAllString(first, "") {
+		t.Errorf("sent again it is\n%s\nat first\n%s", again, first)
+	}
+	for _, id := range ids.FindAllString(first, -1) {
+		if strings.Contains(again, id) {
+			t.Errorf("sent again it still has %s", id)
+		}
+	}
+
+	// The editor begins with a new one, and tells of a MsgId that was sent.
+	for _, test := range []struct {
+		body map[string]any
+		sent bool
+	}{
+		{map[string]any{"xml": again, "new": true}, false},
+		{map[string]any{"xml": again}, true},
+		{map[string]any{"xml": strings.Replace(again, "hi", "EDITED", 1)}, true},
+	} {
+		_, said := s.post(t, "/fake/xml", test.body, nil)
+		if said["sent"] != test.sent || (said["xml"] == test.body["xml"]) == (test.body["new"] == true) {
+			answer, _ := json.Marshal(said)
+			t.Errorf("%v: got %s", test.body, answer)
+		}
+	}
+}
+
+// TestFindingsEventSentBefore: an event has no MsgId; its whole content tells that it was sent.
+func TestFindingsEventSentBefore(t *testing.T) {
+	gw, got := gateway(t, 200, fixed("success"))
+	s := newSite(t, Config{Account: testAccount(Plain), Gateway: gw})
+	t.Cleanup(s.platform.Close)
+	page := s.open(t)
+	s.post(t, "/fake/lines", message{User: User, Kind: "event", Args: []string{"CLICK", "key"}}, nil)
+	page.done()
+	for xml, sent := range map[string]bool{string(got.body): true, strings.Replace(string(got.body), "key", "other", 1): false} {
+		if _, said := s.post(t, "/fake/xml", message{XML: xml}, nil); said["sent"] != sent {
+			t.Errorf("%s: got %v", xml, said)
+		}
+	}
+	if _, said := s.post(t, "/fake/xml", map[string]any{"xml": string(got.body), "new": true}, nil); said["sent"] != false {
+		t.Errorf("a new one of the same second: got %v", said)
+	}
+}
