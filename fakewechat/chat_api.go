@@ -169,7 +169,7 @@ func newOpenID() string { return fmt.Sprintf("oFakeUser%019d", rand.Int64()) }
 // toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
 func (p *Platform) toldElsewhere(req request, xml []byte) {
 	if p.chat.heard(xml) {
-		(&callback{xml: xml, req: req, to: p.named(req.to)}).line(p, fromElsewhere)
+		(&userCallback{xml: xml, req: req, to: p.named(req.to)}).line(p, fromElsewhere)
 	}
 }
 

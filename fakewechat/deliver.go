@@ -11,8 +11,8 @@ import (
 
 var errNoGateway = because("no gateway to send to: give the fake platform its callback URL")
 
-// callback is one that a user of the platform makes.
-type callback struct {
+// userCallback is one that a user of the platform makes.
+type userCallback struct {
 	kind string // of Compose, for the log
 	what string // for the list of what the platform saw
 	xml  []byte
@@ -23,7 +23,7 @@ type callback struct {
 }
 
 // line puts the callback into its user's chat; 0 where it is nobody's.
-func (c *callback) line(p *Platform, from string) int64 {
+func (c *userCallback) line(p *Platform, from string) int64 {
 	if c.req.from == "" {
 		return 0
 	}
@@ -35,7 +35,7 @@ func (c *callback) line(p *Platform, from string) int64 {
 }
 
 // wasSent reports whether a callback is one that a user sent before: a gateway takes it for a retry.
-func (c *chat) wasSent(sent *callback) bool {
+func (c *chat) wasSent(sent *userCallback) bool {
 	elements, _ := topLevel(sent.xml)
 	id := valueOf(elements, "MsgId")
 	c.mu.Lock()
@@ -66,7 +66,7 @@ func (p *Platform) sendShown(ctx context.Context, said spoken) (*Delivery, error
 }
 
 // deliver sends a callback that has a line in its user's chat.
-func (p *Platform) deliver(ctx context.Context, id int64, c *callback) (*Delivery, error) {
+func (p *Platform) deliver(ctx context.Context, id int64, c *userCallback) (*Delivery, error) {
 	sender := *c.to.sender
 	sender.From = c.from
 	d, err := sender.Deliver(ctx, c.xml, func(a Attempt) {
@@ -111,7 +111,7 @@ func (l *chatLine) attempt(a Attempt) {
 }
 
 // sawAttempt puts an attempt that is done on the list and into the log.
-func (p *Platform) sawAttempt(c *callback, a Attempt) {
+func (p *Platform) sawAttempt(c *userCallback, a Attempt) {
 	s := seen{What: fmt.Sprintf("send %s (attempt %d of %d)", c.what, a.Number, attempts)}
 	log := p.log.With("kind", c.kind, "attempt", a.Number)
 	if len(a.Faults) > 0 {

@@ -42,14 +42,14 @@ func laterThan(old string, now time.Time) int64 {
 	return seconds
 }
 
-// content is where the content of an element stands in a callback.
-type content struct {
+// elementContent is where the content of an element stands in a callback.
+type elementContent struct {
 	name       string
 	begin, end int
 }
 
 // contentsOf returns the contents of a callback's elements of these names, in their order. The callback is XML.
-func contentsOf(callback []byte, names ...string) (found []content) {
+func contentsOf(callback []byte, names ...string) (found []elementContent) {
 	d := xml.NewDecoder(bytes.NewReader(readable(callback)))
 	depth := 0
 	for {
@@ -62,7 +62,7 @@ func contentsOf(callback []byte, names ...string) (found []content) {
 		case xml.StartElement:
 			begin := int(d.InputOffset())
 			if depth++; depth == 2 && slices.Contains(names, t.Name.Local) && callback[begin-2] != '/' {
-				found = append(found, content{t.Name.Local, begin, 0})
+				found = append(found, elementContent{t.Name.Local, begin, 0})
 			}
 		case xml.EndElement:
 			if last := len(found) - 1; depth == 2 && last >= 0 && found[last].end == 0 {

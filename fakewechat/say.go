@@ -20,8 +20,8 @@ type spoken struct {
 
 // callback makes the callback of what a user says. The error tells what is wrong with it; errNoGateway, that there is
 // nobody to send it to.
-func (p *Platform) callback(s spoken) (*callback, error) {
-	c := &callback{kind: "xml", what: "xml", xml: []byte(s.xml)}
+func (p *Platform) callback(s spoken) (*userCallback, error) {
+	c := &userCallback{kind: "xml", what: "xml", xml: []byte(s.xml)}
 	to, err := p.asked(s.account)
 	switch {
 	case err != nil:
