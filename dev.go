@@ -26,7 +26,7 @@ type devCmd struct {
 }
 
 // Run runs everything against a fake WeChat.
-func (c *devCmd) Run(ctx context.Context) error {
+func (c *devCmd) Run(ctx context.Context, wrong environment) error {
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
 	env, err := c.Guarded(env)
@@ -47,7 +47,7 @@ func (c *devCmd) Run(ctx context.Context) error {
 		return err
 	}
 	fakeURL := browserURL(lis.Addr())
-	running, err := c.open(env, flags, service.Secret(account.AppSecret), accountsFlag{}, upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL}, demo)
+	running, err := c.open(env, wrong, flags, service.Secret(account.AppSecret), accountsFlag{}, upstreamFlags{APIURL: fakeURL, OpenURL: fakeURL}, demo)
 	if err != nil {
 		_ = lis.Close()
 		return err
@@ -119,12 +119,12 @@ type fakewechatCmd struct {
 }
 
 // Run runs the fake platform.
-func (c *fakewechatCmd) Run(ctx context.Context) error {
+func (c *fakewechatCmd) Run(ctx context.Context, wrong environment) error {
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	faults, err := c.faults()
-	if err := errors.Join(err, checkAccount(account), checkURL("gateway", c.Gateway), checkURL("gateway-internal", c.GatewayInternal)); err != nil {
+	if err := errors.Join(wrong.err, err, checkAccount(account), checkURL("gateway", c.Gateway), checkURL("gateway-internal", c.GatewayInternal)); err != nil {
 		return err
 	}
 	mux := service.InternalMux(env)

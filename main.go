@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,9 +44,6 @@ type commands struct {
 
 	Version kong.VersionFlag `help:"Print the version."`
 }
-
-// secrets are the variables that may also come from a file, named by the variable with _FILE behind it.
-var secrets = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "WXGATE_SESSION_KEY", "WXGATE_INTERNAL_KEY", "WXGATE_NATS"}
 
 type appFlags struct {
 	AppID string `name:"app-id" env:"WECHAT_APP_ID" placeholder:"wx…" help:"AppID."`
@@ -125,14 +123,12 @@ func main() {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // what it tells, our own lines do
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C quits at once
-	if err := service.LoadEnv(secrets...); err != nil {
-		fail(err)
-	}
 	var cli commands
 	parser, err := newParser(ctx, &cli)
 	if err != nil {
 		fail(err)
 	}
+	wrong := loadEnvironment(parser.Model)
 	args := os.Args[1:]
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -141,8 +137,14 @@ func main() {
 	if err != nil && slices.ContainsFunc(args, isNegative) {
 		err = fmt.Errorf("%w; a negative number goes behind --, such as: wxgate send location -- -33.86 151.21", err)
 	}
+	if err != nil {
+		printErrors(wrong.err)
+	}
 	parser.FatalIfErrorf(err)
-	if err := command.Run(); err != nil {
+	if _, ok := command.Selected().Target.Addr().Interface().(serverCommand); wrong.err != nil && !ok {
+		fail(wrong.err)
+	}
+	if err := errors.Join(wrong.err, command.Run(wrong)); err != nil {
 		fail(err)
 	}
 }
@@ -164,8 +166,17 @@ func isNegative(arg string) bool {
 	return err == nil && n < 0
 }
 
-// fail ends the process with a line for each error. Services of one process may say the same of a file that all read.
+// fail ends the process with its errors.
 func fail(err error) {
+	printErrors(err)
+	os.Exit(1)
+}
+
+// printErrors prints a line for each error; nil for none. Services of one process may say the same of a file that all read.
+func printErrors(err error) {
+	if err == nil {
+		return
+	}
 	said := map[string]bool{}
 	for line := range strings.Lines(err.Error()) {
 		line = strings.TrimRight(line, "\n")
@@ -174,7 +185,6 @@ func fail(err error) {
 		}
 		said[line] = true
 	}
-	os.Exit(1)
 }
 
 // version returns the module's version, or the commit it was built from.

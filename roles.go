@@ -30,7 +30,7 @@ type gatewayCmd struct {
 }
 
 // Run runs the gateway.
-func (c *gatewayCmd) Run(ctx context.Context) error {
+func (c *gatewayCmd) Run(ctx context.Context, wrong environment) error {
 	if err := c.alone(c.accountFlags, ""); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (c *gatewayCmd) Run(ctx context.Context) error {
 	cfg.Replier, cfg.OAuth, cfg.Debug = c.Replier, c.OAuth, c.Debug
 	c.warnOfDebug(env)
 	shared := storeFlags{natsFlags: c.natsFlags}
-	if err := errors.Join(cfg.Validate(), c.validateBacklog(), shared.config(env).Validate()); err != nil {
+	if err := errors.Join(wrong.err, cfg.Validate(), c.validateBacklog(), shared.config(env).Validate()); err != nil {
 		return err
 	}
 	servers := []service.Server{nil}
@@ -102,7 +102,7 @@ type replierCmd struct {
 }
 
 // Run runs the replier.
-func (c *replierCmd) Run(ctx context.Context) error {
+func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
 	env, err := c.Guarded(env)
@@ -111,7 +111,7 @@ func (c *replierCmd) Run(ctx context.Context) error {
 	}
 	cfg := replierConfig(env, c.replierFlags, c.accountsFlag, c.slowFlags)
 	cfg.OAuth = c.OAuth
-	if err := errors.Join(cfg.Validate(), c.validateBacklog(), c.config(env).Validate()); err != nil {
+	if err := errors.Join(wrong.err, cfg.Validate(), c.validateBacklog(), c.config(env).Validate()); err != nil {
 		return err
 	}
 	if c.given() {
@@ -148,7 +148,7 @@ type oauthsvcCmd struct {
 }
 
 // Run runs the oauth service.
-func (c *oauthsvcCmd) Run(ctx context.Context) error {
+func (c *oauthsvcCmd) Run(ctx context.Context, wrong environment) error {
 	if err := c.alone(accountFlags{appFlags: c.appFlags}, c.AppSecret); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (c *oauthsvcCmd) Run(ctx context.Context) error {
 		return err
 	}
 	cfg := oauthConfig(env, c.AppID, c.AppSecret, c.accountsFlag, c.oauthFlags, c.upstreamFlags)
-	if err := errors.Join(cfg.Validate(), c.config(env).Validate()); err != nil {
+	if err := errors.Join(wrong.err, cfg.Validate(), c.config(env).Validate()); err != nil {
 		return err
 	}
 	kept, err := c.open(env, false)
@@ -221,7 +221,7 @@ type serveCmd struct {
 }
 
 // Run runs gateway, replier and oauthsvc.
-func (c *serveCmd) Run(ctx context.Context) error {
+func (c *serveCmd) Run(ctx context.Context, wrong environment) error {
 	if err := c.alone(c.accountFlags, c.AppSecret); err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	debug := func(cfg *gateway.Config, _ *replier.Config) { cfg.Debug = c.Debug }
-	running, err := c.open(env, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags, debug)
+	running, err := c.open(env, wrong, c.accountFlags, c.AppSecret, c.accountsFlag, c.upstreamFlags, debug)
 	if err != nil {
 		return err
 	}
@@ -265,13 +265,13 @@ func (o opened) servers() []service.Server {
 
 // open checks the whole configuration and opens the services. Without an AppSecret there is no OAuth, and without a place
 // for it nothing is stored then. change changes the configuration of gateway and replier.
-func (s *system) open(env service.Env, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags, change func(*gateway.Config, *replier.Config)) (o opened, err error) {
+func (s *system) open(env service.Env, wrong environment, a accountFlags, secret service.Secret, many accountsFlag, u upstreamFlags, change func(*gateway.Config, *replier.Config)) (o opened, err error) {
 	withOAuth := secret != "" || many.hasSecret()
 	toReplier := replierConfig(env, s.replierFlags, many, s.slowFlags)
 	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
 	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, s.slowFlags, withOAuth)
 	change(&toGateway, &toReplier)
-	errs := []error{toGateway.Validate(), toReplier.Validate(), s.validateBacklog(), s.config(env).Validate()}
+	errs := []error{wrong.err, toGateway.Validate(), toReplier.Validate(), s.validateBacklog(), s.config(env).Validate()}
 	if withOAuth {
 		errs = append(errs, toOAuth.Validate())
 	}

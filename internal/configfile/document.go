@@ -112,7 +112,7 @@ func (d *Document) unknown(key *yaml.Node, expected string, keys map[string]func
 		d.Fail(key, "%s: expected a space behind the colon", name)
 		return
 	}
-	d.Fail(key, "unknown key %q%s; expected %s", name, didYouMean(name, keys), expected)
+	d.Fail(key, "unknown key %q%s; expected %s", name, DidYouMean(name, slices.Sorted(maps.Keys(keys))), expected)
 }
 
 // everySecond returns the keys of a mapping's content.
@@ -127,12 +127,13 @@ func everySecond(content []*yaml.Node) []*yaml.Node {
 	return keys
 }
 
-// didYouMean suggests the known key that a wrong one is near to; "" where none is.
-func didYouMean(wrong string, keys map[string]func(*yaml.Node)) string {
+// DidYouMean suggests the known name that a wrong one is near to, as a part of a problem; "" if none is.
+func DidYouMean(wrong string, known []string) string {
 	best, suggestion := 3, ""
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if n := levenshtein.ComputeDistance(strings.ToLower(wrong), key); n < best && n < len(key) {
-			best, suggestion = n, fmt.Sprintf("; did you mean %q?", key)
+	for _, name := range known {
+		n := levenshtein.ComputeDistance(strings.ToLower(wrong), strings.ToLower(name))
+		if n < best && n < len(name) {
+			best, suggestion = n, fmt.Sprintf("; did you mean %q?", name)
 		}
 	}
 	return suggestion
