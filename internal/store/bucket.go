@@ -96,6 +96,7 @@ func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (*Buck
 		return nil, err
 	}
 	b.stream = cfg
+	s.healing.remember(cfg)
 	b.kv, err = s.js.KeyValue(ctx, bucket)
 	return b, err
 }

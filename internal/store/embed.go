@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,18 @@ const syncInterval = time.Second
 // format is the version of what a data directory holds.
 const format = "1"
 
-// embed starts a NATS server in this process, which listens nowhere.
+// embedded is a NATS server in this process, which listens nowhere. It can be started anew; connections reach the one that
+// runs. It is safe for concurrent use.
+type embedded struct {
+	dir      string
+	log      *serverLog
+	patience time.Duration
+
+	mu      sync.Mutex
+	running *server.Server
+}
+
+// embed starts a NATS server in this process.
 func (s *Store) embed(dir string) error {
 	if dir == "" {
 		var err error
@@ -32,22 +44,52 @@ func (s *Store) embed(dir string) error {
 	} else if err := s.claim(dir); err != nil {
 		return fmt.Errorf("--data-dir: %s: %w", dir, err)
 	}
-	ns, err := server.NewServer(&server.Options{
-		ServerName: "wxgate", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Join(dir, "nats"),
-		SyncInterval: syncInterval,
-	})
-	if err != nil {
+	s.server = &embedded{dir: dir, log: &serverLog{log: s.env.Log}, patience: s.patience}
+	if err := s.server.start(); err != nil {
 		return fmt.Errorf("--data-dir: %s: %w", dir, err)
-	}
-	log := &serverLog{log: s.env.Log}
-	ns.SetLogger(log, false, false)
-	s.server = ns
-	ns.Start()
-	if log.fatal() || !ns.ReadyForConnections(s.patience) || !ns.JetStreamEnabled() {
-		return fmt.Errorf("--data-dir: %s: the store did not start: %s", dir, log.last())
 	}
 	return nil
 }
+
+// start starts a server.
+func (e *embedded) start() error {
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "wxgate", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Join(e.dir, "nats"),
+		SyncInterval: syncInterval,
+	})
+	if err != nil {
+		return err
+	}
+	e.log.reset()
+	ns.SetLogger(e.log, false, false)
+	e.mu.Lock()
+	e.running = ns
+	e.mu.Unlock()
+	ns.Start()
+	if e.log.fatal() || !ns.ReadyForConnections(e.patience) || !ns.JetStreamEnabled() {
+		return fmt.Errorf("the store did not start: %s", e.log.last())
+	}
+	return nil
+}
+
+// stop ends the server. What was put is on disk.
+func (e *embedded) stop() {
+	ns := e.current()
+	if ns == nil {
+		return
+	}
+	ns.Shutdown()
+	ns.WaitForShutdown()
+}
+
+func (e *embedded) current() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.running
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (e *embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
 
 // claim makes the directory this process's own.
 func (s *Store) claim(dir string) error {
@@ -84,7 +126,14 @@ type serverLog struct {
 	ended  bool
 }
 
-// fatal tells whether the server gave up.
+// reset is for a server that starts.
+func (l *serverLog) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent, l.ended = "", false
+}
+
+// fatal reports whether the server gave up.
 func (l *serverLog) fatal() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,6 +18,10 @@ import (
 
 // child is another process: it puts one value after the other, and says so, until it is killed or can't.
 func child(dir string) {
+	if os.Getenv("STORE_TEST_HEAL") != "" {
+		fmt.Println(healChild(dir))
+		return
+	}
 	if limit, err := strconv.ParseUint(os.Getenv("STORE_TEST_LIMIT"), 10, 64); err == nil {
 		signal.Ignore(syscall.SIGXFSZ) // a file that is too large is an error then, as on a full disk
 		if err := limitFiles(limit); err != nil {
@@ -125,5 +129,5 @@ func TestFull(t *testing.T) {
 }
 
 func limitFiles(size uint64) error {
-	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: size})
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: size, Max: 1 << 40})
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -58,8 +57,8 @@ type Store struct {
 	env      service.Env
 	js       jetstream.JetStream
 	conn     *nats.Conn
-	server   *server.Server // nil with a cluster
-	memory   string         // the directory of a store in memory, removed at the end
+	server   *embedded // nil with a cluster
+	memory   string    // the directory of a store in memory, removed at the end
 	lock     *flock.Flock
 	locks    *Bucket // nil until the first Bucket is opened
 	lockLife time.Duration
@@ -67,6 +66,7 @@ type Store struct {
 
 	reconnected bell
 	writes      writes
+	healing     healing
 
 	mu      sync.Mutex      // between the end of ctx and the beginning of a maker
 	ctx     context.Context // ends with the store
@@ -106,7 +106,8 @@ func (s *Store) open(cfg Config) error {
 		if err := s.embed(cfg.Dir); err != nil {
 			return err
 		}
-		if s.conn, err = nats.Connect("", nats.InProcessServer(s.server), nats.MaxReconnects(-1)); err != nil {
+		if s.conn, err = nats.Connect("", nats.InProcessServer(s.server), nats.MaxReconnects(-1),
+			nats.ReconnectBufSize(-1), nats.ReconnectWait(reopenWait), nats.ReconnectJitter(0, 0)); err != nil {
 			return fmt.Errorf("the store in this process: %w", err)
 		}
 	}
@@ -161,8 +162,7 @@ func (s *Store) Close() {
 		s.conn.Close()
 	}
 	if s.server != nil {
-		s.server.Shutdown()
-		s.server.WaitForShutdown()
+		s.server.stop()
 	}
 	if s.lock != nil {
 		_ = s.lock.Unlock()

@@ -124,6 +124,7 @@ func (b *Bucket) probe() {
 		if err == nil {
 			return
 		}
+		s.heal()
 		select {
 		case <-s.ctx.Done():
 		case <-time.After(probeEvery):
