@@ -49,7 +49,7 @@ func (c *gatewayCmd) Run(ctx context.Context, wrong environment) error {
 	}
 	servers := []service.Server{nil}
 	if shared.given() {
-		kept, err := shared.open(env, true)
+		kept, err := shared.open(env)
 		if err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 		return err
 	}
 	if c.given() {
-		kept, err := c.open(env, true)
+		kept, err := c.open(env)
 		if err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (c *oauthsvcCmd) Run(ctx context.Context, wrong environment) error {
 	if err := errors.Join(wrong.err, cfg.Validate(), c.config(env).Validate()); err != nil {
 		return err
 	}
-	kept, err := c.open(env, false)
+	kept, err := c.open(env)
 	if err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func (s *system) open(env service.Env, wrong environment, a accountFlags, secret
 		}
 	}()
 	if withOAuth || s.given() {
-		if o.store, err = s.storeFlags.open(env, false); err != nil {
+		if o.store, err = s.storeFlags.open(env); err != nil {
 			return o, err
 		}
 		toReplier.Backlog = s.backlog(env.For("replier"), o.store)

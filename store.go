@@ -27,10 +27,10 @@ func (f storeFlags) config(env service.Env) store.Config {
 // given tells whether there is a place that lasts.
 func (f storeFlags) given() bool { return f.DataDir != "" || f.NATS != "" }
 
-// open opens the store; patient lets it open while a cluster is away.
-func (f storeFlags) open(env service.Env, patient bool) (*store.Store, error) {
+// open opens the store, also while a cluster is unreachable.
+func (f storeFlags) open(env service.Env) (*store.Store, error) {
 	cfg := f.config(env)
-	cfg.Patient = patient
+	cfg.Patient = true
 	return store.Open(cfg)
 }
 

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/singleflight"
 )
@@ -15,13 +17,17 @@ import (
 type Bucket struct {
 	store  *Store
 	name   string
-	kv     jetstream.KeyValue
 	stream jetstream.StreamConfig // the values are in it
 	once   singleflight.Group
 	claims singleflight.Group
+	opens  singleflight.Group
+
+	mu sync.Mutex
+	kv jetstream.KeyValue // nil until the store was there once
 }
 
-// Bucket opens a bucket, whose values live so long. Buckets are opened one after the other.
+// Bucket opens a bucket whose values expire after life. Buckets are opened one after the other. In a Patient store that is
+// unreachable it is opened when it is used first.
 func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 	return s.BoundedBucket(name, life, 0)
 }
@@ -29,8 +35,6 @@ func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 // BoundedBucket opens a bucket that holds maxBytes at most, with all that a value takes on disk: the oldest values are
 // forgotten earlier for new ones. 0: no bound of its own.
 func (s *Store) BoundedBucket(name string, life time.Duration, maxBytes int64) (*Bucket, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
-	defer cancel()
 	storage := jetstream.FileStorage
 	if !s.Durable() {
 		storage = jetstream.MemoryStorage
@@ -38,7 +42,7 @@ func (s *Store) BoundedBucket(name string, life time.Duration, maxBytes int64) (
 	if err := s.openLocks(); err != nil {
 		return nil, err
 	}
-	return s.bucket(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, MaxBytes: maxBytes})
+	return s.bucket(jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, MaxBytes: maxBytes})
 }
 
 // brief returns name and storage of what matters for seconds. Servers of a cluster may all restart and know nothing of
@@ -53,10 +57,8 @@ func (s *Store) brief(name string) (string, jetstream.StorageType) {
 // openLocks opens the locks, once.
 func (s *Store) openLocks() (err error) {
 	if s.locks == nil {
-		ctx, cancel := context.WithTimeout(context.Background(), s.patience)
-		defer cancel()
 		name, storage := s.brief("locks")
-		s.locks, err = s.bucket(ctx, jetstream.StreamConfig{Name: name, MaxAge: s.lockLife, Storage: storage})
+		s.locks, err = s.bucket(jetstream.StreamConfig{Name: name, MaxAge: s.lockLife, Storage: storage})
 	}
 	return err
 }
@@ -64,16 +66,25 @@ func (s *Store) openLocks() (err error) {
 // replicas is how many servers of a cluster keep a value.
 const replicas = 3
 
-func (s *Store) bucket(ctx context.Context, cfg jetstream.StreamConfig) (*Bucket, error) {
-	b, err := s.keyValue(ctx, cfg)
-	if err != nil {
+func (s *Store) bucket(cfg jetstream.StreamConfig) (*Bucket, error) {
+	limit := s.patience
+	if s.patient {
+		limit = answerTime
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, limit)
+	defer cancel()
+	b := s.newBucket(cfg)
+	if s.patient && !s.Connected() {
+		return b, nil
+	}
+	if _, err := b.open(ctx); err != nil && !(s.patient && errors.Is(failure(context.Background(), err), ErrAway)) {
 		return nil, fmt.Errorf("store: bucket %s: %w", cfg.Name, err)
 	}
 	return b, nil
 }
 
-// keyValue opens what a key-value bucket is made of: a stream with a subject for each key. cfg has what differs.
-func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (*Bucket, error) {
+// newBucket returns a bucket that is not open yet. It is made of a stream with a subject for each key; cfg has what differs.
+func (s *Store) newBucket(cfg jetstream.StreamConfig) *Bucket {
 	b := &Bucket{store: s, name: cfg.Name}
 	bucket := "wxgate_" + cfg.Name
 	cfg.Name, cfg.Subjects = "KV_"+bucket, []string{"$KV." + bucket + ".>"}
@@ -87,18 +98,51 @@ func (s *Store) keyValue(ctx context.Context, cfg jetstream.StreamConfig) (*Buck
 	if s.server != nil {
 		cfg.Replicas = 1
 	}
-	err := s.create(ctx, cfg)
-	if cfg.Replicas > 1 && tooFewServers(err) {
-		cfg.Replicas = 1
-		err = s.create(ctx, cfg)
+	b.stream = cfg
+	s.healing.remember(cfg)
+	return b
+}
+
+// open creates or updates the bucket's stream, and returns what reads and writes it.
+func (b *Bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
+	err := b.store.create(ctx, b.stream)
+	if b.stream.Replicas > 1 && tooFewServers(err) {
+		b.stream.Replicas = 1
+		err = b.store.create(ctx, b.stream)
 	}
 	if err != nil {
 		return nil, err
 	}
-	b.stream = cfg
-	s.healing.remember(cfg)
-	b.kv, err = s.js.KeyValue(ctx, bucket)
-	return b, err
+	kv, err := b.store.js.KeyValue(ctx, "wxgate_"+b.name)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kv = kv
+	return kv, err
+}
+
+// values returns what reads and writes the bucket. It is opened if the store was unreachable until now.
+func (b *Bucket) values(ctx context.Context) (jetstream.KeyValue, error) {
+	b.mu.Lock()
+	kv := b.kv
+	b.mu.Unlock()
+	if kv != nil {
+		return kv, nil
+	}
+	if !b.store.Connected() {
+		return nil, nats.ErrConnectionReconnecting
+	}
+	opened := b.opens.DoChan("", func() (any, error) {
+		own, cancel := context.WithTimeout(b.store.ctx, answerTime)
+		defer cancel()
+		return b.open(own)
+	})
+	select {
+	case r := <-opened:
+		kv, _ := r.Val.(jetstream.KeyValue)
+		return kv, r.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // create creates or updates a stream. A cluster that just began, or that is asked for one stream by two at once, may
@@ -149,7 +193,11 @@ const answerTime = 2 * time.Second
 func (b *Bucket) look(ctx context.Context, key string) (value []byte, revision uint64, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	entry, err := b.kv.Get(limited, key)
+	kv, err := b.values(limited)
+	if err != nil {
+		return nil, 0, failure(ctx, err)
+	}
+	entry, err := kv.Get(limited, key)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil, 0, nil
@@ -163,7 +211,11 @@ func (b *Bucket) look(ctx context.Context, key string) (value []byte, revision u
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if _, err := b.kv.Put(limited, key, value); err != nil {
+	kv, err := b.values(limited)
+	if err == nil {
+		_, err = kv.Put(limited, key, value)
+	}
+	if err != nil {
 		return b.wrote(ctx, err)
 	}
 	return nil
@@ -173,10 +225,13 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
 func (b *Bucket) putAfter(ctx context.Context, key string, value []byte, revision uint64) (put uint64, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if revision == 0 {
-		put, err = b.kv.Create(limited, key, value)
-	} else {
-		put, err = b.kv.Update(limited, key, value, revision)
+	kv, err := b.values(limited)
+	switch {
+	case err != nil:
+	case revision == 0:
+		put, err = kv.Create(limited, key, value)
+	default:
+		put, err = kv.Update(limited, key, value, revision)
 	}
 	switch {
 	case isLate(err):
@@ -238,7 +293,11 @@ func (b *Bucket) DeleteIf(ctx context.Context, key string, meant func(value []by
 func (b *Bucket) deleteAt(ctx context.Context, key string, revision uint64) error {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if err := b.kv.Purge(limited, key, jetstream.LastRevision(revision)); err != nil && !isLate(err) {
+	kv, err := b.values(limited)
+	if err == nil {
+		err = kv.Purge(limited, key, jetstream.LastRevision(revision))
+	}
+	if err != nil && !isLate(err) {
 		return b.wrote(ctx, err)
 	}
 	return nil

@@ -26,7 +26,8 @@ type Config struct {
 	Dir string // a directory of this process alone; "": memory, which ends with the process
 	URL string // of a NATS cluster, or several with commas; then there is no Dir
 
-	// Patient lets a store open whose cluster is away, and looks for it meanwhile.
+	// Patient opens a store whose cluster is unreachable, and looks for it meanwhile. Until it is found, what is asked of the
+	// store fails with ErrAway.
 	Patient bool
 
 	lockLife, openTimeout time.Duration // 0: the constants; tests have less time
@@ -63,6 +64,7 @@ type Store struct {
 	locks    *Bucket // nil until the first Bucket is opened
 	lockLife time.Duration
 	patience time.Duration // openTimeout
+	patient  bool          // Config.Patient
 
 	reconnected bell
 	writes      writes
@@ -85,7 +87,7 @@ func Open(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{env: cfg.Env, lockLife: cmp.Or(cfg.lockLife, lockLife), patience: cmp.Or(cfg.openTimeout, openTimeout)}
+	s := &Store{env: cfg.Env, lockLife: cmp.Or(cfg.lockLife, lockLife), patience: cmp.Or(cfg.openTimeout, openTimeout), patient: cfg.Patient}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if err := s.open(cfg); err != nil {
 		s.Close()
@@ -111,8 +113,11 @@ func (s *Store) open(cfg Config) error {
 			return fmt.Errorf("the store in this process: %w", err)
 		}
 	}
+	if !s.Connected() {
+		s.env.Log.Warn("the NATS cluster is unreachable; it is looked for, and what needs it fails meanwhile", "nats", hosts(cfg.URL), "error", s.conn.LastError())
+	}
 	s.writes.observe(cfg.Env, s.Connected)
-	s.conn.SetReconnectHandler(func(*nats.Conn) { s.reconnected.ring() })
+	s.conn.SetReconnectHandler(func(*nats.Conn) { s.reconnected.ring() }) // also after RetryOnFailedConnect
 	if s.js, err = jetstream.New(s.conn); err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ func (s *Store) Signs(ctx context.Context, name string, life time.Duration) (*Ta
 }
 
 func (s *Store) table(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Table, error) {
-	b, err := s.keyValue(ctx, jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, AllowMsgTTL: true})
-	if err != nil {
+	b := s.newBucket(jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, AllowMsgTTL: true})
+	if _, err := b.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: table %s: %w", name, failure(ctx, err))
 	}
 	return &Table{b, "$KV.wxgate_" + name + "."}, nil
@@ -69,7 +69,11 @@ func (t *Table) Get(ctx context.Context, key string) (value []byte, revision uin
 func (t *Table) Size(ctx context.Context) (uint64, error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	status, err := t.bucket.kv.Status(limited)
+	kv, err := t.bucket.values(limited)
+	if err != nil {
+		return 0, failure(ctx, err)
+	}
+	status, err := kv.Status(limited)
 	if err != nil {
 		return 0, failure(ctx, err)
 	}
@@ -108,7 +112,11 @@ func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) 
 // watch is Watch while the connection lasts: what was being told before it broke would come again after long only.
 func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) {
 	reconnected := t.bucket.store.reconnected.next()
-	watcher, err := t.bucket.kv.WatchAll(ctx)
+	kv, err := t.bucket.values(ctx)
+	if err != nil {
+		return
+	}
+	watcher, err := kv.WatchAll(ctx)
 	if err != nil {
 		return
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/internal/store/storetest"
+
 	"github.com/nats-io/nats-server/v2/server"
 )
 
@@ -173,6 +175,26 @@ func slowed(t *testing.T, to string, held *sync.Mutex) string {
 		_ = far.Close()
 	})
 	return lis.Addr().String()
+}
+
+// TestFindingsBucketsWaitForTheCluster: buckets of a patient store are there as soon as their cluster is.
+func TestFindingsBucketsWaitForTheCluster(t *testing.T) {
+	t.Parallel()
+	nats := storetest.Reserve(t)
+	s := open(t, Config{URL: nats.URL(), Patient: true})
+	b := s.mustBucket(t, time.Hour)
+	if err := b.Put(t.Context(), "k", []byte("v")); !errors.Is(err, ErrAway) {
+		t.Errorf("put while the cluster is unreachable: %v; want ErrAway", err)
+	}
+	if _, _, err := b.Get(t.Context(), "k"); !errors.Is(err, ErrAway) {
+		t.Errorf("got while the cluster is unreachable: %v; want ErrAway", err)
+	}
+	nats.Run()
+	until(t, func() bool { return b.Put(t.Context(), "k", []byte("v")) == nil })
+	made := func(context.Context) ([]byte, error) { return []byte("made"), nil }
+	if _, _, err := b.Once(t.Context(), "once", func([]byte) bool { return true }, made); err != nil {
+		t.Errorf("locks: %v", err)
+	}
 }
 
 // TestPatient: a store opens while its cluster is away, and is there when the cluster is.

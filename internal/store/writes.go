@@ -136,7 +136,10 @@ func (b *Bucket) probe() {
 func (b *Bucket) tryWrite() error {
 	ctx, cancel := context.WithTimeout(b.store.ctx, answerTime)
 	defer cancel()
-	err := b.kv.Purge(ctx, probeKey)
+	kv, err := b.values(ctx)
+	if err == nil {
+		err = kv.Purge(ctx, probeKey)
+	}
 	if errors.Is(err, jetstream.ErrNoStreamResponse) && b.store.conn.Status() == nats.CONNECTED {
 		_, _ = b.store.js.CreateOrUpdateStream(ctx, b.stream) // the next probe shows whether that helped
 	}
