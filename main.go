@@ -97,10 +97,10 @@ func (f debugFlags) warnOfDebug(env service.Env) {
 }
 
 type replierFlags struct {
-	ReplierListen string `name:"replier-listen" env:"WXGATE_REPLIER_LISTEN" default:"127.0.0.1:9001" help:"The replier's gRPC address."`
-	Rules         string `name:"rules" env:"WXGATE_RULES" placeholder:"FILE" help:"Rules file; by default the built-in rules."`
-	OnceMemory    int    `name:"once-memory" env:"WXGATE_ONCE_MEMORY" default:"64" help:"MiB for answers that are kept a minute for WeChat's retries."`
-	BotMemory     int    `name:"bot-memory" env:"WXGATE_BOT_MEMORY" default:"256" help:"MiB for messages that wait for bots, about 50 kB each: when it is used up, users read the busy text at once. One account uses at most four fifths of it."`
+	ReplierListen string    `name:"replier-listen" env:"WXGATE_REPLIER_LISTEN" default:"127.0.0.1:9001" help:"The replier's gRPC address."`
+	Rules         string    `name:"rules" env:"WXGATE_RULES" placeholder:"FILE" help:"Rules file; by default the built-in rules."`
+	OnceMemory    mebibytes `name:"once-memory" env:"WXGATE_ONCE_MEMORY" default:"64" help:"MiB for answers that are kept a minute for WeChat's retries."`
+	BotMemory     mebibytes `name:"bot-memory" env:"WXGATE_BOT_MEMORY" default:"256" help:"MiB for messages that wait for bots, about 50 kB each: when it is used up, users read the busy text at once. One account uses at most four fifths of it."`
 }
 
 type oauthFlags struct {

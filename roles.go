@@ -44,7 +44,7 @@ func (c *gatewayCmd) Run(ctx context.Context, wrong environment) error {
 	cfg.Replier, cfg.OAuth, cfg.Debug = c.Replier, c.OAuth, c.Debug
 	c.warnOfDebug(env)
 	shared := storeFlags{natsFlags: c.natsFlags}
-	if err := errors.Join(wrong.err, cfg.Validate(), c.validateBacklog(), shared.config(env).Validate()); err != nil {
+	if err := errors.Join(wrong.err, cfg.Validate(), shared.config(env).Validate()); err != nil {
 		return err
 	}
 	servers := []service.Server{nil}
@@ -111,7 +111,7 @@ func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 	}
 	cfg := replierConfig(env, c.replierFlags, c.accountsFlag, c.slowFlags)
 	cfg.OAuth = c.OAuth
-	if err := errors.Join(wrong.err, cfg.Validate(), c.validateBacklog(), c.config(env).Validate()); err != nil {
+	if err := errors.Join(wrong.err, cfg.Validate(), c.config(env).Validate()); err != nil {
 		return err
 	}
 	if c.given() {
@@ -133,7 +133,7 @@ func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 
 func replierConfig(env service.Env, f replierFlags, many accountsFlag, s slowFlags) replier.Config {
 	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts,
-		OnceMemory: f.OnceMemory << 20, BotMemory: f.BotMemory << 20, Slow: s.slow(), BusyText: s.BusyText}
+		OnceMemory: f.OnceMemory.bytes(), BotMemory: f.BotMemory.bytes(), Slow: s.slow(), BusyText: s.BusyText}
 }
 
 type oauthsvcCmd struct {
@@ -271,7 +271,7 @@ func (s *system) open(env service.Env, wrong environment, a accountFlags, secret
 	toOAuth := oauthConfig(env, a.AppID, secret, many, s.oauthFlags, u)
 	toGateway := gatewayConfig(env, a, many, s.publicFlags, s.internalFlags, s.slowFlags, withOAuth)
 	change(&toGateway, &toReplier)
-	errs := []error{wrong.err, toGateway.Validate(), toReplier.Validate(), s.validateBacklog(), s.config(env).Validate()}
+	errs := []error{wrong.err, toGateway.Validate(), toReplier.Validate(), s.config(env).Validate()}
 	if withOAuth {
 		errs = append(errs, toOAuth.Validate())
 	}

@@ -1,7 +1,8 @@
 package main
 
 import (
-	"errors"
+	"fmt"
+	"strconv"
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
@@ -51,16 +52,28 @@ func (f slowFlags) slow() accounts.Slow { return accounts.Slow{How: accounts.How
 
 // backlogFlags bound the messages whose answers are owed.
 type backlogFlags struct {
-	BacklogSize int `name:"backlog-size" env:"WXGATE_BACKLOG_SIZE" default:"256" help:"MiB for messages whose answers are owed."`
-}
-
-func (f backlogFlags) validateBacklog() error {
-	if f.BacklogSize <= 0 {
-		return errors.New("--backlog-size (WXGATE_BACKLOG_SIZE): expected MiB, more than 0")
-	}
-	return nil
+	BacklogSize mebibytes `name:"backlog-size" env:"WXGATE_BACKLOG_SIZE" default:"256" help:"MiB for messages whose answers are owed."`
 }
 
 func (f backlogFlags) backlog(env service.Env, kept *store.Store) *backlog.Backlog {
-	return backlog.New(backlog.Config{Env: env, Store: kept, Size: f.BacklogSize << 20})
+	return backlog.New(backlog.Config{Env: env, Store: kept, Size: f.BacklogSize.bytes()})
 }
+
+// mebibytes is a size in MiB, as a flag gives it.
+type mebibytes int
+
+// maxMebibytes is 1 TiB: more is a slip, and far more would overflow.
+const maxMebibytes = 1 << 20
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *mebibytes) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 || n > maxMebibytes {
+		return fmt.Errorf("expected a number of MiB from 1 to %d, got %q", maxMebibytes, text)
+	}
+	*m = mebibytes(n)
+	return nil
+}
+
+// bytes returns the size in bytes.
+func (m mebibytes) bytes() int { return int(m) << 20 }

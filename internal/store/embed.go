@@ -36,8 +36,12 @@ type embedded struct {
 // embed starts a NATS server in this process.
 func (s *Store) embed(dir string) error {
 	if dir == "" {
+		removeAbandoned()
 		var err error
-		if s.memory, err = os.MkdirTemp("", "wxgate-"); err != nil {
+		if s.memory, err = os.MkdirTemp("", temporary); err == nil {
+			err = s.claim(s.memory)
+		}
+		if err != nil {
 			return fmt.Errorf("without --data-dir the store needs a place for temporary files, TMPDIR or /tmp: %w", err)
 		}
 		dir = s.memory
