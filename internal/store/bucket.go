@@ -77,7 +77,8 @@ func (s *Store) bucket(cfg jetstream.StreamConfig) (*Bucket, error) {
 	if s.patient && !s.Connected() {
 		return b, nil
 	}
-	if _, err := b.open(ctx); err != nil && !(s.patient && errors.Is(failure(context.Background(), err), ErrAway)) {
+	_, err := b.open(ctx)
+	if isLater := s.patient && errors.Is(failure(context.Background(), err), ErrAway); err != nil && !isLater {
 		return nil, fmt.Errorf("store: bucket %s: %w", cfg.Name, err)
 	}
 	return b, nil

@@ -31,6 +31,7 @@ type embedded struct {
 
 	mu      sync.Mutex
 	running *server.Server
+	before  inventory // what was noted before the server started
 }
 
 // embed starts a NATS server in this process.
@@ -52,6 +53,13 @@ func (s *Store) embed(dir string) error {
 	if err := s.server.start(); err != nil {
 		return fmt.Errorf("--data-dir: %s: %w", dir, err)
 	}
+	if s.Durable() && s.begin() {
+		s.server.compareInventory()
+		go func() {
+			defer s.running.Done()
+			s.keepInventory()
+		}()
+	}
 	return nil
 }
 
@@ -64,6 +72,7 @@ func (e *embedded) start() error {
 	if err != nil {
 		return err
 	}
+	e.readInventory()
 	e.log.reset()
 	ns.SetLogger(e.log, false, false)
 	e.mu.Lock()
@@ -127,6 +136,7 @@ type serverLog struct {
 	log    *slog.Logger
 	mu     sync.Mutex
 	recent string
+	wrong  bool // something was
 	ended  bool
 }
 
@@ -134,7 +144,14 @@ type serverLog struct {
 func (l *serverLog) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.recent, l.ended = "", false
+	l.recent, l.wrong, l.ended = "", false, false
+}
+
+// warned reports whether the server that runs said that something is wrong.
+func (l *serverLog) warned() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wrong
 }
 
 // fatal reports whether the server gave up.
@@ -177,7 +194,7 @@ func (l *serverLog) Fatalf(format string, args ...any) {
 func (l *serverLog) tell(level slog.Level, format string, args []any) {
 	text := fmt.Sprintf(format, args...)
 	l.mu.Lock()
-	l.recent = text
+	l.recent, l.wrong = text, true
 	l.mu.Unlock()
 	l.log.Log(context.Background(), level, "store", "text", text)
 }

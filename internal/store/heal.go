@@ -47,10 +47,13 @@ func (s *Store) heal() {
 	}
 	s.env.Log.Warn("the store restarts: it cannot write, but its directory can be written to")
 	s.server.stop()
-	if err := s.server.start(); err != nil {
-		s.env.Log.Error("the store did not restart; it is tried again", "error", err)
-	}
+	err := s.server.start()
 	h.last = time.Now()
+	if err != nil {
+		s.env.Log.Error("the store did not restart; it is tried again", "error", err)
+		return
+	}
+	s.server.compareInventory()
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
 	if err := s.awaitConnection(ctx); err != nil {

@@ -167,6 +167,9 @@ func (s *Store) Close() {
 		s.conn.Close()
 	}
 	if s.server != nil {
+		if s.Durable() && s.conn != nil {
+			s.server.noteInventory()
+		}
 		s.server.stop()
 	}
 	if s.lock != nil {

@@ -109,6 +109,10 @@ func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) 
 	}
 }
 
+// loadQuiet is how long a watch may hear nothing before all that was stored counts as loaded: NATS says so after the last
+// value only if it could read all of them.
+const loadQuiet = 3 * time.Second
+
 // watch is Watch while the connection lasts: what was being told before it broke would come again after long only.
 func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) {
 	reconnected := t.bucket.store.reconnected.next()
@@ -116,27 +120,50 @@ func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) 
 	if err != nil {
 		return
 	}
+	stored := uint64(0)
+	if status, err := kv.Status(ctx); err == nil {
+		stored = status.Values()
+	}
 	watcher, err := kv.WatchAll(ctx)
 	if err != nil {
 		return
 	}
 	defer func() { _ = watcher.Stop() }()
-	for {
+	quiet := time.NewTimer(loadQuiet)
+	defer quiet.Stop()
+	for read := uint64(0); ; {
 		select {
 		case entry, more := <-watcher.Updates():
 			switch {
 			case !more:
 				return
 			case entry == nil:
+				if server := t.bucket.store.server; quiet.Stop() && server != nil {
+					server.compareInventory() // some damage is found only when the values are read
+				}
 				loaded()
+				continue
 			case entry.Operation() == jetstream.KeyValuePut:
 				changed(Record{entry.Key(), entry.Value(), entry.Revision()})
 			default:
 				changed(Record{entry.Key(), nil, entry.Revision()})
 			}
+			if read++; quiet.Stop() { // not loaded yet
+				quiet.Reset(loadQuiet)
+			}
+		case <-quiet.C:
+			t.warnUnread(stored, read)
+			loaded()
 		case <-reconnected:
 			return
 		}
+	}
+}
+
+// warnUnread logs that a data directory holds more values than could be read.
+func (t *Table) warnUnread(stored, read uint64) {
+	if s := t.bucket.store; read < stored && s.server != nil {
+		s.env.Log.Error("the data directory is damaged: values cannot be read", "bucket", t.bucket.name, "values", stored, "read", read)
 	}
 }
 
