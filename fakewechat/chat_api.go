@@ -136,6 +136,8 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, err.Error())
 	case badUser(c.req.from) != "":
 		writeProblem(w, http.StatusBadRequest, badUser(c.req.from))
+	case said.needsFollower() && c.req.needsFollower() && c.to.followOf(c.req.from) == hasLeft:
+		writeReason(w, http.StatusConflict, because("the user does not follow the account: follow it first"))
 	case !p.chat.begin():
 		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")
 	default:
@@ -188,6 +190,11 @@ func readJSON(w http.ResponseWriter, r *http.Request, to any) (problem string) {
 
 func writeProblem(w http.ResponseWriter, status int, problem string) {
 	writeJSON(w, status, map[string]string{"error": problem})
+}
+
+// writeReason is writeProblem in both languages.
+func writeReason(w http.ResponseWriter, status int, why *reason) {
+	writeJSON(w, status, map[string]string{"error": why.text, "errorZH": why.chinese()})
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

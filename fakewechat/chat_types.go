@@ -14,9 +14,10 @@ type talker struct {
 // chatUser is a user of the fake platform with a chat.
 type chatUser struct {
 	talker
-	Since  int64     `json:"since"`  // its place among the users
-	Number int       `json:"number"` // among the account's users, from 1
-	typing time.Time // when the sign that the account is typing goes out
+	Since  int64       `json:"since"`  // its place among the users
+	Number int         `json:"number"` // among the account's users, from 1
+	Follow followState `json:"follow"`
+	typing time.Time   // when the sign that the account is typing goes out
 }
 
 // Who a line comes from.
@@ -81,8 +82,9 @@ type chatCall struct {
 	At      time.Time `json:"at"`
 	Path    string    `json:"path"`
 	Outcome string    `json:"outcome"`
-	Account string    `json:"account,omitempty"` // the AppID of the account that it is for
-	User    string    `json:"user,omitempty"`    // whom it is for
+	InZH    string    `json:"outcomeZH,omitempty"` // Outcome in Chinese; "": it stays as it is
+	Account string    `json:"account,omitempty"`   // the AppID of the account that it is for
+	User    string    `json:"user,omitempty"`      // whom it is for
 }
 
 // chatTyping tells for how long the account is typing.

@@ -88,6 +88,7 @@ func TestForms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.platform.Did(User, Followed) // again, after unsubscribe
 			if status, said := s.post(t, "/fake/lines", map[string]any{"user": User, "message": json.RawMessage(message)}, nil); status != http.StatusAccepted {
 				t.Fatalf("status %d: %v", status, said)
 			}

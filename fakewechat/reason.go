@@ -90,6 +90,9 @@ var chinese = map[string]string{
 	"the status is %d, not 200":                          "状态码是 %d，不是 200",
 	"the answer is longer than 1 MiB":                    "应答超过 1 MiB",
 
+	"the user does not follow the account: follow it first": "用户没有关注公众号：请先关注",
+	"not simulated": "未模拟",
+
 	// An account, and its gateway's URL.
 	"%v":                                    "%v",
 	"this is missing":                       "缺少此项",

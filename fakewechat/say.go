@@ -84,6 +84,9 @@ type pageSpoken struct {
 	New                      bool // XML is sent as a new callback, else byte for byte
 }
 
+// needsFollower reports whether the user does it now: a whole callback may be a retry, or made up, and goes out as it is.
+func (s *pageSpoken) needsFollower() bool { return s.XML == "" || s.New }
+
 func (s *pageSpoken) spoken(now time.Time) spoken {
 	xml := s.XML
 	if s.New {

@@ -190,8 +190,8 @@ func (p *Platform) serveTold(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	p.told(req, callback)
 	p.toldElsewhere(req, callback)
+	p.told(req, callback)
 }
 
 // Verify makes the GET with which WeChat's console checks a callback URL; the answer must be echostr byte for byte.

@@ -3,6 +3,7 @@ package fakewechat
 import (
 	"crypto/sha256"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,7 +18,7 @@ const (
 	Followed                 // 3 in a minute
 	Scanned                  // a QR code, as a follower: 3 in a minute
 	Paid                     // any number in 48 hours. No callback tells of it
-	Unfollowed               // ends all that was allowed
+	Unfollowed               // ends all that was allowed, until the user follows again
 )
 
 // window is what an action allows.
@@ -40,8 +41,18 @@ var allowed = [Unfollowed]struct {
 // maxOpenID is above any openid's length, which is 28.
 const maxOpenID = 128
 
+// followState is whether a user follows the account, as far as the Platform can know.
+type followState string
+
+const (
+	isNewcomer followState = "" // nothing tells; who writes or taps a menu must be a follower
+	isFollower followState = "yes"
+	hasLeft    followState = "no"
+)
+
 // user is somebody whom the account may know.
 type user struct {
+	follow  followState
 	windows [Unfollowed]window
 	contact time.Time         // the last action or message
 	typing  time.Time         // when the sign that the account is typing goes out
@@ -77,6 +88,35 @@ func (o *official) did(openid string, a Action, callback []byte) {
 		u.last = sum
 	}
 	u.did(a, o.platform.now())
+	o.platform.chat.follow(talker{o.account.AppID, openid}, u.follow)
+}
+
+// followOf returns whether a user follows the account.
+func (o *official) followOf(openid string) followState {
+	o.api.mu.Lock()
+	defer o.api.mu.Unlock()
+	if u := o.api.users.get(openid); u != nil {
+		return u.follow
+	}
+	return isNewcomer
+}
+
+// onlyFollowers are the events, in small letters, of those who follow the account: the others come from pages, or of the
+// account's own doing.
+var onlyFollowers = []string{
+	"unsubscribe", "scan", "location", "click", "view", "view_miniprogram", "scancode_push", "scancode_waitmsg",
+	"pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select",
+}
+
+// needsFollower reports whether only a follower can do it: each message, and what is done with the account's menu and chat.
+func (r *request) needsFollower() bool {
+	switch r.msgType {
+	case "", "device_text", "device_event":
+		return false
+	case "event":
+		return slices.Contains(onlyFollowers, strings.ToLower(r.event))
+	}
+	return true
 }
 
 // action returns what the user did, false where it allows nothing and ends nothing.
@@ -116,9 +156,16 @@ func (s *apiStore) user(openid string) *user {
 }
 
 func (u *user) did(a Action, now time.Time) {
-	if a == Unfollowed {
-		*u = user{last: u.last}
+	switch {
+	case a == Unfollowed:
+		*u = user{last: u.last, follow: hasLeft}
 		return
+	case a == Followed:
+		u.follow = isFollower
+	case u.follow == hasLeft: // a callback that is late, or made up
+		return
+	case a != Paid: // which needs no follower
+		u.follow = isFollower
 	}
 	u.windows[a] = window{now.Add(allowed[a].lasts), allowed[a].count}
 	u.contact = now

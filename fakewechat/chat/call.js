@@ -6,7 +6,7 @@ export async function call(path, body, method = 'POST') {
   try {
     const answer = await fetch(path, { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
     const said = await answer.json();
-    return answer.ok ? said : { error: said.error ?? `HTTP ${answer.status}` };
+    return answer.ok ? said : { ...said, error: said.error ?? `HTTP ${answer.status}` };
   } catch {
     return { error: t('offline') };
   }

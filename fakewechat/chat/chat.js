@@ -1,9 +1,9 @@
 // The chat page: what it knows, what it hears of the platform, and what its user does.
 import { h, $, arrange } from './dom.js';
-import { t, language, choose } from './words.js';
+import { t, language, inLanguage, choose } from './words.js';
 import { call } from './call.js';
-import { saidBy, bubble, notice, valuesOf, answered, failedLine, repliedLine } from './lines.js';
-import { drawMenu, ask } from './compose.js';
+import { saidBy, bubble, notice, valuesOf, answered, failedLine, hiddenLine, repliedLine } from './lines.js';
+import { drawMenu, allowActions, ask } from './compose.js';
 import { openKinds, editXML, tapMenu } from './forms.js';
 import { drawAccounts, settings } from './accounts.js';
 import { drawFaults, openFaults } from './faults.js';
@@ -88,9 +88,10 @@ function offline(away) {
 // send sends what the current user does and returns what is wrong with it, "" for nothing.
 async function send(body) {
   const said = await call('/fake/lines', body);
-  if (said.error) toast(said.error);
+  const wrong = inLanguage(said, 'error') ?? '';
+  if (wrong) toast(wrong);
   else choice(said.id, false);
-  return said.error ?? '';
+  return wrong;
 }
 
 // page is what forms.js needs to know.
@@ -201,8 +202,12 @@ function draw() {
   $('peer').textContent = isTyping ? t('typing') : t('account');
   $('peer').classList.toggle('typing', isTyping);
   $('peer-id').textContent = of.originalID;
-  for (const e of $('say').elements) e.disabled = !of.gateway || !current;
-  $('text').placeholder = t(of.gateway ? 'message' : 'noGateway');
+  const follow = mine().find(u => u.openid === current)?.follow, left = follow === 'no';
+  $('follow').textContent = t('follows')[follow] ?? '';
+  $('follow').hidden = !follow;
+  for (const e of $('say').elements) e.disabled = !of.gateway || !current || left && e.id !== 'more';
+  $('text').placeholder = t(!of.gateway ? 'noGateway' : left ? 'left' : 'message');
+  allowActions(follow);
 
   drawFaults(hello.faults);
   arrange($('lines'), items(lines), drawItem);
@@ -225,6 +230,7 @@ function items(lines) {
     const last = answered(line);
     const ended = last ? Date.parse(last.at) + last.ms : at;
     if (repliedLine(line)) all.push({ at: ended, key: `${line.id}:reply`, state: state(''), line, part: 'reply' });
+    if (hiddenLine(line)) all.push({ at: ended, key: `${line.id}:unseen`, state: state(''), line, part: 'unseen' });
     if (failedLine(line)) all.push({ at: ended, key: `${line.id}:failed`, state: state(''), line, part: 'failed' });
   }
   all.sort((a, b) => a.at - b.at || a.line.id - b.line.id);
@@ -248,6 +254,7 @@ function drawItem({ line, part, at }) {
   const mine = part === 'said' && !pushed;
   let content, note;
   if (part === 'failed') content = notice(hello.failed, t('failed') && h('small', {}, t('failed')));
+  else if (part === 'unseen') content = notice(t('notShown'));
   else if (part === 'reply') content = bubble(valuesOf(answered(line).fields), true);
   else if (pushed) [content, note] = [bubble(valuesOf(line.fields), true), t('pushed')];
   else [content, note] = [saidBy(line), line.from === 'elsewhere' ? t('elsewhere') : undefined];
@@ -295,14 +302,20 @@ function drawInspector() {
 function toggleMenu(open) {
   $('menu').hidden = !open;
   $('more').setAttribute('aria-expanded', String(open));
-  if (open) $('menu').querySelector('button').focus();
+  if (open) $('menu').querySelector('button:enabled').focus();
+}
+
+// asStranger returns an action's arguments as they are for the current user: to scan a code is to follow for who does not.
+function asStranger(args) {
+  const follows = mine().find(u => u.openid === current)?.follow === 'yes';
+  return args[0] === 'SCAN' && !follows ? ['subscribe', args[1]] : args;
 }
 
 function translate(wanted) {
   choose(wanted);
   $('language').textContent = language === 'zh' ? 'English' : '中文';
   $('language').lang = language === 'zh' ? 'en' : 'zh';
-  drawMenu((kind, args) => { toggleMenu(false); return send({ account, user: current, kind, args }); }, () => { toggleMenu(false); openKinds(page); });
+  drawMenu((kind, args) => { toggleMenu(false); return send({ account, user: current, kind, args: asStranger(args) }); }, () => { toggleMenu(false); openKinds(page); });
   draw();
   drawInspector();
 }

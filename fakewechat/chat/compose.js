@@ -32,6 +32,14 @@ export function drawMenu(send, more) {
     h('span.icon', { 'aria-hidden': 'true' }, '⋯'), h('span', {}, t('kinds'))));
 }
 
+// allowActions leaves the + menu what a user can do who follows the account, has left it, or of whom that is not known.
+export function allowActions(follow) {
+  for (const [name] of actions) {
+    const does = follow === 'no' ? ['follow', 'scan'].includes(name) : name !== 'follow' || follow !== 'yes';
+    $('menu').querySelector(`[data-action="${name}"]`).disabled = !does;
+  }
+}
+
 // ask opens the form and calls done with its values; it stays open where done returns a problem.
 export function ask(title, fields, done) {
   const inputs = fields.map(([name, value]) => name === 'xml' ? h('textarea.code', { rows: '14', spellcheck: 'false' }) : h('input', { value }));

@@ -50,13 +50,14 @@ function timeline(line, limit) {
 function attempt(a, line, account) {
   const x = a.exchange;
   const state = outcome(a);
-  const verdict = state === 'running' ? t('running') : state === 'good' ? t('accepted') : a.error ? t('noAnswer') : t('refusedBy');
+  const verdict = a.hidden ? t('notShown') : t({ running: 'running', good: 'accepted', bad: a.error ? 'noAnswer' : 'refusedBy' }[state]);
   const status = a.status ? `HTTP ${a.status} · ${took(a.ms)}` : '';
   const checks = [...(a.error ? [inLanguage(a, 'error')] : []), ...(inLanguage(a, 'refused') ?? [])];
   return h('section.attempt', {},
-    h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', { title: f }, t('fault')[f]?.[0] ?? f)), h(`span.verdict.${state}`, {}, verdict)),
+    h('h3', {}, t('attempt')(a.number), a.copy && h('span.tag', {}, t('copy')), (a.faults ?? []).map(f => h('span.tag', { title: f }, t('fault')[f]?.[0] ?? f)), h(`span.verdict.${a.hidden ? 'running' : state}`, {}, verdict)),
     h('p.hint', {}, [clock(a.at), status].filter(Boolean).join(' · ')),
     checks.length ? h('ul.checks', {}, ...checks.map(c => h('li', {}, c))) : undefined,
+    a.warnings?.length ? h('ul.checks.warned', {}, ...inLanguage(a, 'warnings').map(w => h('li', {}, w))) : undefined,
     a.fields?.length ? table(a.fields) : state === 'good' && h('p.hint', {}, t('saysNothing')),
     trace(a.trace),
     x && code(t('signedURL'), x.url.replace(/[?&]/g, m => '\n  ' + m), ''),
@@ -75,7 +76,8 @@ function code(title, text, kind) {
 
 function call(c) {
   const good = c.outcome === 'ok';
-  return h('li', {}, h('span', {}, clock(c.at)), h('code', {}, c.path), h(`span.verdict.${good ? 'good' : 'bad'}`, {}, c.outcome));
+  const words = inLanguage(c, 'outcome');
+  return h('li', {}, h('span', {}, clock(c.at)), h('code', {}, c.path), h(`span.verdict.${good ? 'good' : 'bad'}`, {}, words));
 }
 
 const quote = s => `'${String(s).replaceAll("'", `'\\''`)}'`;

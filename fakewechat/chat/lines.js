@@ -22,8 +22,11 @@ export const failedLine = line => line.done && (line.refused?.length ?? 0) > 0;
 // repliedLine says whether the user reads a passive reply.
 export function repliedLine(line) {
   const a = answered(line);
-  return !!a && !a.running && !a.refused?.length && !!a.fields?.length;
+  return !!a && !a.running && !a.refused?.length && !!a.fields?.length && !a.hidden;
 }
+
+// hiddenLine reports whether WeChat takes the reply and shows it to nobody.
+export const hiddenLine = line => !!answered(line)?.hidden;
 
 // saidBy makes what a user's callback shows.
 export function saidBy(line) {
