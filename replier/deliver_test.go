@@ -157,6 +157,26 @@ func TestTakeoverOfAttempt(t *testing.T) {
 	}
 }
 
+// TestFindingsRefusedAttemptIsNoDoubt: if the replier died after WeChat had refused an attempt in so many words, before it could
+// note that, the answer is sent again.
+func TestFindingsRefusedAttemptIsNoDoubt(t *testing.T) {
+	s := startSlow(t, "", store.Config{}, nil)
+	s.mailbox.check = []error{sendError(codes.Unavailable, "UPSTREAM_UNAVAILABLE", "-1", "retry_after_ms=1000")}
+	msg := text("a")
+	w, err := s.backlog.Defer(t.Context(), msg, time.Now(), false, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Begin(t.Context(), says("re: a"), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	w.Release()
+	s.state(t, msg, backlog.Sent)
+	if got := s.mailbox.texts(); !cmp.Equal([]string{"re: a"}, got) {
+		t.Errorf("sent %q", got)
+	}
+}
+
 // TestRetryDelivery: an answer that was refused is sent when an operator says so; the bot is not asked again.
 func TestRetryDelivery(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
