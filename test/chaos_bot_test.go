@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,8 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// slowBot is somebody's ReplierService. A text "slow SECONDS …" is answered after that time with "re: " and the text.
+// slowBot is somebody's ReplierService. A text "slow SECONDS …" is answered after that time with "re: " and the text, one of
+// "slow SECONDS large KILOBYTES …" with a text of that size.
 type slowBot struct {
 	replierv1.UnimplementedReplierServiceServer
 	mu    sync.Mutex
@@ -52,6 +54,10 @@ func (b *slowBot) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repl
 		return nil, ctx.Err()
 	}
 	reply := &wechatv1.TextReply{Content: echo(text)}
+	var kilobytes int
+	if n, _ := fmt.Sscanf(text, "slow %f large %d ", &seconds, &kilobytes); n == 2 {
+		reply.Content = strings.Repeat("x", kilobytes<<10)
+	}
 	return &replierv1.ReplyResponse{Reply: &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: reply}}}, nil
 }
 

@@ -56,7 +56,7 @@ const chaosRules = `rules:
     reply: {text: "re: {{ message.text.content }}"}
   - name: slow
     match: {text: {prefix: "slow "}}
-    forward: {to: "passthrough:///%s", timeout: 20s}
+    forward: {to: "passthrough:///%s"}
 `
 
 // startCluster starts all processes, which log into dir; onSent gets the customer-service messages.

@@ -22,32 +22,38 @@ func TestChaosJudge(t *testing.T) {
 	late := func(m *message) { m.unanswered() }
 	double := func(m *message) { m.doubled() }
 	refused := func(m *message) { m.answered(&fakewechat.Result{Refused: []string{"no XML"}}) }
+	tooLarge := botWork{seconds: 5, kilobytes: 1000}
 	for _, c := range []struct {
 		name  string
 		came  []func(*message)
 		state string // of its delivery
 		want  report
+		work  botWork
 	}{
-		{"a reply", []func(*message){reply}, "", report{Passive: 1}},
-		{"a reply to both of two", []func(*message){double, reply, success, reply}, "", report{Passive: 1}},
-		{"a reply to one of two, and a push", []func(*message){double, success, reply, push}, "", report{Passive: 1, Pushed: 1, Twice: 1, TwiceDouble: 1}},
-		{"success and a push", []func(*message){success, push}, "SENT", report{Pushed: 1}},
-		{"the busy text", []func(*message){says(busyText)}, "", report{Busy: 1}},
-		{"an exception", []func(*message){success}, "UNCERTAIN", report{Exceptions: 1, Unknown: 1}},
-		{"an exception that arrived", []func(*message){success, push}, "UNCERTAIN", report{Exceptions: 1, Pushed: 1}},
-		{"success alone", []func(*message){success}, "", report{Lost: 1}},
-		{"given up", []func(*message){success}, "GIVEN_UP", report{Lost: 1}},
-		{"no answer in time, and a push", []func(*message){late, push}, "", report{Pushed: 1, Late: 1}},
-		{"no answer", []func(*message){late}, "", report{Lost: 1, Late: 1}},
-		{"an answer that WeChat refuses", []func(*message){refused}, "", report{Lost: 1, Late: 1}},
-		{"two pushes", []func(*message){success, push, push}, "", report{Pushed: 1, Twice: 1}},
-		{"a reply and a push", []func(*message){reply, push}, "", report{Passive: 1, Pushed: 1, Twice: 1}},
-		{"the busy text and a reply", []func(*message){says(busyText), reply}, "", report{Passive: 1, Busy: 1, Twice: 1}},
-		{"another's reply", []func(*message){says("re: fast 0")}, "", report{Wrong: 1}},
-		{"another's push", []func(*message){func(m *message) { m.pushed("re: fast 0") }}, "", report{Pushed: 1, Wrong: 1}},
+		{"a reply", []func(*message){reply}, "", report{Passive: 1}, botWork{}},
+		{"a reply to both of two", []func(*message){double, reply, success, reply}, "", report{Passive: 1}, botWork{}},
+		{"a reply to one of two, and a push", []func(*message){double, success, reply, push}, "", report{Passive: 1, Pushed: 1, Twice: 1, TwiceDouble: 1}, botWork{}},
+		{"success and a push", []func(*message){success, push}, "SENT", report{Pushed: 1}, botWork{}},
+		{"the busy text", []func(*message){says(busyText)}, "", report{Busy: 1}, botWork{}},
+		{"an exception", []func(*message){success}, "UNCERTAIN", report{Exceptions: 1, Unknown: 1}, botWork{}},
+		{"an exception that arrived", []func(*message){success, push}, "UNCERTAIN", report{Exceptions: 1, Pushed: 1}, botWork{}},
+		{"success alone", []func(*message){success}, "", report{Lost: 1}, botWork{}},
+		{"given up", []func(*message){success}, "GIVEN_UP", report{Lost: 1}, botWork{}},
+		{"no answer in time, and a push", []func(*message){late, push}, "", report{Pushed: 1, Late: 1}, botWork{}},
+		{"no answer", []func(*message){late}, "", report{Lost: 1, Late: 1}, botWork{}},
+		{"an answer that WeChat refuses", []func(*message){refused}, "", report{Lost: 1, Late: 1}, botWork{}},
+		{"two pushes", []func(*message){success, push, push}, "", report{Pushed: 1, Twice: 1}, botWork{}},
+		{"a reply and a push", []func(*message){reply, push}, "", report{Passive: 1, Pushed: 1, Twice: 1}, botWork{}},
+		{"the busy text and a reply", []func(*message){says(busyText), reply}, "", report{Passive: 1, Busy: 1, Twice: 1}, botWork{}},
+		{"another's reply", []func(*message){says("re: fast 0")}, "", report{Wrong: 1}, botWork{}},
+		{"another's push", []func(*message){func(m *message) { m.pushed("re: fast 0") }}, "", report{Pushed: 1, Wrong: 1}, botWork{}},
+		{"too large an answer, and the busy text", []func(*message){success, func(m *message) { m.pushed(busyText) }}, "GIVEN_UP", report{Pushed: 1}, tooLarge},
+		{"the busy text twice", []func(*message){says(busyText), func(m *message) { m.pushed(busyText) }}, "GIVEN_UP", report{Busy: 1, Pushed: 1, Twice: 1}, tooLarge},
+		{"too large an answer, and nothing", []func(*message){success}, "GIVEN_UP", report{Lost: 1}, tooLarge},
+		{"the busy text pushed in place of an answer", []func(*message){success, func(m *message) { m.pushed(busyText) }}, "", report{Pushed: 1, Wrong: 1}, botWork{seconds: 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m, _, err := newMessage(7, 0)
+			m, _, err := newMessage(7, c.work)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +65,7 @@ func TestChaosJudge(t *testing.T) {
 				unsent[m.id] = delivery{State: c.state}
 			}
 			got := judge([]*message{m}, unsent)
-			c.want.Sent, c.want.Ghosts = 1, 1
+			c.want.Sent, c.want.Ghosts, c.want.Large = 1, 1, min(1, c.work.kilobytes)
 			ignored := cmpopts.IgnoreFields(report{}, "P50", "P99", "Max")
 			if diff := cmp.Diff(c.want, *got, ignored, cmpopts.IgnoreUnexported(report{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -96,7 +102,7 @@ func TestChaosFaults(t *testing.T) {
 func TestChaosPushes(t *testing.T) {
 	l := newLoad(1)
 	for i := range 2 {
-		m, _, err := newMessage(i, 5)
+		m, _, err := newMessage(i, botWork{seconds: 5})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,9 +115,17 @@ func TestChaosPushes(t *testing.T) {
 	sent(second.openid, echo(second.text))
 	sent(first.openid, echo(second.text)) // another user's
 	sent(first.openid, "hello")
+	sent(first.openid, busyText) // its bot gives an answer
+	large, _, err := newMessage(len(l.messages), botWork{seconds: 5, kilobytes: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.messages = append(l.messages, large)
+	sent(large.openid, busyText)
+	sent(large.openid, busyText)                     // once more
 	sent(first.openid, echo("fast "+chaosMark+"-2")) // of nobody
-	if got := []int{len(first.pushes), len(second.pushes), len(l.strays)}; !cmp.Equal(got, []int{0, 1, 3}) {
-		t.Errorf("pushes of the first, of the second, strays: %v", got)
+	if got := []int{len(first.pushes), len(second.pushes), len(large.pushes), len(l.strays)}; !cmp.Equal(got, []int{0, 1, 1, 5}) {
+		t.Errorf("pushes of the first, of the second, of the large one, strays: %v", got)
 	}
 	if open := l.open(); len(open) != 1 || open[0] != first {
 		t.Errorf("without an answer: %v", open)

@@ -29,6 +29,8 @@ type load struct {
 	next     atomic.Uint64 // gateway
 	client   *http.Client
 	slow     float64 // share of messages that a bot takes 5 to 9 s for
+	large    float64 // share of these whose answer is too large
+	long     float64 // share of these for which the bot takes longTime
 	double   float64 // share of messages that come again at once or within 2 s
 	inFlight sync.WaitGroup
 
@@ -42,7 +44,7 @@ type load struct {
 
 // newLoad returns a load that has no gateways yet.
 func newLoad(rate float64) *load {
-	return &load{rate: rate, slow: 0.03, double: 0.01, client: &http.Client{
+	return &load{rate: rate, slow: 0.03, large: 0.1, double: 0.01, client: &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 256, IdleConnTimeout: time.Minute, DisableCompression: true},
 	}}
 }
@@ -70,11 +72,7 @@ func (l *load) run(ctx context.Context, rng *rand.Rand, enough func(sent int) bo
 		} else if -wait > time.Duration(l.behind.Load()) {
 			l.behind.Store(int64(-wait))
 		}
-		slow := 0.0
-		if rng.Float64() < l.slow {
-			slow = 5 + 4*rng.Float64()
-		}
-		m, callback, err := newMessage(i, slow)
+		m, callback, err := newMessage(i, l.randomWork(rng))
 		if err != nil {
 			return err
 		}
@@ -84,6 +82,27 @@ func (l *load) run(ctx context.Context, rng *rand.Rand, enough func(sent int) bo
 		l.send(ctx, m, callback, rng)
 	}
 	return nil
+}
+
+// longTime is how many seconds a bot takes that uses nearly all of its minute.
+const longTime = 55
+
+// smallest and largest are the sizes in kB of answers that fit into a gRPC message, and cannot be sent.
+const smallest, largest = 65, 3000
+
+// randomWork returns what a message has a bot do.
+func (l *load) randomWork(rng *rand.Rand) botWork {
+	if rng.Float64() >= l.slow {
+		return botWork{}
+	}
+	work := botWork{seconds: 5 + 4*rng.Float64()}
+	switch share := rng.Float64(); {
+	case share < l.large:
+		work.kilobytes = smallest + rng.IntN(largest-smallest)
+	case share < l.large+l.long:
+		work.seconds = longTime
+	}
+	return work
 }
 
 // send has WeChat send a message in the background, and sometimes twice.
@@ -149,11 +168,24 @@ func (l *load) onSent(sent fakewechat.CustomMessage) {
 	number, ok := numberIn(content)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if content == busyText {
+		number, ok = l.unanswerable(sent.To)
+	}
 	if !ok || number >= len(l.messages) || l.messages[number].openid != sent.To {
 		l.strays = append(l.strays, content)
 		return
 	}
 	l.messages[number].pushed(content)
+}
+
+// unanswerable returns the first message of a user whose answer is too large, and that has none yet. The caller holds mu.
+func (l *load) unanswerable(openid string) (number int, ok bool) {
+	for number = range l.messages {
+		if m := l.messages[number]; m.openid == openid && m.work.kilobytes > 0 && !m.done() {
+			return number, true
+		}
+	}
+	return 0, false
 }
 
 // all returns what was sent so far.

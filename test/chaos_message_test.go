@@ -17,7 +17,7 @@ const (
 	chaosMark = "quetzal"
 	// openidMark is in each openid behind the six characters that a log may show.
 	openidMark = "oChaos0"
-	// busyText is the gateway's, where neither replier nor store can be used.
+	// busyText is what users read if neither replier nor store can be used, or if the bot's answer cannot be sent.
 	busyText = "系统繁忙，请稍后再试。"
 	// chaosUsers is how many users write; the fake platform knows 10,000 at a time.
 	chaosUsers = 5000
@@ -28,6 +28,7 @@ type message struct {
 	number int
 	openid string
 	text   string
+	work   botWork
 	id     string // MsgId
 	sent   time.Time
 
@@ -43,18 +44,35 @@ type message struct {
 
 var msgIDElement = regexp.MustCompile(`<MsgId>(\d+)</MsgId>`)
 
-// newMessage writes a text: "fast …", or "slow SECONDS …" where slow is not 0. callback is its XML.
-func newMessage(number int, slow float64) (m *message, callback []byte, err error) {
-	m = &message{number: number, sent: time.Now(), openid: fmt.Sprintf("oChaos%022d", number%chaosUsers), text: fmt.Sprintf("fast %s-%d", chaosMark, number)}
-	if slow != 0 {
-		m.text = fmt.Sprintf("slow %.1f %s-%d", slow, chaosMark, number)
+// botWork is what a message has a bot do. Without seconds no bot is asked.
+type botWork struct {
+	seconds   float64 // until the answer
+	kilobytes int     // of the answer, which cannot be sent; 0: it repeats the text
+}
+
+// text returns the text of a message that has a bot do it.
+func (w botWork) text(mark string) string {
+	switch {
+	case w.seconds == 0:
+		return "fast " + mark
+	case w.kilobytes > 0:
+		return fmt.Sprintf("slow %.1f large %d %s", w.seconds, w.kilobytes, mark)
 	}
+	return fmt.Sprintf("slow %.1f %s", w.seconds, mark)
+}
+
+// newMessage writes a text: "fast …", "slow SECONDS …" or "slow SECONDS large KILOBYTES …". callback is its XML.
+func newMessage(number int, work botWork) (m *message, callback []byte, err error) {
+	m = &message{number: number, sent: time.Now(), work: work, openid: openidOf(number % chaosUsers), text: work.text(fmt.Sprintf("%s-%d", chaosMark, number))}
 	if callback, err = fakewechat.Compose(gh, m.openid, m.sent, "text", m.text); err != nil {
 		return nil, nil, err
 	}
 	m.id = string(msgIDElement.FindSubmatch(callback)[1])
 	return m, callback, nil
 }
+
+// openidOf returns the openid of one of the users.
+func openidOf(user int) string { return fmt.Sprintf("oChaos%022d", user) }
 
 var markedNumber = regexp.MustCompile(chaosMark + `-(\d+)$`)
 
@@ -165,8 +183,12 @@ func (m *message) fate() fate {
 			f.wrong = true
 		}
 	}
+	right := echo(m.text)
+	if m.work.kilobytes > 0 {
+		right = busyText
+	}
 	for _, push := range m.pushes {
-		f.wrong = f.wrong || push != echo(m.text)
+		f.wrong = f.wrong || push != right
 	}
 	return f
 }

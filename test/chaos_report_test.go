@@ -18,6 +18,8 @@ type report struct {
 	Passive     int     `json:"passive"` // answered in HTTP
 	Pushed      int     `json:"pushed"`  // answered by a customer-service message
 	Busy        int     `json:"busy"`    // answered by the busy text
+	Large       int     `json:"large"`   // messages whose answer is too large
+	Long        int     `json:"long"`    // messages for which a bot takes nearly all of its minute
 	Held        int     `json:"held"`    // attempts of WeChat's left without an answer, which a later one got
 	Duplicates  int     `json:"duplicates"`
 	Reconnects  int     `json:"reconnects"`
@@ -72,6 +74,8 @@ func judge(messages []*message, unsent map[string]delivery) *report {
 		count(&r.Passive, f.passive)
 		count(&r.Pushed, f.pushed)
 		count(&r.Busy, f.busy)
+		count(&r.Large, m.work.kilobytes > 0)
+		count(&r.Long, m.work.seconds == longTime)
 		count(&r.Unknown, f.lost && excepted)
 		count(&r.Lost, f.lost && !excepted)
 		count(&r.Late, f.late)
@@ -133,7 +137,7 @@ func (r *report) String() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]any{
 		{"seed", r.Seed}, {"seconds", fmt.Sprintf("%.1f", r.Seconds)}, {"disasters", r.Disasters},
-		{"sent", r.Sent}, {"passive", r.Passive}, {"pushed", r.Pushed}, {"busy", r.Busy},
+		{"sent", r.Sent}, {"passive", r.Passive}, {"pushed", r.Pushed}, {"busy", r.Busy}, {"answers too large", r.Large}, {"bots that take 55 s", r.Long},
 		{"held attempts", r.Held}, {"duplicates", r.Duplicates}, {"reconnects", r.Reconnects},
 		{"exceptions", fmt.Sprintf("%d, of them unanswered %d", r.Exceptions, r.Unknown)},
 		{"LOST", r.Lost}, {"LATE", r.Late}, {"TWICE", fmt.Sprintf("%d, of them duplicates %d", r.Twice, r.TwiceDouble)}, {"WRONG", r.Wrong}, {"STRAYS", r.Strays}, {"GHOSTS", r.Ghosts},

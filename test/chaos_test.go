@@ -63,6 +63,9 @@ func TestChaos(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), cfg.lasts+4*time.Minute)
 	defer cancel()
 	l := newLoad(cfg.rate)
+	if cfg.lasts > 0 {
+		l.long = 0.05
+	}
 	c := startCluster(ctx, t, cfg.dir, l.onSent)
 	l.use(c.gateways)
 	processes, err := bills(ctx, c.services())
@@ -132,7 +135,7 @@ func (c *cluster) endure(ctx context.Context, t *testing.T, cfg chaos, l *load) 
 }
 
 // settleTime is how long what is stored may take to reach its user, once all is healed.
-const settleTime = 60 * time.Second
+const settleTime = 2 * longTime * time.Second
 
 // settle waits until no answer is to come any more, or settleTime is over.
 func (c *cluster) settle(ctx context.Context, t *testing.T, l *load) {
