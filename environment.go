@@ -21,7 +21,7 @@ var secrets = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "W
 // foreignVariables look like settings and are for others: docker-compose.yml, make and the tests. A file or a shell may set
 // them for those and for wxgate.
 var foreignVariables = []string{
-	"WXGATE_SECRETS", "WXGATE_HOST", "WXGATE_PORT", "WXGATE_HTTP_PORT", "WXGATE_HTTPS_PORT", "WXGATE_FAKE_PORT",
+	"WXGATE_VERSION", "WXGATE_SECRETS", "WXGATE_HOST", "WXGATE_PORT", "WXGATE_HTTP_PORT", "WXGATE_HTTPS_PORT", "WXGATE_FAKE_PORT",
 	"WXGATE_GATEWAYS", "WXGATE_REPLIERS", "WXGATE_OAUTHSVCS", "WXGATE_FRONT_CA",
 	"WXGATE_CHAOS", "WXGATE_CHAOS_MESSAGES", "WXGATE_CHAOS_SEED", "WXGATE_CHAOS_DIR", "WXGATE_SCREENSHOTS", "WXGATE_TEST_NATS_NODE",
 }

@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,7 +141,7 @@ func main() {
 		printErrors(wrong.err)
 	}
 	parser.FatalIfErrorf(err)
-	if _, ok := command.Selected().Target.Addr().Interface().(serverCommand); wrong.err != nil && !ok {
+	if _, ok := reflect.TypeAssert[serverCommand](command.Selected().Target.Addr()); wrong.err != nil && !ok {
 		fail(wrong.err)
 	}
 	if err := errors.Join(wrong.err, command.Run(wrong)); err != nil {
@@ -154,7 +154,7 @@ func newParser(ctx context.Context, cli *commands) (*kong.Kong, error) {
 	return kong.New(cli,
 		kong.Name("wxgate"),
 		kong.Description("The server side of a WeChat Official Account. Start with: wxgate dev"),
-		kong.Vars{"version": version(), "internal_listen": "127.0.0.1:8001"},
+		kong.Vars{"version": programVersion(), "internal_listen": "127.0.0.1:8001"},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.WithHyphenPrefixedParameters(true),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -185,13 +185,4 @@ func printErrors(err error) {
 		}
 		said[line] = true
 	}
-}
-
-// version returns the module's version, or the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown"
-	}
-	return info.Main.Version
 }

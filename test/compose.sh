@@ -11,6 +11,8 @@ form=${1:-one}
 project=wxgate-test
 fake=http://127.0.0.1:8010
 export WXGATE_FAKE_PORT=8010
+WXGATE_VERSION=$(git describe --tags --always || echo unknown)
+export WXGATE_VERSION
 compose=(docker compose --project-name "$project" --env-file test/compose.env --profile dev)
 case $form in
   one)
@@ -99,6 +101,7 @@ discreet() {
   for secret in $(cat test/secrets/*) $(sed -n 's/^NATS_TOKEN=//p' test/compose.env) 容器 signature=; do
     grep -qF "$secret" <<<"$logs" && fail 'a secret or a text is in the logs'
   done
+  [ "$(docker run --rm wxgate --version)" = "$WXGATE_VERSION" ] || fail 'the image does not know its version'
   docker image ls wxgate --format 'image wxgate: {{.Size}}'
 }
 

@@ -59,7 +59,13 @@ type process struct {
 // start runs wxgate in the background; env is added to a clean environment. It is killed at the test's end.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command(binary, args...), done: make(chan struct{}), addrs: map[string]string{}, news: make(chan struct{}, 64)}
+	return startBinary(t, binary, env, args...)
+}
+
+// startBinary is start of another build.
+func startBinary(t *testing.T, file string, env []string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.Command(file, args...), done: make(chan struct{}), addrs: map[string]string{}, news: make(chan struct{}, 64)}
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "WXGATE_LOG_LEVEL=debug"}, env...)
 	p.cmd.Stdout = &p.stdout
 	stderr, err := p.cmd.StderrPipe()
