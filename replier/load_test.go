@@ -325,7 +325,7 @@ func TestLoadRulesUnreadable(t *testing.T) {
 	missing := filepath.Join(dir, "missing.yaml")
 	for _, tt := range []struct{ name, path, want string }{
 		{"missing", missing, missing + ": no such file or directory"},
-		{"directory", dir, dir + ": is a directory"},
+		{"directory", dir, dir + ": is a directory; expected a regular file"},
 		{"too large", large, large + ": larger than 32 MiB, which is the most for a file and all that it includes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

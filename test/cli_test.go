@@ -56,7 +56,7 @@ func TestWrongStart(t *testing.T) {
 			[]string{"--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE): begins with a byte order mark"}},
 		{"a public URL in capitals", []string{"WECHAT_TOKEN=t", "WXGATE_PUBLIC_URL=HTTPS://wx.example.com"}, "gateway", []string{`--public-url: "HTTPS://wx.example.com"; expected`}},
 		{"variable and file", []string{"WECHAT_TOKEN=t", "WECHAT_TOKEN_FILE=/x"}, "gateway", []string{"WECHAT_TOKEN and WECHAT_TOKEN_FILE are both set"}},
-		{"missing secret files", []string{"WECHAT_TOKEN_FILE=/x", "WECHAT_AES_KEY_FILE=/y"}, "gateway", []string{"WECHAT_TOKEN_FILE: stat /x", "WECHAT_AES_KEY_FILE: stat /y"}},
+		{"missing secret files", []string{"WECHAT_TOKEN_FILE=/x", "WECHAT_AES_KEY_FILE=/y"}, "gateway", []string{"WECHAT_TOKEN_FILE: open /x", "WECHAT_AES_KEY_FILE: open /y"}},
 		{"taken port", []string{"WECHAT_TOKEN=t"}, "gateway --internal-listen 127.0.0.1:0 --listen " + taken, []string{"--listen: " + taken + " is taken by another process"}},
 		{"taken gRPC port", nil, "replier --replier-listen " + taken, []string{"--replier-listen: " + taken + " is taken"}},
 		{"taken port in dev", env(), "dev --fake-listen " + taken, []string{"--fake-listen: " + taken + " is taken"}},

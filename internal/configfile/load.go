@@ -8,10 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"wxgate/internal/service"
 )
 
 // MaxSize is how large all the files of one load may be together, in bytes.
@@ -65,15 +66,12 @@ func (l *Load) Read(path string) ([]byte, error) {
 }
 
 func (l *Load) read(path string) (data []byte, f file, err error) {
-	in, err := os.Open(path)
+	in, info, err := service.OpenRegular(path)
+	f.info = info // also of a file that is there, but not for us; else it would seem to change all the time
 	if err != nil {
-		f.info, _ = os.Stat(path) // of a file that is there, but not for us; else it would seem to change all the time
 		return nil, f, err
 	}
 	defer in.Close()
-	if f.info, err = in.Stat(); err != nil {
-		return nil, f, err
-	}
 	if data, err = io.ReadAll(io.LimitReader(in, int64(MaxSize-l.size)+1)); err != nil {
 		return nil, f, err
 	}

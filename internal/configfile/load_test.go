@@ -24,7 +24,7 @@ func TestOpenWhatIsNoFile(t *testing.T) {
 	missing := filepath.Join(dir, "missing.yaml")
 	for path, want := range map[string]string{
 		missing: missing + ": no such file or directory",
-		dir:     dir + ": is a directory",
+		dir:     dir + ": is a directory; expected a regular file",
 	} {
 		load := &Load{}
 		if d := load.Open(path); d != nil || load.Err() == nil || load.Err().Error() != want {

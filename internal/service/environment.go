@@ -57,16 +57,12 @@ func loadSecret(name string) error {
 	if os.Getenv(name) != "" {
 		return fmt.Errorf("%s and %s_FILE are both set; give one", name, name)
 	}
-	info, err := os.Stat(file)
+	value, err := ReadRegular(file)
 	if err != nil {
 		return fmt.Errorf("%s_FILE: %w", name, err)
 	}
-	if info.IsDir() || info.Size() > maxSecretFile {
-		return fmt.Errorf("%s_FILE: %s is no file with a secret", name, file)
-	}
-	value, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("%s_FILE: %w", name, err)
+	if len(value) > maxSecretFile {
+		return fmt.Errorf("%s_FILE: %s has %d bytes; no secret has more than %d", name, file, len(value), maxSecretFile)
 	}
 	// An empty file counts as unset, like an empty variable: Setenv("") would not.
 	secret := strings.TrimRight(string(value), "\r\n")

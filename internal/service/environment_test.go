@@ -54,7 +54,7 @@ func TestLoadEnv(t *testing.T) {
 			want:    map[string]string{"WECHAT_TOKEN": "t"},
 			wantErr: "WECHAT_TOKEN and WECHAT_TOKEN_FILE are both set; give one",
 		},
-		{name: "directory", env: map[string]string{"WECHAT_TOKEN_FILE": dir}, wantErr: "WECHAT_TOKEN_FILE: " + dir + " is no file with a secret"},
+		{name: "directory", env: map[string]string{"WECHAT_TOKEN_FILE": dir}, wantErr: "WECHAT_TOKEN_FILE: open " + dir + ": is a directory; expected a regular file"},
 		{
 			name: "quotes", env: map[string]string{"WECHAT_TOKEN": `"t"`, "WECHAT_APP_SECRET_FILE": file("quoted", "'s3cret'\n")},
 			want: map[string]string{"WECHAT_TOKEN": "t", "WECHAT_APP_SECRET": "s3cret"},
@@ -66,17 +66,17 @@ func TestLoadEnv(t *testing.T) {
 			want: map[string]string{"WECHAT_TOKEN": `"t'`, "WECHAT_APP_SECRET": `"`},
 		},
 		{name: "quotes around nothing", env: map[string]string{"WECHAT_TOKEN": `""`}, wantErr: "WECHAT_TOKEN: " + quotesKept},
-		{name: "too large", env: map[string]string{"WECHAT_TOKEN_FILE": large}, wantErr: "WECHAT_TOKEN_FILE: " + large + " is no file with a secret"},
+		{name: "too large", env: map[string]string{"WECHAT_TOKEN_FILE": large}, wantErr: "WECHAT_TOKEN_FILE: " + large + " has 65537 bytes; no secret has more than 65536"},
 		{name: "a zero byte", env: map[string]string{"WECHAT_TOKEN_FILE": nul}, wantErr: "WECHAT_TOKEN_FILE: " + nul + " holds a byte that no secret has"},
 		{
 			name: "all errors at once", env: map[string]string{"WECHAT_TOKEN_FILE": missing, "WECHAT_APP_SECRET_FILE": dir},
-			wantErr: "WECHAT_TOKEN_FILE: stat " + missing + ": no such file or directory\n" +
-				"WECHAT_APP_SECRET_FILE: " + dir + " is no file with a secret",
+			wantErr: "WECHAT_TOKEN_FILE: open " + missing + ": no such file or directory\n" +
+				"WECHAT_APP_SECRET_FILE: open " + dir + ": is a directory; expected a regular file",
 		},
 		{
 			name: "one of two", env: map[string]string{"WECHAT_TOKEN_FILE": missing, "WECHAT_APP_SECRET_FILE": good},
 			want:    map[string]string{"WECHAT_APP_SECRET": "s3cret"},
-			wantErr: "WECHAT_TOKEN_FILE: stat " + missing + ": no such file or directory",
+			wantErr: "WECHAT_TOKEN_FILE: open " + missing + ": no such file or directory",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -58,7 +57,7 @@ func (f TLSFlags) read() (files pemFiles, err error) {
 		flag, path string
 		to         *string
 	}{{"tls-cert", f.TLSCert, &files.cert}, {"tls-key", f.TLSKey, &files.key}, {"tls-ca", f.TLSCA, &files.ca}} {
-		content, err := os.ReadFile(file.path)
+		content, err := ReadRegular(file.path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--%s: %w", file.flag, err))
 		}

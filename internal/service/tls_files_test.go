@@ -155,7 +155,7 @@ func TestTLSFiles(t *testing.T) {
 			name: "missing", cert: missing, key: missing, ca: issuers, whole: true,
 			want: "--tls-cert: open " + missing + ": no such file or directory\n--tls-key: open " + missing + ": no such file or directory",
 		},
-		{name: "a directory", cert: cert, key: key, ca: dir, want: "--tls-ca: read " + dir + ": is a directory", whole: true},
+		{name: "a directory", cert: cert, key: key, ca: dir, want: "--tls-ca: open " + dir + ": is a directory; expected a regular file", whole: true},
 		{name: "empty certificate", cert: empty, key: key, ca: issuers, want: "--tls-cert " + empty + ", --tls-key " + key + ": tls: failed to find any PEM data in certificate input"},
 		{name: "another's key", cert: cert, key: anotherKey, ca: issuers, want: "--tls-cert " + cert + ", --tls-key " + anotherKey + ": tls: private key does not match public key"},
 		{name: "swapped", cert: key, key: cert, ca: issuers, want: "--tls-cert " + key + ", --tls-key " + cert + ": tls: failed to find certificate PEM data in certificate input"},
