@@ -95,7 +95,7 @@ func (p *Platform) handle(path, method string, s style, do func(r *http.Request)
 	p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		errcode, struck := p.came(path), p.odd.call(path)
 		if fault := struck.instead(w); fault != "" {
-			p.saw(seen{What: path, Outcome: "fault: " + fault})
+			p.saw(seen{What: sameInBoth(path), Outcome: inBoth("fault: %s", fault)})
 			p.log.Info("fake WeChat API call", "path", path, "fault", fault)
 			return
 		}
@@ -116,7 +116,7 @@ func (p *Platform) handle(path, method string, s style, do func(r *http.Request)
 			res.answer = errorAnswer{res.errcode, msg + s.rid + p.rid()}
 		}
 		w.Header().Set("Content-Type", s.contentType)
-		p.saw(seen{What: path, Outcome: outcome, Fields: res.fields})
+		p.saw(seen{What: sameInBoth(path), Outcome: sameInBoth(outcome), Fields: res.fields})
 		p.chat.called(chatCall{At: p.now(), Path: path, Outcome: outcome, Account: res.account, User: res.user})
 		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
 		struck.answer(w, r, asJSON(res.answer))

@@ -110,7 +110,7 @@ func (p *Platform) authorize(scopes ...string) http.HandlerFunc {
 			p.ask(w, r, c, query)
 			return
 		}
-		p.saw(seen{What: r.URL.Path, Outcome: "a code for " + a.Scope})
+		p.saw(seen{What: sameInBoth(r.URL.Path), Outcome: inBoth("a code for %s", a.Scope)})
 		p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope, "outcome", "code")
 		http.Redirect(w, r, a.back(o.oauth.mint(a.Scope, user.OpenID, a.snapshot, p.now())), http.StatusFound)
 	}

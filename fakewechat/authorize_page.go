@@ -37,7 +37,7 @@ var pageErrors = map[int][2]string{
 	40013: {"the appid is no account's", "没有公众号的 AppID 是这个 appid"},
 }
 
-// pageWords are the words of the authorize pages, in English and Chinese.
+// pageWords are the words of the authorize pages and of the log, in English and Chinese.
 var pageWords = map[string][2]string{
 	"title":           {"Log in with fake WeChat", "模拟微信登录"},
 	"not_real":        {"Fake WeChat, not for production: it asks nobody for a password.", "模拟微信，不要用于生产：不会向任何人要密码。"},
@@ -66,13 +66,35 @@ var pageWords = map[string][2]string{
 	"error":     {"Error", "错误"},
 	"parameter": {"Parameter error", "参数错误"},
 	"colon":     {": ", "："},
+
+	"log":        {"Fake WeChat: log", "模拟微信：日志"},
+	"chats":      {"Chats", "聊天"},
+	"forgets":    {"Not for production: forgets all on exit. AppID", "不要用于生产：退出后全部忘记。AppID"},
+	"send":       {"Send", "发送"},
+	"with":       {"with", "内容"},
+	"to":         {"to", "发到"},
+	"kinds":      {"Kinds", "类型"},
+	"no_gateway": {"No gateway to send to.", "没有可以发送到的网关。"},
+	"time":       {"Time", "时间"},
+	"what":       {"What", "事项"},
+	"outcome":    {"Outcome", "结果"},
+	"reads":      {"The user sees: ", "用户看到："},
+	"nothing":    {"Nothing yet.", "还没有记录。"},
+	"language":   {"中文", "English"},
 }
 
 // locale is one of the two languages.
 type locale int
 
-// localeOf returns the language that the browser prefers: Chinese, else English.
+// localeOf returns the language that the address names (lang=zh or lang=en), else the one that the browser prefers: Chinese,
+// else English.
 func localeOf(r *http.Request) locale {
+	switch r.URL.Query().Get("lang") {
+	case "zh":
+		return 1
+	case "en":
+		return 0
+	}
 	if strings.HasPrefix(strings.ToLower(strings.TrimSpace(r.Header.Get("Accept-Language"))), "zh") {
 		return 1
 	}
@@ -81,6 +103,12 @@ func localeOf(r *http.Request) locale {
 
 // Lang is the value of HTML's lang.
 func (l locale) Lang() string { return [...]string{"en", "zh-CN"}[l] }
+
+// Other is the language that it is not, as an address names it.
+func (l locale) Other() string { return [...]string{"zh", "en"}[l] }
+
+// In returns a text's words.
+func (l locale) In(text bilingual) string { return text[l] }
 
 // T returns the words of a name.
 func (l locale) T(name string) string { return pageWords[name][l] }
@@ -139,7 +167,9 @@ func origin(r *http.Request) string {
 
 // refuse shows why WeChat refuses the link.
 func (p *Platform) refuse(w http.ResponseWriter, r *http.Request, errcode int) {
-	p.saw(seen{What: r.URL.Path, Outcome: fmt.Sprintf("refused: %d %s", errcode, pageErrors[errcode][0])})
+	p.saw(seen{What: sameInBoth(r.URL.Path), Outcome: bilingual{
+		fmt.Sprintf("refused: %d %s", errcode, pageErrors[errcode][0]), fmt.Sprintf("拒绝：%d %s", errcode, pageErrors[errcode][1]),
+	}})
 	p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "errcode", errcode)
 	l := localeOf(r)
 	message := pageErrors[errcode][l]

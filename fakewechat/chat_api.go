@@ -16,8 +16,9 @@ import (
 //go:embed chat
 var chatFiles embed.FS
 
-// chatPolicy lets the page run its own script and show the pictures of replies; nothing inline, nothing foreign.
-const chatPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; " +
+// chatPolicy lets the page run its own script and show the pictures of replies, which may be a developer's own over http; nothing
+// inline, nothing foreign.
+const chatPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http: https:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // heartbeat is how often an idle page hears that the platform is there.

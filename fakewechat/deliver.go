@@ -2,7 +2,6 @@ package fakewechat
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -112,22 +111,22 @@ func (l *chatLine) attempt(a Attempt) {
 
 // sawAttempt puts an attempt that is done on the list and into the log.
 func (p *Platform) sawAttempt(c *userCallback, a Attempt) {
-	s := seen{What: fmt.Sprintf("send %s (attempt %d of %d)", c.what, a.Number, attempts)}
+	s := seen{What: inBoth("send %s (attempt %d of %d)", c.what, a.Number, attempts)}
 	log := p.log.With("kind", c.kind, "attempt", a.Number)
 	if len(a.Faults) > 0 {
 		log = log.With("faults", a.Faults)
-		s.What += ", faults: " + strings.Join(a.Faults, ", ")
+		s.What = inBoth("send %s (attempt %d of %d), faults: %s", c.what, a.Number, attempts, strings.Join(a.Faults, ", "))
 	}
 	if a.Err != nil {
 		log.Info("fake WeChat sent a callback", "err", a.Err)
-		s.Outcome = a.Err.Error()
+		s.Outcome = bilingual{a.Err.Error(), inChinese(a.Err)}
 		if a.Number == attempts && !a.Copy {
-			s.Refused = []string{noAnswerAtAll.text}
+			s.Refused = allInBoth([]*reason{noAnswerAtAll})
 		}
 	} else {
 		log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))
-		s.Outcome = fmt.Sprintf("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
-		s.Fields, s.Refused, s.Warnings = slices.Clone(a.Result.Fields), a.Result.Refused, a.Result.Warnings
+		s.Outcome = inBoth("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
+		s.Fields, s.Refused, s.Warnings = slices.Clone(a.Result.Fields), allInBoth(a.Result.refused), allInBoth(a.Result.warned)
 	}
 	p.saw(s)
 }

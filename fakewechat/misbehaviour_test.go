@@ -78,7 +78,7 @@ func TestAPIHTML(t *testing.T) {
 	if s.plainToken() != "" {
 		t.Error("the call was done")
 	}
-	if got := s.platform.newest()[0]; got.What != plainPath || got.Outcome != "fault: api_html" {
+	if got := s.platform.newest()[0]; got.What[0] != plainPath || got.Outcome[0] != "fault: api_html" {
 		t.Errorf("the page says %+v", got)
 	}
 }

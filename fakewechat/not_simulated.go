@@ -18,7 +18,7 @@ func (p *Platform) serveNotSimulated(w http.ResponseWriter, r *http.Request) {
 	const most = 120 // bytes of a path
 	call := r.Method + " " + clip(strings.ToValidUTF8(r.URL.Path, "�"), most)
 	outcome := because("not simulated")
-	p.saw(seen{What: call, Outcome: outcome.text})
+	p.saw(seen{What: sameInBoth(call), Outcome: inBoth("not simulated")})
 	p.chat.called(chatCall{At: p.now(), Path: call, Outcome: outcome.text, InZH: outcome.chinese(), Account: p.accountOfToken(r)})
 	p.log.Warn("fake WeChat API call: not simulated", "method", r.Method, "path", clip(r.URL.Path, most))
 	w.Header().Set("Content-Type", accountStyle.contentType)

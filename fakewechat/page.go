@@ -48,12 +48,13 @@ func serveStyle(css []byte) http.HandlerFunc {
 	}
 }
 
-func (p *Platform) servePage(w http.ResponseWriter, _ *http.Request) {
+func (p *Platform) servePage(w http.ResponseWriter, r *http.Request) {
 	data := struct {
+		locale
 		Gateway, AppID, Failed, Usage string
 		Kinds                         []string
 		Seen                          []seen
-	}{AppID: p.of("").account.AppID, Failed: ServiceFailed, Usage: Kinds(), Kinds: strings.Split(kindNames(), ", "), Seen: p.newest()}
+	}{localeOf(r), "", p.of("").account.AppID, ServiceFailed, Kinds(), strings.Split(kindNames(), ", "), p.newest()}
 	if s := p.of("").sender; s != nil {
 		data.Gateway = s.URL
 	}
@@ -79,8 +80,8 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	back := "/"
-	if r.PostForm.Get("back") == logPath {
-		back = logPath
+	if asked := r.PostForm.Get("back"); asked == logPath || asked == logPath+"?lang=zh" || asked == logPath+"?lang=en" {
+		back = asked
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
 }

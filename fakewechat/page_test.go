@@ -216,21 +216,73 @@ func TestPageIsBounded(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range maxSeen / 2 {
-				p.saw(seen{What: "x", Outcome: wide, Fields: []Field{{"Content", long}}})
+				p.saw(seen{What: sameInBoth("x"), Outcome: sameInBoth(wide), Fields: []Field{{"Content", long}}})
 				p.newest()
 			}
 		})
 	}
 	wg.Wait()
-	p.saw(seen{What: "last"})
+	p.saw(seen{What: sameInBoth("last")})
 	got := p.newest()
-	if len(got) != maxSeen || got[0].What != "last" {
+	if len(got) != maxSeen || got[0].What[0] != "last" {
 		t.Fatalf("%d lines, the first is %q", len(got), got[0].What)
 	}
-	if n := len(got[1].Fields[0].Value) + len(got[1].Outcome); n > 5000 {
+	if n := len(got[1].Fields[0].Value) + len(got[1].Outcome[1]); n > 5000 {
 		t.Errorf("a line of %d bytes", n)
 	}
-	if !strings.HasSuffix(got[1].Outcome, "世…") {
+	if !strings.HasSuffix(got[1].Outcome[1], "世…") {
 		t.Error("cut inside a character")
+	}
+}
+
+// TestFindingsLogSpeaksChinese: to a browser that prefers it, or if the address says so; the form comes back to the same.
+func TestFindingsLogSpeaksChinese(t *testing.T) {
+	gw, _ := gateway(t, 500, fixed("oops"))
+	s := newSite(t, Config{Gateway: gw})
+	s.send(t, "text", "hi", nil)
+	s.get(t, "/connect/oauth2/authorize?appid=x")
+	s.get(t, "/cgi-bin/menu/create")
+	english, chinese := []string{"The user sees: ", "status 500 in ", "not simulated", "refused: ", "attempt 1 of 3", ">中文</a>"},
+		[]string{"用户看到：", "状态码 500，", "状态码是 500，不是 200", "未模拟", "拒绝：", "第 1 次，共 3 次", ">English</a>", `lang="zh-CN"`}
+	for _, test := range []struct {
+		query, accept string
+		want, not     []string
+	}{
+		{"", "en", english, chinese},
+		{"", "zh-CN,zh;q=0.9", chinese, english},
+		{"?lang=zh", "en", chinese, english},
+		{"?lang=en", "zh", english, chinese},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+logPath+test.query, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Language", test.accept)
+		resp, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		for _, want := range test.want {
+			if !strings.Contains(string(body), want) {
+				t.Errorf("%s, %s: the log lacks %q in\n%s", test.query, test.accept, want, body)
+			}
+		}
+		for _, not := range test.not {
+			if strings.Contains(string(body), not) {
+				t.Errorf("%s, %s: the log has %q", test.query, test.accept, not)
+			}
+		}
+	}
+	for back, want := range map[string]string{logPath + "?lang=zh": logPath + "?lang=zh", logPath: logPath, "": "/", "//evil.example/": "/", logPath + "?lang=//evil": "/"} {
+		resp, err := s.Client().PostForm(s.URL+"/fake/send", url.Values{"kind": {"text"}, "arg": {"x"}, "back": {back}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("Location"); got != want {
+			t.Errorf("back %q leads to %q; want %q", back, got, want)
+		}
 	}
 }

@@ -55,11 +55,10 @@ const maxSeen = 200
 
 // seen is a line of the page: an API call, or one attempt to send a callback.
 type seen struct {
-	At            time.Time
-	What, Outcome string
-	Fields        []Field
-	Refused       []string
-	Warnings      []string
+	At                time.Time
+	What, Outcome     bilingual
+	Fields            []Field
+	Refused, Warnings []bilingual
 }
 
 // New returns a Platform with one account; Put adds more. Its page has one user, User; others get known by what they do.
@@ -136,7 +135,9 @@ func (p *Platform) saw(s seen) {
 	for i := range s.Fields {
 		s.Fields[i].Value = clip(s.Fields[i].Value, most)
 	}
-	s.What, s.Outcome = clip(s.What, most), clip(s.Outcome, most)
+	for l := range s.What {
+		s.What[l], s.Outcome[l] = clip(s.What[l], most), clip(s.Outcome[l], most)
+	}
 
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -61,6 +61,26 @@ func inChinese(err error) string {
 	return cmp.Or(chinese[err.Error()], err.Error())
 }
 
+// bilingual is a text in English and in Chinese, in the order of locales.
+type bilingual [2]string
+
+// sameInBoth returns a text that is the same in both languages, such as a path.
+func sameInBoth(text string) bilingual { return bilingual{text, text} }
+
+// inBoth returns a reason's words in both languages.
+func inBoth(format string, args ...any) bilingual {
+	why := because(format, args...)
+	return bilingual{why.text, why.chinese()}
+}
+
+// allInBoth returns reasons in both languages.
+func allInBoth(reasons []*reason) (texts []bilingual) {
+	for _, r := range reasons {
+		texts = append(texts, bilingual{r.text, r.chinese()})
+	}
+	return texts
+}
+
 // english returns the reasons' words.
 func english(reasons []*reason) []string {
 	var texts []string
@@ -92,6 +112,13 @@ var chinese = map[string]string{
 
 	"the user does not follow the account: follow it first": "用户没有关注公众号：请先关注",
 	"not simulated": "未模拟",
+
+	// What the log shows.
+	"fault: %s":                              "故障：%s",
+	"a code for %s":                          "给出了 code：%s",
+	"send %s (attempt %d of %d)":             "发送 %s（第 %d 次，共 %d 次）",
+	"send %s (attempt %d of %d), faults: %s": "发送 %s（第 %d 次，共 %d 次），故障：%s",
+	"status %d in %d ms":                     "状态码 %d，%d 毫秒",
 
 	// An account, and its gateway's URL.
 	"%v":                                    "%v",

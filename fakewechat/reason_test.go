@@ -48,7 +48,7 @@ func formatsOfReasons(t *testing.T) []string {
 			case *ast.SelectorExpr:
 				name = f.Sel.Name
 			}
-			if name != "because" && name != "refuse" && name != "warn" {
+			if name != "because" && name != "inBoth" && name != "refuse" && name != "warn" {
 				return true
 			}
 			literal, ok := call.Args[0].(*ast.BasicLit)

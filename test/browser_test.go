@@ -237,27 +237,33 @@ func (b *tab) sized(width int64, scheme string) {
 // pictures takes screenshots, light and dark, at these widths, where somebody wants them.
 func (b *tab) pictures(name string, widths ...int64) {
 	b.t.Helper()
-	dir := os.Getenv(screenshotsEnv)
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range widths {
 			b.sized(width, scheme)
 			if tooWide := value[int](b, "document.documentElement.scrollWidth - innerWidth"); tooWide > 0 {
 				b.t.Errorf("%s: %d pixels wider than %d", name, tooWide, width)
 			}
-			if dir == "" {
-				continue
-			}
-			time.Sleep(200 * time.Millisecond) // for what moves
-			png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)), png, 0o600); err != nil {
-				b.t.Fatal(err)
-			}
+			b.picture(fmt.Sprintf("%s-%d-%s", name, width, scheme))
 		}
 	}
 	b.sized(desktop, "")
+}
+
+// picture takes a screenshot, if somebody wants it.
+func (b *tab) picture(name string) {
+	b.t.Helper()
+	dir := os.Getenv(screenshotsEnv)
+	if dir == "" {
+		return
+	}
+	time.Sleep(200 * time.Millisecond) // for what moves
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // Widths of the screen, in pixels.

@@ -6,6 +6,7 @@ import { saidBy, bubble, notice, valuesOf, answered, failedLine, hiddenLine, rep
 import { drawMenu, allowActions, ask } from './compose.js';
 import { openKinds, editXML, tapMenu } from './forms.js';
 import { drawAccounts, settings } from './accounts.js';
+import { openList, showChosen, watchRow } from './people.js';
 import { drawFaults, openFaults } from './faults.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
@@ -134,7 +135,6 @@ function chooseUser(openid) {
   sessionStorage.setItem('user', openid);
   if (!hello.lines.some(l => l.id === chosen && talker(l) === shown())) chosen = 0;
   draw();
-  for (const e of document.querySelectorAll('.choice [aria-pressed="true"]')) e.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   drawInspector();
   toEnd(true);
 }
@@ -188,7 +188,7 @@ function draw() {
   const lines = hello.lines.filter(l => talker(l) === shown());
   read.set(shown(), lines.at(-1)?.id ?? 0);
 
-  drawAccounts(hello.accounts, account, appID => hello.users.some(u => u.account === appID && unread(u)), chooseAccount);
+  drawAccounts(hello.accounts, account, accountNews, chooseAccount);
   $('gateway').textContent = of.gateway || t('noGateway');
   $('mode').textContent = of.mode;
   arrange($('users'), users.map(u => {
@@ -197,6 +197,9 @@ function draw() {
   }), ({ u, news }) => h('button', {
     type: 'button', title: u.openid, 'aria-pressed': String(u.openid === current), onclick: () => chooseUser(u.openid),
   }, avatar(u.openid), h('span', {}, t('user')(u.number)), news && h('span.unread', { role: 'img', 'aria-label': t('unread') }, '•')));
+
+  if (inView !== shown()) document.querySelectorAll('.choice').forEach(showChosen);
+  inView = shown();
 
   const isTyping = (typing.get(shown()) ?? 0) > Date.now();
   $('peer').textContent = isTyping ? t('typing') : t('account');
@@ -213,6 +216,25 @@ function draw() {
   arrange($('lines'), items(lines), drawItem);
   toEnd();
 }
+
+let inView = ''; // the talker whose button was last scrolled to
+
+// listUsers and listAccounts open the list of all.
+function listUsers() {
+  openList(t('users'), mine().map(u => ({
+    avatar: avatar(u.openid), name: t('user')(u.number), details: [t('follows')[u.follow], u.openid], shown: u.openid === current, news: unread(u),
+    choose: () => chooseUser(u.openid),
+  })));
+}
+
+function listAccounts() {
+  openList(t('accounts'), hello.accounts.map(a => ({
+    avatar: h('span.avatar.account', { 'aria-hidden': 'true' }, '公'), name: a.originalID, details: [a.appID, a.gateway || t('noGateway')], shown: a.appID === account,
+    news: accountNews(a.appID), choose: () => chooseAccount(a.appID),
+  })));
+}
+
+const accountNews = appID => hello.users.some(u => u.account === appID && unread(u));
 
 let atEnd = true; // whether the chat is read to its end, and follows what is new
 function toEnd(anyway) {
@@ -314,6 +336,7 @@ function asStranger(args) {
 function translate(wanted) {
   choose(wanted);
   $('language').textContent = language === 'zh' ? 'English' : '中文';
+  $('log').href = `/fake/log?lang=${language}`;
   $('language').lang = language === 'zh' ? 'en' : 'zh';
   drawMenu((kind, args) => { toggleMenu(false); return send({ account, user: current, kind, args: asStranger(args) }); }, () => { toggleMenu(false); openKinds(page); });
   draw();
@@ -345,6 +368,10 @@ function begin() {
   $('close').addEventListener('click', closeInspector);
   $('faults').addEventListener('click', () => openFaults(hello.faults, hello.paths));
   $('language').addEventListener('click', () => translate(language === 'zh' ? 'en' : 'zh'));
+  for (const [row, list] of [['users', listUsers], ['accounts', listAccounts]]) {
+    watchRow($(row), $(`all-${row}`));
+    $(`all-${row}`).addEventListener('click', list);
+  }
   $('new-user').addEventListener('click', async () => {
     const made = await call('/fake/users', { account });
     if (made.error) {

@@ -74,11 +74,17 @@ export function bubble(v, byAccount) {
 
 const media = (kind, id) => h('span.id', {}, t(kind), id && h('small', {}, id));
 
-// photo makes a picture of an https address; where there is none, or it does not load, a frame in its place.
+// madeUp are the addresses of our own examples: nothing is there.
+const madeUp = /^https?:\/\/mmbiz\.qpic\.cn\/mmbiz_\w+\/fake\//i;
+
+// photo makes a picture of an http or https address, as WeChat does; without one, or if it does not load, a frame in its
+// place, which says why.
 function photo(url, label) {
-  const still = h('div.still', {}, '🖼');
-  if (!/^https:/i.test(address(url ?? '') ?? '')) return still;
-  return h('img', { src: address(url), alt: label, loading: 'lazy', onerror: e => e.target.replaceWith(still) });
+  const still = why => h('div.still', { title: url }, '🖼', why && h('small', {}, why));
+  const from = address(url ?? '');
+  if (!url || madeUp.test(url)) return still();
+  if (!/^https?:/i.test(from ?? '')) return still(t('noPicture'));
+  return h('img', { src: from, alt: label, loading: 'lazy', onerror: e => e.target.replaceWith(still(t('notLoaded')(new URL(from).origin))) });
 }
 
 function picture(url, id) {
