@@ -16,6 +16,7 @@ import (
 // be called at its end.
 func begin(ctx context.Context, flags service.LogFlags) (context.Context, service.Env, func()) {
 	signal.Ignore(syscall.SIGPIPE) // who reads the log may go away: no answer depends on it
+	ignoreFileSize()
 	env, flush := flags.NewEnv(os.Stderr)
 	env.Registerer.MustRegister(newVersionMetric())
 	ctx, stop := handleHangups(ctx, env.Log, term.IsTerminal(int(os.Stderr.Fd())))
