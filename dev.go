@@ -39,7 +39,7 @@ func (c *devCmd) Run(ctx context.Context, wrong environment) error {
 	}
 	account := fakeAccount(c.accountFlags, c.AppSecret)
 	flags := accountFlags{appFlags{account.AppID}, service.Secret(account.Token), service.Secret(account.AESKey), string(account.Mode)}
-	if c.SessionKey == "" {
+	if c.SessionKey == "" && c.DataDir == "" {
 		c.SessionKey = devSessionKey
 	}
 	lis, err := service.Listen("fake-listen", c.FakeListen)

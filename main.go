@@ -75,7 +75,7 @@ type publicFlags struct {
 	Listen       string         `name:"listen" env:"WXGATE_LISTEN" default:":8000" help:"Public address: callbacks and /oauth/."`
 	PublicURL    string         `name:"public-url" env:"WXGATE_PUBLIC_URL" placeholder:"URL" help:"Scheme and host that browsers use; by default the request's Host."`
 	ReturnHosts  []string       `name:"return-hosts" env:"WXGATE_RETURN_HOSTS" placeholder:"HOST,…" help:"Hosts besides our own that a login may return to."`
-	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Keys of login sessions, at least 32 characters each, the same for all gateways, separated by commas: the first makes, all are accepted; by default a new one at each start."`
+	SessionKey   service.Secret `name:"session-key" env:"WXGATE_SESSION_KEY" placeholder:"KEY" help:"Keys of login sessions, at least 32 characters each, the same for all gateways, separated by commas: the first makes, all are accepted; by default one that is kept in --data-dir, else a new one at each start."`
 	ReplyTimeout time.Duration  `name:"reply-timeout" env:"WXGATE_REPLY_TIMEOUT" default:"4.5s" help:"Time for an answer; WeChat hangs up after 5s."`
 	MaxText      int            `name:"max-text" env:"WXGATE_MAX_TEXT" default:"2048" help:"Bytes of a text reply that WeChat shows; longer ones are cut; 0 for any."`
 	MaxSkew      time.Duration  `name:"max-skew" env:"WXGATE_MAX_SKEW" default:"5m" help:"How far a callback's timestamp may be from our clock; 0 for any."`

@@ -273,7 +273,7 @@ func (s *system) open(env service.Env, wrong environment, a accountFlags, secret
 	change(&toGateway, &toReplier)
 	errs := []error{wrong.err, toGateway.Validate(), toReplier.Validate(), s.config(env).Validate()}
 	if withOAuth {
-		errs = append(errs, toOAuth.Validate())
+		errs = append(errs, toOAuth.Validate(), checkSessionKey(s.publicFlags, s.NATS))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return o, err
@@ -293,6 +293,11 @@ func (s *system) open(env service.Env, wrong environment, a accountFlags, secret
 	if !withOAuth {
 		env.Log.Warn("no AppSecret: there is no OAuth, and answers that are not ready in time cannot be sent")
 	} else {
+		if s.DataDir != "" {
+			if toGateway.SessionKey, err = keptSessionKey(s.SessionKey, s.DataDir); err != nil {
+				return o, err
+			}
+		}
 		toOAuth.Store = o.store
 		if o.oauth, err = oauthsvc.New(toOAuth); err != nil {
 			return o, err

@@ -43,7 +43,7 @@ func routeOAuth(mux *http.ServeMux, cfg Config, accounts func() *roster, client 
 	}
 	if len(keys) == 0 {
 		keys = [][]byte{[]byte(rand.Text() + rand.Text())}
-		cfg.Env.Log.Warn("no --session-key: logins end with this process, and other gateways do not know them")
+		cfg.Env.Log.Warn("neither --session-key nor --data-dir: logins end with this process, and other gateways do not know them")
 	}
 	sessions, err := newSessions(keys)
 	if err != nil {
