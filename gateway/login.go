@@ -8,9 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
+
+// maxRedirectURI is the longest redirect_uri that oauthsvc takes, in bytes. return_to grows in it by what is escaped.
+const maxRedirectURI = 2048
 
 // login sends the browser to WeChat.
 func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
@@ -30,10 +35,17 @@ func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	redirectURI := o.base(r) + callbackPath + "?" + o.query(t)
+	if o.publicURL == "" && r.Host == "" {
+		return failedPage("host", "")
+	}
+	if len(redirectURI)+len("&again=true") > maxRedirectURI {
+		return returnPage()
+	}
 	state := o.state.make(t.account, t.returnTo, time.Now())
 	resp, err := o.client.GetAuthorizeUrl(r.Context(), &oauthv1.GetAuthorizeUrlRequest{
 		Account:       t.account,
-		RedirectUri:   o.base(r) + callbackPath + "?" + o.query(t),
+		RedirectUri:   redirectURI,
 		Scope:         t.scope,
 		State:         state,
 		ForcePopup:    popup,
@@ -114,7 +126,10 @@ func (o *oauth) finishLogin(w http.ResponseWriter, r *http.Request, back returne
 		redirect(w, loginPath+"?"+o.query(back.target))
 		return nil
 	}
-	who, err := o.exchange(r.Context(), back)
+	if !o.brake.isOpen(r) {
+		return failedPage("too_many", retry)
+	}
+	who, err := o.exchange(r, back)
 	if err != nil {
 		return err
 	}
@@ -130,10 +145,13 @@ func (o *oauth) finishLogin(w http.ResponseWriter, r *http.Request, back returne
 }
 
 // exchange asks oauthsvc who the user is. The error is a *pageError.
-func (o *oauth) exchange(ctx context.Context, back returned) (*session, error) {
-	retry := o.retry(back.target)
+func (o *oauth) exchange(r *http.Request, back returned) (*session, error) {
+	ctx, retry := r.Context(), o.retry(back.target)
 	exchanged, err := o.client.ExchangeCode(ctx, &oauthv1.ExchangeCodeRequest{Account: back.account, Code: back.code, State: back.state})
 	if err != nil {
+		if isAboutCode(reasonOf(err)) {
+			o.brake.count(r)
+		}
 		return nil, oauthFailure(err, retry)
 	}
 	token := exchanged.GetToken()
@@ -154,7 +172,12 @@ func (o *oauth) userOf(ctx context.Context, name string, token *oauthv1.Token) (
 		return &oauthv1.UserInfo{Openid: token.GetOpenid(), Unionid: token.GetUnionid()}, nil
 	}
 	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: name, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
-	return resp.GetUser(), err
+	user := resp.GetUser()
+	if err == nil && user.GetUnionid() == "" && token.GetUnionid() != "" {
+		user = proto.CloneOf(user) // oauthsvc may be in this process
+		user.Unionid = token.GetUnionid()
+	}
+	return user, err
 }
 
 // showsProfile reports whether a scope, as WeChat says it, is more than the openid.

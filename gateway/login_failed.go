@@ -22,12 +22,15 @@ var loginWords = map[string]words{
 		"浏览器没有保存本次登录的 Cookie。请允许本网站使用 Cookie，或换一个浏览器打开。"},
 	"snapshot_user": {http.StatusBadRequest, "This page is a preview. Tap 使用完整服务 (use the full service) below, then log in.",
 		"当前为快照页，请点击下方「使用完整服务」后再登录。"},
-	"session":   {http.StatusInternalServerError, "This site cannot log you in.", "本网站无法为你登录。"},
-	"timeout":   tooSlow,
-	"query":     {http.StatusBadRequest, "The address is malformed.", "地址格式不正确。"},
-	"account":   {http.StatusBadRequest, "There is no such account.", "没有这个公众号。"},
-	"scope":     {http.StatusBadRequest, "scope is not one of snsapi_base, snsapi_userinfo and snsapi_login.", "scope 只能是 snsapi_base、snsapi_userinfo 或 snsapi_login。"},
-	"return_to": {http.StatusBadRequest, "return_to leads to a page that is not allowed.", "return_to 指向的页面不被允许。"},
+	"session":    {http.StatusInternalServerError, "This site cannot log you in.", "本网站无法为你登录。"},
+	"too_many":   {http.StatusTooManyRequests, "Too many logins from your network failed; try again in a minute.", "你所在网络的登录失败次数过多，请一分钟后再试。"},
+	"host":       {http.StatusBadRequest, "The request has no Host.", "请求缺少 Host。"},
+	"other_site": {http.StatusForbidden, "A page of another site asked to log you out.", "其他网站的页面请求退出登录。"},
+	"timeout":    tooSlow,
+	"query":      {http.StatusBadRequest, "The address is malformed.", "地址格式不正确。"},
+	"account":    {http.StatusBadRequest, "There is no such account.", "没有这个公众号。"},
+	"scope":      {http.StatusBadRequest, "scope is not one of snsapi_base, snsapi_userinfo and snsapi_login.", "scope 只能是 snsapi_base、snsapi_userinfo 或 snsapi_login。"},
+	"return_to":  {http.StatusBadRequest, "return_to leads to a page that is not allowed.", "return_to 指向的页面不被允许。"},
 }
 
 // wordsOf returns the words for a reason; known is false if it is none of ours.

@@ -21,6 +21,8 @@ type oauth struct {
 	returnHosts []string
 	state       stateSigner
 	sessions    sessions
+	brake       codeBrake
+	sameSite    *http.CrossOriginProtection // of what changes something
 }
 
 // The paths of the login.
@@ -49,6 +51,12 @@ func routeOAuth(mux *http.ServeMux, cfg Config, accounts func() *roster, client 
 	if err != nil {
 		return err
 	}
+	sameSite := http.NewCrossOriginProtection()
+	if cfg.PublicURL != "" { // a front may change the Host
+		if err := sameSite.AddTrustedOrigin(strings.TrimRight(cfg.PublicURL, "/")); err != nil {
+			return err
+		}
+	}
 	o := &oauth{
 		client:      client,
 		accounts:    accounts,
@@ -57,12 +65,14 @@ func routeOAuth(mux *http.ServeMux, cfg Config, accounts func() *roster, client 
 		returnHosts: cfg.ReturnHosts,
 		state:       newStateSigner(keys),
 		sessions:    sessions,
+		sameSite:    sameSite,
 	}
 	mux.HandleFunc("GET "+loginPath, o.handle(o.login))
 	mux.HandleFunc("GET "+callbackPath, o.handle(o.callback))
 	mux.HandleFunc("GET "+failedPath, o.handle(o.failed))
 	mux.HandleFunc("GET "+userinfoPath, o.handle(o.userinfo))
-	mux.HandleFunc("GET "+logoutPath, o.handle(o.logout))
+	mux.HandleFunc("GET "+logoutPath, o.handle(o.askLogout))
+	mux.HandleFunc("POST "+logoutPath, o.handle(o.logout))
 	return nil
 }
 
@@ -72,6 +82,9 @@ func (o *oauth) handle(h func(http.ResponseWriter, *http.Request) error) http.Ha
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if r.Method == http.MethodHead && r.URL.Path != userinfoPath {
+			return // who looks at a link's head begins, ends and changes no login
+		}
 		ctx, cancel := context.WithTimeout(r.Context(), oauthTimeout)
 		defer cancel()
 		var page *pageError
@@ -125,7 +138,7 @@ func (o *oauth) target(q map[string]string) (target, error) {
 	if t.returnTo == "" {
 		t.returnTo = userinfoPath
 	}
-	if !allowedReturn(t.returnTo, o.returnHosts) {
+	if !o.mayReturnTo(t.returnTo) {
 		return t, returnPage()
 	}
 	switch t.scope {

@@ -44,6 +44,7 @@ type page struct {
 	Image        string // an address; "": none
 	Rows         []row
 	Link, Action string // the one thing to do; Link "": nothing
+	Post         bool   // Action is a button that changes something
 }
 
 // row is a line of a page's table.
@@ -60,22 +61,28 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 {{with .Image}}<img src="{{.}}" alt="" width="66" height="66" referrerpolicy="no-referrer">
 {{end}}<p>{{.Title}}</p>
 {{with .Rows}}<dl>{{range .}}<dt>{{.Name}}</dt><dd>{{.Value}}</dd>{{end}}</dl>
-{{end}}{{if .Link}}<p><a href="{{.Link}}">{{.Action}}</a></p>
+{{end}}{{if .Post}}<form method="post" action="{{.Link}}"><button>{{.Action}}</button></form>
+{{else if .Link}}<p><a href="{{.Link}}">{{.Action}}</a></p>
 {{end}}</html>
 `))
 
-// contentPolicy is what pages may load: their own style, which is known by its hash, and nothing else.
+// contentPolicy is what pages may load: their own style, which is known by its hash, and nothing else. What forms may lead to
+// stands behind it.
 var contentPolicy = func() string {
 	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		"'; base-uri 'none'; frame-ancestors 'none'; form-action "
 }()
 
 // imageOrigin finds scheme and host of an image's address. It takes only what can stand in a policy as it is.
 var imageOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)`)
 
 func writePage(w http.ResponseWriter, code int, p page) error {
-	policy := contentPolicy
+	policy := contentPolicy + "'none'"
+	if p.Post {
+		// Browsers hold the redirect behind a form to this too, and a return_to may be at another host.
+		policy = contentPolicy + "'self' https: http:"
+	}
 	if origin := imageOrigin.FindString(p.Image); origin != "" {
 		policy += "; img-src " + origin
 	} else {

@@ -65,7 +65,7 @@ func policyOf(t testing.TB, body string) string {
 	}
 	sum := sha256.Sum256([]byte(textOf(styles[0])))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+		"'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 }
 
 // browserAccept is what browsers send where they open a page.

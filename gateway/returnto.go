@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 )
@@ -28,4 +29,21 @@ func allowedReturn(target string, hosts []string) bool {
 		return !strings.HasPrefix(target, "//") && u.Scheme == "" && u.Host == "" && !strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
 	}
 	return (strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://")) && slices.Contains(hosts, u.Host)
+}
+
+// mayReturnTo reports whether a login may lead to target: allowed, and no page of the login itself, which would be a loop, or a
+// logout at once.
+func (o *oauth) mayReturnTo(target string) bool {
+	if !allowedReturn(target, o.returnHosts) {
+		return false
+	}
+	u, err := url.Parse(target)
+	if err != nil {
+		return false
+	}
+	if u.Host != "" && u.Scheme+"://"+u.Host != o.publicURL {
+		return true
+	}
+	to := path.Clean("/" + u.Path)
+	return to == userinfoPath || to != "/oauth" && !strings.HasPrefix(to, loginRoot)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/securecookie"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 
 	oauthv1 "wxgate/proto/oauth/v1"
 )
@@ -83,12 +84,36 @@ func newSessions(keys [][]byte) (sessions, error) {
 		}
 		one.SetSerializer(securecookie.NopEncoder{})
 		one.MaxAge(int(sessionLife.Seconds()))
+		one.MaxLength(0) // seal looks at it
 	}
 	return s, nil
 }
 
-// seal returns a cookie's value.
+// maxCookie is how long a session may be as a cookie's value, in bytes: browsers keep 4096 with its name.
+const maxCookie = 3900
+
+// seal returns a cookie's value. What is too long for one is left out: first the rare, then the picture, then the nickname.
 func (s sessions) seal(who *session) (string, error) {
+	value, err := s.sealWhole(who)
+	if err != nil || len(value) <= maxCookie {
+		return value, err
+	}
+	small := *who
+	small.User = proto.CloneOf(who.User)
+	for _, leaveOut := range []func(*oauthv1.UserInfo){
+		func(u *oauthv1.UserInfo) { u.Privilege, u.Province, u.City, u.Country = nil, "", "", "" },
+		func(u *oauthv1.UserInfo) { u.Headimgurl = "" },
+		func(u *oauthv1.UserInfo) { u.Nickname = "" },
+	} {
+		leaveOut(small.User)
+		if value, err = s.sealWhole(&small); err != nil || len(value) <= maxCookie {
+			return value, err
+		}
+	}
+	return "", fmt.Errorf("a session takes %d bytes; a cookie has room for %d", len(value), maxCookie)
+}
+
+func (s sessions) sealWhole(who *session) (string, error) {
 	user, err := protojson.Marshal(who.User)
 	if err != nil {
 		return "", err

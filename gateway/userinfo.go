@@ -101,21 +101,3 @@ func prefersHTML(accept []string) bool {
 	}
 	return quality["text/html"] > json
 }
-
-// logout ends the session.
-func (o *oauth) logout(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "return_to")
-	if err != nil {
-		return err
-	}
-	if q["return_to"] == "" {
-		o.endSessions(w, r)
-		return writePage(w, http.StatusOK, page{Title: "已退出登录。 Logged out.", Link: loginPath, Action: "登录 · Log in"})
-	}
-	if !allowedReturn(q["return_to"], o.returnHosts) {
-		return returnPage()
-	}
-	o.endSessions(w, r)
-	redirect(w, q["return_to"])
-	return nil
-}
