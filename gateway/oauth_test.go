@@ -155,7 +155,7 @@ func TestReturnAddressIsKept(t *testing.T) {
 		if got := f.visit(t, b.back(testCode), b.cookie); got.Status != 302 || got.Header.Get("Location") != to {
 			t.Errorf("return_to %q leads to %d %q", to, got.Status, got.Header.Get("Location"))
 		}
-		if got := f.visit(t, logoutPath+"?return_to="+url.QueryEscape(to)); got.Status != 302 || got.Header.Get("Location") != to {
+		if got := f.do(t, "POST", f.public+logoutPath+"?return_to="+url.QueryEscape(to), nil); got.Status != 303 || got.Header.Get("Location") != to {
 			t.Errorf("logout to %q leads to %d %q", to, got.Status, got.Header.Get("Location"))
 		}
 	}

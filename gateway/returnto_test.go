@@ -48,6 +48,27 @@ func TestReturnTo(t *testing.T) {
 	}
 }
 
+// TestFindingsReturnToTheLogin: a login does not lead to another one, nor to a logout, nor to an address that does not fit into
+// WeChat's; each is refused when it begins.
+func TestFindingsReturnToTheLogin(t *testing.T) {
+	f, fake := startOAuth(t, func(cfg *Config) {
+		cfg.PublicURL = "https://wx.example.com"
+		cfg.ReturnHosts = append(cfg.ReturnHosts, "wx.example.com")
+	})
+	for to, want := range map[string]int{
+		"/oauth/login": 400, "/oauth/login?scope=snsapi_base": 400, "/oauth/logout": 400, "/oauth/callback?code=x": 400, "/oauth/failed": 400, "/oauth": 400, "/oauth/": 400,
+		"/oauth/%6cogin": 400, "/x/../oauth/login": 400, "/oauth/userinfo/../login": 400, "/oauth/./login/": 400, "https://wx.example.com/oauth/login": 400,
+		"/?" + strings.Repeat("&", 1020): 400, "/oauth/userinfo?account=safe": 302, "/oauthx/login": 302, "/x?to=/oauth/login": 302,
+		"https://wx.example.com/oauth/userinfo": 302, "https://www.good.example/oauth/login": 302, "/" + strings.Repeat("x", maxReturnTo-1): 302,
+	} {
+		before := len(fake.made())
+		got := f.visit(t, loginPath+"?return_to="+url.QueryEscape(to))
+		if got.Status != want || want == 400 && (!strings.Contains(got.Body, "return_to") || len(fake.made()) != before) {
+			t.Errorf("%.60s: %d %s; want %d", to, got.Status, got.Body, want)
+		}
+	}
+}
+
 // Wherever a return address is read it is refused alike.
 func TestBadReturnsOverHTTP(t *testing.T) {
 	f, fake := startOAuth(t, nil)

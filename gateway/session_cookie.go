@@ -68,10 +68,14 @@ func (o *oauth) startSession(w http.ResponseWriter, r *http.Request, who *sessio
 	return nil
 }
 
-// endSessions removes the browser's sessions.
+// endSessions removes the browser's sessions, and the cookies of its logins: with one of them, the next to use the browser could
+// go back to the address of a login that is a few minutes old.
 func (o *oauth) endSessions(w http.ResponseWriter, r *http.Request) {
 	o.setCookie(w, r, o.cookieName(r, sessionCookie), "", "/", -1)
 	for _, c := range o.cookiesOf(r, sessionCookie+"_") {
 		o.setCookie(w, r, c.Name, "", "/", -1)
+	}
+	for _, c := range o.cookiesOf(r, loginCookie+"_") {
+		o.setCookie(w, r, c.Name, "", loginRoot, -1)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,5 +188,45 @@ func TestFindingsFewSessions(t *testing.T) {
 	}
 	if removed != 3 || cookieOf(got, sessionCookie+"_safe") == nil {
 		t.Errorf("%d removed, cookies %v", removed, got.Cookies)
+	}
+}
+
+// TestFindingsLargeProfile: a profile that is too large for a cookie logs in all the same, without what does not fit.
+func TestFindingsLargeProfile(t *testing.T) {
+	f, fake := startOAuth(t, nil)
+	for name, change := range map[string]func(*oauthv1.UserInfo){
+		"privileges": func(u *oauthv1.UserInfo) { u.Privilege = slices.Repeat([]string{"chinaunicom"}, 300) },
+		"picture":    func(u *oauthv1.UserInfo) { u.Headimgurl = "https://thirdwx.qlogo.cn/" + strings.Repeat("x", 4000) },
+		"nickname":   func(u *oauthv1.UserInfo) { u.Nickname = strings.Repeat("😀", 800) },
+	} {
+		fake.profile = testProfile()
+		change(fake.profile)
+		b := f.login(t, "")
+		got := f.visit(t, b.back(testCode), b.cookie)
+		held := cookieOf(got, sessionCookie)
+		if held == nil || len(held.Name)+len(held.Value) > 4096 {
+			t.Fatalf("%s: %d, cookies %v", name, got.Status, got.Cookies)
+		}
+		shown := f.visit(t, userinfoPath, held)
+		if openid, _ := f.whoIs(t, "", held); openid != testUser || strings.Contains(shown.Body, "小明") != (name != "nickname") {
+			t.Errorf("%s: %q, %s", name, openid, shown.Body)
+		}
+	}
+	// What no user has, and does not fit: words of our own.
+	fake.profile = testProfile()
+	fake.profile.Unionid = strings.Repeat("u", 4000)
+	b := f.login(t, "")
+	if got := f.fails(t, b.back(testCode), b.cookie); got.Status != 500 || !strings.Contains(got.Body, "cannot log you in") {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+}
+
+// TestFindingsUnionidOfToken: where the profile has no unionid, the token's counts.
+func TestFindingsUnionidOfToken(t *testing.T) {
+	f, fake := startOAuth(t, nil)
+	fake.profile.Unionid = ""
+	fake.token = &oauthv1.Token{AccessToken: testAccess, Openid: testUser, Scope: "snsapi_userinfo", Unionid: "oUnion"}
+	if got := f.visit(t, userinfoPath, f.session(t)); !strings.Contains(got.Body, `"unionid":"oUnion"`) {
+		t.Errorf("%d %s", got.Status, got.Body)
 	}
 }

@@ -53,15 +53,3 @@ func TestUserinfo(t *testing.T) {
 		t.Errorf("another gateway with the same key: %d, want 200", got.Status)
 	}
 }
-
-func TestLogout(t *testing.T) {
-	f, _ := startOAuth(t, nil)
-	session := f.session(t)
-	for query, status := range map[string]int{"": 200, "?return_to=/bye": 302, "?return_to=https://www.good.example/": 302} {
-		got := f.visit(t, logoutPath+query, session)
-		want := flags{"/", -1, true, false, http.SameSiteLaxMode}
-		if diff := cmp.Diff(want, flagsOf(got.Cookies[sessionCookie])); diff != "" || got.Status != status {
-			t.Errorf("%q: %d, want %d; cookie (-want +got):\n%s", query, got.Status, status, diff)
-		}
-	}
-}
