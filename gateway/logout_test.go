@@ -94,7 +94,7 @@ func TestFindingsNoHost(t *testing.T) {
 	defer resp.Body.Close()
 	page := make([]byte, 4096)
 	n, _ := resp.Body.Read(page)
-	if resp.StatusCode != 400 || !strings.Contains(string(page[:n]), "Host") || len(fake.made()) != 0 {
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(page[:n]), "Host") || len(fake.made()) != 0 {
 		t.Errorf("%d %s", resp.StatusCode, page[:n])
 	}
 }

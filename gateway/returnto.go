@@ -31,19 +31,19 @@ func allowedReturn(target string, hosts []string) bool {
 	return (strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://")) && slices.Contains(hosts, u.Host)
 }
 
-// mayReturnTo reports whether a login may lead to target: allowed, and no page of the login itself, which would be a loop, or a
+// mayReturnTo reports whether a login may lead to an address: one that is allowed, and no page of the login itself, which would be a loop, or a
 // logout at once.
-func (o *oauth) mayReturnTo(target string) bool {
-	if !allowedReturn(target, o.returnHosts) {
+func (o *oauth) mayReturnTo(to string) bool {
+	if !allowedReturn(to, o.returnHosts) {
 		return false
 	}
-	u, err := url.Parse(target)
+	u, err := url.Parse(to)
 	if err != nil {
 		return false
 	}
 	if u.Host != "" && u.Scheme+"://"+u.Host != o.publicURL {
 		return true
 	}
-	to := path.Clean("/" + u.Path)
-	return to == userinfoPath || to != "/oauth" && !strings.HasPrefix(to, loginRoot)
+	clean := path.Clean("/" + u.Path)
+	return clean == userinfoPath || clean != "/oauth" && !strings.HasPrefix(clean, loginRoot)
 }
