@@ -82,7 +82,7 @@ func TestRESTOfOAuth(t *testing.T) {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	before := len(fake.made())
-	for _, path := range []string{"/v1/oauth/exchange?code=" + testCode, "/v1/oauth/refresh", "/v1/oauth/userinfo", "/v1/oauth/check", "/v1/oauth/forget", "/v1/account/access-token", "/v1/account/sign-jsapi"} {
+	for _, path := range []string{"/v1/oauth/exchange?code=" + testCode, "/v1/oauth/refresh", "/v1/oauth/userinfo", "/v1/oauth/check", "/v1/oauth/forget", "/v1/oauth/withdrawal", "/v1/account/access-token", "/v1/account/sign-jsapi"} {
 		if got := f.do(t, "GET", f.internal+path, nil); got.Status != 405 && got.Status != 501 {
 			t.Errorf("GET %s: %d; codes and tokens do not travel in addresses", path, got.Status)
 		}

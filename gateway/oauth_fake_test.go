@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -22,13 +23,14 @@ import (
 type fakeOAuth struct {
 	oauthv1.UnimplementedOAuthServiceServer
 	oauthv1.UnimplementedAccountServiceServer
-	mu      sync.Mutex
-	fails   map[string]error // by method
-	token   *oauthv1.Token
-	profile *oauthv1.UserInfo
-	states  map[string]string     // of each state, its code; a second code is refused as oauthsvc does
-	forget  func(context.Context) // what ForgetUser does besides; nil: nothing
-	calls   []proto.Message
+	mu       sync.Mutex
+	fails    map[string]error // by method
+	token    *oauthv1.Token
+	profile  *oauthv1.UserInfo
+	states   map[string]string     // of each state, its code; a second code is refused as oauthsvc does
+	withdrew time.Time             // when all users did; zero: never
+	forget   func(context.Context) // what ForgetUser does besides; nil: nothing
+	calls    []proto.Message
 }
 
 const openPage = "https://open.weixin.qq.com/connect/oauth2/authorize"
@@ -96,6 +98,16 @@ func (o *fakeOAuth) ForgetUser(ctx context.Context, r *oauthv1.ForgetUserRequest
 		o.forget(ctx)
 	}
 	return &oauthv1.ForgetUserResponse{}, err
+}
+
+// GetWithdrawal is asked with each session, so that it is no call of made.
+func (o *fakeOAuth) GetWithdrawal(context.Context, *oauthv1.GetWithdrawalRequest) (*oauthv1.GetWithdrawalResponse, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err := o.fails["GetWithdrawal"]; err != nil || o.withdrew.IsZero() {
+		return &oauthv1.GetWithdrawalResponse{}, err
+	}
+	return &oauthv1.GetWithdrawalResponse{WithdrawTime: timestamppb.New(o.withdrew)}, nil
 }
 
 func (o *fakeOAuth) GetAccessToken(_ context.Context, r *oauthv1.GetAccessTokenRequest) (*oauthv1.GetAccessTokenResponse, error) {

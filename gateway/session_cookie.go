@@ -36,7 +36,7 @@ func (o *oauth) sessionsOf(r *http.Request) []heldSession {
 // sessionOf returns the browser's session of an account, or the youngest of all if name is ""; nil if there is none.
 func (o *oauth) sessionOf(r *http.Request, name string) *session {
 	for _, held := range o.sessionsOf(r) {
-		if name == "" || held.Account == name {
+		if (name == "" || held.Account == name) && !o.hasWithdrawn(r.Context(), held.session) {
 			return held.session
 		}
 	}

@@ -21,6 +21,7 @@ const (
 // exchange is how the exchange of a code ended. It is kept, so that a code is exchanged once.
 type exchange struct {
 	State   string       // what stands for the state that brought the code; "": there was none
+	Asked   time.Time    // when WeChat was asked
 	Body    *body        // nil if it failed
 	Failure *keptFailure // nil if it did not
 }
@@ -62,15 +63,16 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 		if f := s.brake.check(a); f != nil {
 			return exchange{}, f
 		}
+		asked := time.Now()
 		out := s.api.do(ctx, exchangeCall, url.Values{"appid": {a.AppID}, "secret": {a.AppSecret.Reveal()},
 			"code": {code}, "grant_type": {"authorization_code"}}, nil)
 		f := out.failure
 		switch {
 		case f == nil:
-			return exchange{State: login, Body: &out.body}, s.keepUser(ctx, a, out.body)
+			return exchange{State: login, Asked: asked, Body: &out.body}, s.keepUser(ctx, a, out.body)
 		case f.aboutCode():
 			s.brake.note(a)
-			return exchange{State: login, Failure: f.keep()}, nil
+			return exchange{State: login, Asked: asked, Failure: f.keep()}, nil
 		}
 		return exchange{}, f // the code may still be good
 	})
@@ -82,7 +84,27 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 	case x.Body == nil:
 		return outcome{failure: x.Failure.failure()}, shared
 	}
+	if f := s.checkWithdrawal(ctx, a, x); f != nil {
+		return outcome{failure: f}, shared
+	}
 	return outcome{body: *x.Body}, shared
+}
+
+// checkWithdrawal returns why a token is not given out of whose user withdrew since WeChat was asked for it, or nil.
+func (s *Server) checkWithdrawal(ctx context.Context, a accounts.Account, x exchange) *failure {
+	at, err := s.withdrewAt(ctx, a, x.Body.OpenID)
+	if err != nil {
+		return failed(ctx, err)
+	}
+	if at.Before(x.Asked) {
+		return nil
+	}
+	// It may have been kept after the user was forgotten.
+	if err := s.users.forgetIf(ctx, a, x.Body.OpenID, func(t userToken) bool { return t.AccessToken == x.Body.AccessToken }); err != nil {
+		return failed(ctx, err)
+	}
+	return &failure{code: codes.InvalidArgument, reason: oauthv1.ErrorReason_ERROR_REASON_CODE_USED,
+		message: "the user withdrew after this login; send the user to log in again"}
 }
 
 func stateUsed() *failure {

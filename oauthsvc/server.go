@@ -24,13 +24,14 @@ type Server struct {
 	api      *upstream
 	own      *store.Store // where none was handed in
 
-	brake  codeBrake
-	codes  vault[exchange]
-	states *store.Bucket // of each state, its code
-	users  vault[userToken]
-	tokens vault[credential]
-	forced vault[forcedTokens] // beside the tokens
-	sends  sends
+	brake       codeBrake
+	codes       vault[exchange]
+	states      *store.Bucket // of each state, its code
+	users       vault[userToken]
+	withdrawals *store.Bucket // of each user who withdrew, when
+	tokens      vault[credential]
+	forced      vault[forcedTokens] // beside the tokens
+	sends       sends
 }
 
 // New validates the configuration and binds the address.
@@ -90,13 +91,14 @@ func (s *Server) openStore(cfg Config) error {
 		}
 		kept = s.own
 	}
-	var errs [5]error
+	var errs [6]error
 	s.codes, errs[0] = openVault[exchange](kept, "codes", keepOutcome, maxLoginBytes)
 	s.states, errs[1] = kept.BoundedBucket("oauth_states", keepState, maxLoginBytes)
 	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken, 0)
 	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential, 0)
 	s.forced = vault[forcedTokens]{s.tokens.name, s.tokens.bucket}
 	s.sends, errs[4] = openSends(kept)
+	s.withdrawals, errs[5] = kept.Bucket("oauth_withdrawals", keepWithdrawal)
 	return errors.Join(errs[:]...)
 }
 

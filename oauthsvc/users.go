@@ -1,8 +1,10 @@
 package oauthsvc
 
 import (
+	"cmp"
 	"context"
 	"net/url"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -26,14 +28,29 @@ type userToken struct {
 	Scope        string
 }
 
+// newUserToken returns the token of WeChat's answer. It is taken for good a while, however soon WeChat says that it ends: one
+// that is refused is refreshed.
 func newUserToken(b *body) userToken {
-	return userToken{b.AccessToken, time.Now().Add(time.Duration(b.ExpiresIn) * time.Second), b.RefreshToken, b.Scope}
+	life := max(time.Duration(b.ExpiresIn)*time.Second, early+askedApart)
+	return userToken{b.AccessToken, time.Now().Add(life), b.RefreshToken, b.Scope}
 }
 
-// keepUser keeps the token of a user who logged in. A virtual user of the snapshot page is none.
+// showsProfile reports whether a scope, as WeChat says it, is more than the openid.
+func showsProfile(scope string) bool {
+	return strings.Contains(scope, "snsapi_userinfo") || strings.Contains(scope, "snsapi_login")
+}
+
+// keepUser keeps the token of a user who logged in, unless the one that is kept shows more. A virtual user of the snapshot page
+// is none.
 func (s *Server) keepUser(ctx context.Context, a accounts.Account, b body) error {
 	if b.IsSnapshotUser != 0 {
 		return nil
+	}
+	if !showsProfile(b.Scope) {
+		kept, ok, err := s.users.get(ctx, a, b.OpenID)
+		if err != nil || ok && showsProfile(kept.Scope) {
+			return err
+		}
 	}
 	return s.users.put(ctx, a, b.OpenID, newUserToken(&b))
 }
@@ -59,7 +76,13 @@ func (s *Server) userToken(ctx context.Context, a accounts.Account, openid, refu
 			}
 			return kept, f
 		}
-		return newUserToken(&out.body), nil
+		if out.body.OpenID != openid {
+			return kept, unexpected(answerError("a token of another user than asked"))
+		}
+		next := newUserToken(&out.body)
+		// What WeChat leaves out has not changed (platform.md E.2).
+		next.RefreshToken, next.Scope = cmp.Or(next.RefreshToken, kept.RefreshToken), cmp.Or(next.Scope, kept.Scope)
+		return next, nil
 	})
 	return token, err
 }
@@ -92,16 +115,4 @@ func loginRequired() *failure {
 // aboutToken tells whether WeChat refused an access token that another could take the place of.
 func (f *failure) aboutToken() bool {
 	return f.reason == oauthv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED || f.reason == oauthv1.ErrorReason_ERROR_REASON_TOKEN_INVALID
-}
-
-// ForgetUser implements oauth.v1.OAuthService.
-func (s *Server) ForgetUser(ctx context.Context, req *oauthv1.ForgetUserRequest) (*oauthv1.ForgetUserResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount(), field{"openid", req.GetOpenid()})
-	if err != nil {
-		return nil, err
-	}
-	if err := s.users.forget(ctx, a, req.GetOpenid()); err != nil {
-		return nil, failed(ctx, err).err()
-	}
-	return &oauthv1.ForgetUserResponse{}, nil
 }

@@ -194,3 +194,50 @@ func TestFindingsProfileOfAnother(t *testing.T) {
 	expect(t, f.do(t.Context(), userInfoCall), codes.Unknown, "UPSTREAM_ERROR")
 	p.expectCalls(t, userInfoCall, userInfoCall)
 }
+
+// TestFindingsSmallerLoginKeepsToken: a token that shows less does not replace one that shows the profile; one that shows as
+// much does.
+func TestFindingsSmallerLoginKeepsToken(t *testing.T) {
+	p := newPlatform()
+	answer := func(token, scope string) string {
+		return `{"access_token":"` + token + `","expires_in":7200,"refresh_token":"r","openid":"` + testOpenID + `","scope":"` + scope + `"}`
+	}
+	p.says(exchangeCall, answer("base", "snsapi_base"), answer("full", "snsapi_userinfo,"), answer("base again", "snsapi_base"), answer("next", "snsapi_userinfo"), answer("scanned", "snsapi_login"))
+	f := p.serve(t)
+	for i, want := range []string{"base", "full", "full", "next", "scanned"} {
+		if _, err := f.exchange(t.Context(), "", "code"+want+string(rune('0'+i)), ""); err != nil {
+			t.Fatal(err)
+		}
+		kept, _, err := f.server.users.get(t.Context(), f.account(t), testOpenID)
+		if err != nil || kept.AccessToken != want {
+			t.Errorf("login %d: %q is kept, %v; want %q", i, kept.AccessToken, err, want)
+		}
+	}
+}
+
+// TestFindingsRefreshedToken: what a refresh leaves out stays, a life that is missing is a short one, and another user's token is
+// not kept.
+func TestFindingsRefreshedToken(t *testing.T) {
+	p := newPlatform()
+	p.says(refreshCall, `{"access_token":"next","openid":"`+testOpenID+`"}`, `{"access_token":"a","refresh_token":"r","openid":"oAnother"}`)
+	f := p.serve(t)
+	before := userToken{AccessToken: "kept", RefreshToken: testFresh, Scope: "snsapi_userinfo"}
+	if err := f.server.users.put(t.Context(), f.account(t), testOpenID, before); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := f.ofKept(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.expectCalls(t, refreshCall, userInfoCall, userInfoCall, userInfoCall)
+	kept, _, err := f.server.users.get(t.Context(), f.account(t), testOpenID)
+	if err != nil || kept.AccessToken != "next" || kept.RefreshToken != testFresh || kept.Scope != "snsapi_userinfo" {
+		t.Errorf("kept: refresh token %v, scope %q, %v; want those of before", kept.RefreshToken == testFresh, kept.Scope, err)
+	}
+	f.keepUser(t, "kept", time.Time{})
+	expect(t, f.ofKept(t.Context()), codes.Unknown, "UPSTREAM_ERROR")
+	if kept, _, err := f.server.users.get(t.Context(), f.account(t), testOpenID); err != nil || kept.AccessToken != "kept" {
+		t.Errorf("kept: %q, %v; want what was kept before", kept.AccessToken, err)
+	}
+}

@@ -11,6 +11,7 @@ package oauthv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -1052,11 +1053,112 @@ func (*ForgetUserResponse) Descriptor() ([]byte, []int) {
 	return file_oauth_v1_oauth_proto_rawDescGZIP(), []int{13}
 }
 
+// GetWithdrawalRequest names a user.
+type GetWithdrawalRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account's name; empty: the first one.
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Required: the user.
+	Openid        string `protobuf:"bytes,2,opt,name=openid,proto3" json:"openid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetWithdrawalRequest) Reset() {
+	*x = GetWithdrawalRequest{}
+	mi := &file_oauth_v1_oauth_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetWithdrawalRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetWithdrawalRequest) ProtoMessage() {}
+
+func (x *GetWithdrawalRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_oauth_v1_oauth_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetWithdrawalRequest.ProtoReflect.Descriptor instead.
+func (*GetWithdrawalRequest) Descriptor() ([]byte, []int) {
+	return file_oauth_v1_oauth_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetWithdrawalRequest) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *GetWithdrawalRequest) GetOpenid() string {
+	if x != nil {
+		return x.Openid
+	}
+	return ""
+}
+
+// GetWithdrawalResponse says when the user was forgotten.
+type GetWithdrawalResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When the user was forgotten last; missing: not within the last 7 days.
+	WithdrawTime  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=withdraw_time,json=withdrawTime,proto3" json:"withdraw_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetWithdrawalResponse) Reset() {
+	*x = GetWithdrawalResponse{}
+	mi := &file_oauth_v1_oauth_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetWithdrawalResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetWithdrawalResponse) ProtoMessage() {}
+
+func (x *GetWithdrawalResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_oauth_v1_oauth_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetWithdrawalResponse.ProtoReflect.Descriptor instead.
+func (*GetWithdrawalResponse) Descriptor() ([]byte, []int) {
+	return file_oauth_v1_oauth_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GetWithdrawalResponse) GetWithdrawTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WithdrawTime
+	}
+	return nil
+}
+
 var File_oauth_v1_oauth_proto protoreflect.FileDescriptor
 
 const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\n" +
-	"\x14oauth/v1/oauth.proto\x12\boauth.v1\"\xc9\x01\n" +
+	"\x14oauth/v1/oauth.proto\x12\boauth.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n" +
 	"\x16GetAuthorizeUrlRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12!\n" +
 	"\fredirect_uri\x18\x02 \x01(\tR\vredirectUri\x12\x14\n" +
@@ -1116,7 +1218,12 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\x11ForgetUserRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
 	"\x06openid\x18\x02 \x01(\tR\x06openid\"\x14\n" +
-	"\x12ForgetUserResponse*\xc6\x06\n" +
+	"\x12ForgetUserResponse\"H\n" +
+	"\x14GetWithdrawalRequest\x12\x18\n" +
+	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06openid\x18\x02 \x01(\tR\x06openid\"X\n" +
+	"\x15GetWithdrawalResponse\x12?\n" +
+	"\rwithdraw_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\fwithdrawTime*\xc6\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12 \n" +
@@ -1143,7 +1250,7 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\x1aERROR_REASON_MESSAGE_LIMIT\x10\x15\x12 \n" +
 	"\x1cERROR_REASON_MESSAGE_INVALID\x10\x16\x12\"\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x17\x12 \n" +
-	"\x1cERROR_REASON_MESSAGE_UNKNOWN\x10\x182\xe2\x03\n" +
+	"\x1cERROR_REASON_MESSAGE_UNKNOWN\x10\x182\xb4\x04\n" +
 	"\fOAuthService\x12V\n" +
 	"\x0fGetAuthorizeUrl\x12 .oauth.v1.GetAuthorizeUrlRequest\x1a!.oauth.v1.GetAuthorizeUrlResponse\x12M\n" +
 	"\fExchangeCode\x12\x1d.oauth.v1.ExchangeCodeRequest\x1a\x1e.oauth.v1.ExchangeCodeResponse\x12M\n" +
@@ -1152,7 +1259,8 @@ const file_oauth_v1_oauth_proto_rawDesc = "" +
 	"\n" +
 	"CheckToken\x12\x1b.oauth.v1.CheckTokenRequest\x1a\x1c.oauth.v1.CheckTokenResponse\x12G\n" +
 	"\n" +
-	"ForgetUser\x12\x1b.oauth.v1.ForgetUserRequest\x1a\x1c.oauth.v1.ForgetUserResponseB\x1fZ\x1dwxgate/proto/oauth/v1;oauthv1b\x06proto3"
+	"ForgetUser\x12\x1b.oauth.v1.ForgetUserRequest\x1a\x1c.oauth.v1.ForgetUserResponse\x12P\n" +
+	"\rGetWithdrawal\x12\x1e.oauth.v1.GetWithdrawalRequest\x1a\x1f.oauth.v1.GetWithdrawalResponseB\x1fZ\x1dwxgate/proto/oauth/v1;oauthv1b\x06proto3"
 
 var (
 	file_oauth_v1_oauth_proto_rawDescOnce sync.Once
@@ -1167,7 +1275,7 @@ func file_oauth_v1_oauth_proto_rawDescGZIP() []byte {
 }
 
 var file_oauth_v1_oauth_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_oauth_v1_oauth_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_oauth_v1_oauth_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_oauth_v1_oauth_proto_goTypes = []any{
 	(ErrorReason)(0),                // 0: oauth.v1.ErrorReason
 	(*GetAuthorizeUrlRequest)(nil),  // 1: oauth.v1.GetAuthorizeUrlRequest
@@ -1184,28 +1292,34 @@ var file_oauth_v1_oauth_proto_goTypes = []any{
 	(*CheckTokenResponse)(nil),      // 12: oauth.v1.CheckTokenResponse
 	(*ForgetUserRequest)(nil),       // 13: oauth.v1.ForgetUserRequest
 	(*ForgetUserResponse)(nil),      // 14: oauth.v1.ForgetUserResponse
+	(*GetWithdrawalRequest)(nil),    // 15: oauth.v1.GetWithdrawalRequest
+	(*GetWithdrawalResponse)(nil),   // 16: oauth.v1.GetWithdrawalResponse
+	(*timestamppb.Timestamp)(nil),   // 17: google.protobuf.Timestamp
 }
 var file_oauth_v1_oauth_proto_depIdxs = []int32{
 	5,  // 0: oauth.v1.ExchangeCodeResponse.token:type_name -> oauth.v1.Token
 	5,  // 1: oauth.v1.RefreshTokenResponse.token:type_name -> oauth.v1.Token
 	10, // 2: oauth.v1.GetUserInfoResponse.user:type_name -> oauth.v1.UserInfo
-	1,  // 3: oauth.v1.OAuthService.GetAuthorizeUrl:input_type -> oauth.v1.GetAuthorizeUrlRequest
-	3,  // 4: oauth.v1.OAuthService.ExchangeCode:input_type -> oauth.v1.ExchangeCodeRequest
-	6,  // 5: oauth.v1.OAuthService.RefreshToken:input_type -> oauth.v1.RefreshTokenRequest
-	8,  // 6: oauth.v1.OAuthService.GetUserInfo:input_type -> oauth.v1.GetUserInfoRequest
-	11, // 7: oauth.v1.OAuthService.CheckToken:input_type -> oauth.v1.CheckTokenRequest
-	13, // 8: oauth.v1.OAuthService.ForgetUser:input_type -> oauth.v1.ForgetUserRequest
-	2,  // 9: oauth.v1.OAuthService.GetAuthorizeUrl:output_type -> oauth.v1.GetAuthorizeUrlResponse
-	4,  // 10: oauth.v1.OAuthService.ExchangeCode:output_type -> oauth.v1.ExchangeCodeResponse
-	7,  // 11: oauth.v1.OAuthService.RefreshToken:output_type -> oauth.v1.RefreshTokenResponse
-	9,  // 12: oauth.v1.OAuthService.GetUserInfo:output_type -> oauth.v1.GetUserInfoResponse
-	12, // 13: oauth.v1.OAuthService.CheckToken:output_type -> oauth.v1.CheckTokenResponse
-	14, // 14: oauth.v1.OAuthService.ForgetUser:output_type -> oauth.v1.ForgetUserResponse
-	9,  // [9:15] is the sub-list for method output_type
-	3,  // [3:9] is the sub-list for method input_type
-	3,  // [3:3] is the sub-list for extension type_name
-	3,  // [3:3] is the sub-list for extension extendee
-	0,  // [0:3] is the sub-list for field type_name
+	17, // 3: oauth.v1.GetWithdrawalResponse.withdraw_time:type_name -> google.protobuf.Timestamp
+	1,  // 4: oauth.v1.OAuthService.GetAuthorizeUrl:input_type -> oauth.v1.GetAuthorizeUrlRequest
+	3,  // 5: oauth.v1.OAuthService.ExchangeCode:input_type -> oauth.v1.ExchangeCodeRequest
+	6,  // 6: oauth.v1.OAuthService.RefreshToken:input_type -> oauth.v1.RefreshTokenRequest
+	8,  // 7: oauth.v1.OAuthService.GetUserInfo:input_type -> oauth.v1.GetUserInfoRequest
+	11, // 8: oauth.v1.OAuthService.CheckToken:input_type -> oauth.v1.CheckTokenRequest
+	13, // 9: oauth.v1.OAuthService.ForgetUser:input_type -> oauth.v1.ForgetUserRequest
+	15, // 10: oauth.v1.OAuthService.GetWithdrawal:input_type -> oauth.v1.GetWithdrawalRequest
+	2,  // 11: oauth.v1.OAuthService.GetAuthorizeUrl:output_type -> oauth.v1.GetAuthorizeUrlResponse
+	4,  // 12: oauth.v1.OAuthService.ExchangeCode:output_type -> oauth.v1.ExchangeCodeResponse
+	7,  // 13: oauth.v1.OAuthService.RefreshToken:output_type -> oauth.v1.RefreshTokenResponse
+	9,  // 14: oauth.v1.OAuthService.GetUserInfo:output_type -> oauth.v1.GetUserInfoResponse
+	12, // 15: oauth.v1.OAuthService.CheckToken:output_type -> oauth.v1.CheckTokenResponse
+	14, // 16: oauth.v1.OAuthService.ForgetUser:output_type -> oauth.v1.ForgetUserResponse
+	16, // 17: oauth.v1.OAuthService.GetWithdrawal:output_type -> oauth.v1.GetWithdrawalResponse
+	11, // [11:18] is the sub-list for method output_type
+	4,  // [4:11] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_oauth_v1_oauth_proto_init() }
@@ -1219,7 +1333,7 @@ func file_oauth_v1_oauth_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_oauth_v1_oauth_proto_rawDesc), len(file_oauth_v1_oauth_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

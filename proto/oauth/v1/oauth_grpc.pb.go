@@ -27,6 +27,7 @@ const (
 	OAuthService_GetUserInfo_FullMethodName     = "/oauth.v1.OAuthService/GetUserInfo"
 	OAuthService_CheckToken_FullMethodName      = "/oauth.v1.OAuthService/CheckToken"
 	OAuthService_ForgetUser_FullMethodName      = "/oauth.v1.OAuthService/ForgetUser"
+	OAuthService_GetWithdrawal_FullMethodName   = "/oauth.v1.OAuthService/GetWithdrawal"
 )
 
 // OAuthServiceClient is the client API for OAuthService service.
@@ -40,8 +41,8 @@ const (
 type OAuthServiceClient interface {
 	// GetAuthorizeUrl returns the page of WeChat to which a browser is sent to log in.
 	GetAuthorizeUrl(ctx context.Context, in *GetAuthorizeUrlRequest, opts ...grpc.CallOption) (*GetAuthorizeUrlResponse, error)
-	// ExchangeCode turns the code that the browser brought back into the user's token. The same code gives the
-	// same answer for five minutes, however often it is asked.
+	// ExchangeCode turns the code that the browser brought back into the user's token. The same code with the same state
+	// gives the same answer for five minutes, however often it is asked; with another state it is CODE_USED.
 	ExchangeCode(ctx context.Context, in *ExchangeCodeRequest, opts ...grpc.CallOption) (*ExchangeCodeResponse, error)
 	// RefreshToken makes a new access token from a refresh token.
 	RefreshToken(ctx context.Context, in *RefreshTokenRequest, opts ...grpc.CallOption) (*RefreshTokenResponse, error)
@@ -51,6 +52,8 @@ type OAuthServiceClient interface {
 	CheckToken(ctx context.Context, in *CheckTokenRequest, opts ...grpc.CallOption) (*CheckTokenResponse, error)
 	// ForgetUser erases what is kept about a user: for one who withdrew the authorization, or closed the WeChat account.
 	ForgetUser(ctx context.Context, in *ForgetUserRequest, opts ...grpc.CallOption) (*ForgetUserResponse, error)
+	// GetWithdrawal returns when a user was forgotten last, within the last 7 days: sessions from before then are over.
+	GetWithdrawal(ctx context.Context, in *GetWithdrawalRequest, opts ...grpc.CallOption) (*GetWithdrawalResponse, error)
 }
 
 type oAuthServiceClient struct {
@@ -121,6 +124,16 @@ func (c *oAuthServiceClient) ForgetUser(ctx context.Context, in *ForgetUserReque
 	return out, nil
 }
 
+func (c *oAuthServiceClient) GetWithdrawal(ctx context.Context, in *GetWithdrawalRequest, opts ...grpc.CallOption) (*GetWithdrawalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetWithdrawalResponse)
+	err := c.cc.Invoke(ctx, OAuthService_GetWithdrawal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // OAuthServiceServer is the server API for OAuthService service.
 // All implementations must embed UnimplementedOAuthServiceServer
 // for forward compatibility.
@@ -132,8 +145,8 @@ func (c *oAuthServiceClient) ForgetUser(ctx context.Context, in *ForgetUserReque
 type OAuthServiceServer interface {
 	// GetAuthorizeUrl returns the page of WeChat to which a browser is sent to log in.
 	GetAuthorizeUrl(context.Context, *GetAuthorizeUrlRequest) (*GetAuthorizeUrlResponse, error)
-	// ExchangeCode turns the code that the browser brought back into the user's token. The same code gives the
-	// same answer for five minutes, however often it is asked.
+	// ExchangeCode turns the code that the browser brought back into the user's token. The same code with the same state
+	// gives the same answer for five minutes, however often it is asked; with another state it is CODE_USED.
 	ExchangeCode(context.Context, *ExchangeCodeRequest) (*ExchangeCodeResponse, error)
 	// RefreshToken makes a new access token from a refresh token.
 	RefreshToken(context.Context, *RefreshTokenRequest) (*RefreshTokenResponse, error)
@@ -143,6 +156,8 @@ type OAuthServiceServer interface {
 	CheckToken(context.Context, *CheckTokenRequest) (*CheckTokenResponse, error)
 	// ForgetUser erases what is kept about a user: for one who withdrew the authorization, or closed the WeChat account.
 	ForgetUser(context.Context, *ForgetUserRequest) (*ForgetUserResponse, error)
+	// GetWithdrawal returns when a user was forgotten last, within the last 7 days: sessions from before then are over.
+	GetWithdrawal(context.Context, *GetWithdrawalRequest) (*GetWithdrawalResponse, error)
 	mustEmbedUnimplementedOAuthServiceServer()
 }
 
@@ -170,6 +185,9 @@ func (UnimplementedOAuthServiceServer) CheckToken(context.Context, *CheckTokenRe
 }
 func (UnimplementedOAuthServiceServer) ForgetUser(context.Context, *ForgetUserRequest) (*ForgetUserResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ForgetUser not implemented")
+}
+func (UnimplementedOAuthServiceServer) GetWithdrawal(context.Context, *GetWithdrawalRequest) (*GetWithdrawalResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetWithdrawal not implemented")
 }
 func (UnimplementedOAuthServiceServer) mustEmbedUnimplementedOAuthServiceServer() {}
 func (UnimplementedOAuthServiceServer) testEmbeddedByValue()                      {}
@@ -300,6 +318,24 @@ func _OAuthService_ForgetUser_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _OAuthService_GetWithdrawal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetWithdrawalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(OAuthServiceServer).GetWithdrawal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: OAuthService_GetWithdrawal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(OAuthServiceServer).GetWithdrawal(ctx, req.(*GetWithdrawalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // OAuthService_ServiceDesc is the grpc.ServiceDesc for OAuthService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -330,6 +366,10 @@ var OAuthService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ForgetUser",
 			Handler:    _OAuthService_ForgetUser_Handler,
+		},
+		{
+			MethodName: "GetWithdrawal",
+			Handler:    _OAuthService_GetWithdrawal_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
