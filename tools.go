@@ -202,7 +202,7 @@ func (c *checkCmd) Run(ctx context.Context) error {
 			errs = append(errs, unmet)
 			continue
 		}
-		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, rules.Len(), rules.Expectations(), len(rules.Warnings()))
+		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, rules.Len(), rules.Expectations(), rules.Warned())
 	}
 	return errors.Join(errs...)
 }

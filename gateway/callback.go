@@ -235,7 +235,7 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) sa
 		}
 		return c.owed.sorry(msg, "replier_failed")
 	}
-	reply := resp.GetReply()
+	reply := leaveOut(ctx, msg, resp.GetReply())
 	switch err := reply.Validate(); {
 	case err != nil:
 		service.LineOf(ctx).Fail(errors.New("the replier's reply is not one that WeChat takes: " + err.Error()))

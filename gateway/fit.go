@@ -27,3 +27,13 @@ func (c *callbacks) cut(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Re
 	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", len(shown)))
 	return textReply(shown)
 }
+
+// leaveOut returns a reply without the articles that WeChat does not show. That there were more is noted in the request's log
+// line.
+func leaveOut(ctx context.Context, msg *wechatv1.Message, reply *wechatv1.Reply) *wechatv1.Reply {
+	shown, surplus := reply.Shown(msg)
+	if surplus > 0 {
+		service.LineOf(ctx).Add(slog.Int("articles_left_out", surplus))
+	}
+	return shown
+}

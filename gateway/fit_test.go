@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"wxgate/internal/accounts"
+	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // TestFindingsUnsubscribeIsNotAnswered: whoever replies, WeChat hears success, as it reports a text to a user who has left.
@@ -38,5 +39,22 @@ func TestFindingsUnreadEventsReadNoText(t *testing.T) {
 		if got := f.outcomes(t)["stored"]; got != 3 {
 			t.Errorf("%s: %d stored, want 3", how, got)
 		}
+	}
+}
+
+// TestFindingsFewerArticles: a bot straight behind the gateway that gives more articles than WeChat shows leaves no user with
+// silence: the surplus is left out, whatever it holds, and the log says so.
+func TestFindingsFewerArticles(t *testing.T) {
+	f := start(t, nil)
+	f.bot.say(&wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{{Title: "one"}, {Title: "two"}, {}}}}})
+	got := f.post(t, own.plain("/", textXML(testText)))
+	if !strings.Contains(got.Body, "<ArticleCount>1</ArticleCount><Articles><item><Title><![CDATA[one]]>") || strings.Contains(got.Body, "two") {
+		t.Errorf("a text: %s", got.Body)
+	}
+	if !strings.Contains(f.log.String(), `"articles_left_out":2`) {
+		t.Error("the log does not tell of the others")
+	}
+	if outcomes := f.outcomes(t); outcomes["replied"] != 1 {
+		t.Errorf("outcomes %v", outcomes)
 	}
 }

@@ -155,8 +155,8 @@ func TestRepliesThatWeChatRefuses(t *testing.T) {
 	for field, reply := range map[string]*wechatv1.Reply{
 		"image.media_id": {Content: &wechatv1.Reply_Image{Image: &wechatv1.ImageReply{}}},
 		"news.articles":  {Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{}}},
-		"articles[0].url": {Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
-			{Title: testText, Description: testText, PicUrl: testText}}}}},
+		"articles[0].title": {Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
+			{Url: testText, Description: testText, PicUrl: testText}}}}},
 	} {
 		t.Run(field, func(t *testing.T) {
 			f := start(t, nil)

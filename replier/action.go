@@ -5,11 +5,9 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
+	"wxgate/internal/service"
 )
 
 // actions are the keys of what a rule does.
@@ -74,17 +72,16 @@ func (l *loader) target(n *yaml.Node) string {
 		return ""
 	}
 	if name, inProcess := strings.CutPrefix(to, handlerPrefix); inProcess {
-		if l.handlers != nil && l.handlers[name] == nil {
+		switch {
+		case l.handlers == nil:
+			l.Warn(n, "the wxgate command has no handler %q: only a Go program that brings one starts with this file", name)
+		case l.handlers[name] == nil:
 			l.Fail(n, "this program has no handler %q", name)
 		}
 		return to
 	}
-	conn, err := grpc.NewClient(to, grpc.WithTransportCredentials(insecure.NewCredentials())) // does not connect
-	if err != nil || strings.ContainsAny(to, " \t\n") {
-		l.Fail(n, "%q is no gRPC target; expected one such as dns:///bot:9001", to)
-	}
-	if err == nil {
-		_ = conn.Close()
+	if err := service.CheckTarget(to); err != nil {
+		l.Fail(n, "%v", err)
 	}
 	return to
 }

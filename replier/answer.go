@@ -217,6 +217,9 @@ func (s *Server) outcome(line *service.Line, d decision) string {
 	if d.unread {
 		line.Add(slog.Bool("unread", true))
 	}
+	if d.surplus > 0 {
+		line.Add(slog.Int("articles_left_out", d.surplus))
+	}
 	return d.outcome()
 }
 

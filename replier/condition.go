@@ -24,9 +24,15 @@ func (l *loader) match(n *yaml.Node) match {
 		}
 	}
 	l.Mapping(n, "account, type, event, event_key, text, fold, time or when", map[string]func(*yaml.Node){
-		"account":   func(n *yaml.Node) { m.accounts = l.Scalars(n) },
-		"type":      func(n *yaml.Node) { m.types = l.msgTypes(n) },
-		"event":     func(n *yaml.Node) { m.events = lower(l.Scalars(n)) },
+		"account": func(n *yaml.Node) { m.accounts = l.Scalars(n) },
+		"type": func(n *yaml.Node) {
+			m.types = l.msgTypes(n)
+			l.warnTypes(n)
+		},
+		"event": func(n *yaml.Node) {
+			m.events = lower(l.Scalars(n))
+			l.warnEvents(n)
+		},
 		"event_key": func(n *yaml.Node) { m.key = l.alternatives(n, false, "exact or prefix") },
 		"text":      func(n *yaml.Node) { m.text = l.alternatives(n, folded, "exact, prefix, contains or matches") },
 		"fold":      func(*yaml.Node) {},
@@ -65,9 +71,11 @@ func lower(list []string) []string {
 // alternatives reads what a text may be. A text or a list of them is short for {exact: …}.
 func (l *loader) alternatives(n *yaml.Node, folded bool, expected string) *alternatives {
 	a := &alternatives{fold: folded}
-	read := func(to *[]string, fold func(string) string) func(*yaml.Node) {
+	isKey := !strings.Contains(expected, "contains")
+	read := func(to *[]string, fold func(string) string, look wordUse) func(*yaml.Node) {
 		return func(n *yaml.Node) {
 			*to = l.Scalars(n)
+			l.warnWords(n, look)
 			for i, s := range *to {
 				if folded {
 					(*to)[i] = fold(s)
@@ -75,14 +83,14 @@ func (l *loader) alternatives(n *yaml.Node, folded bool, expected string) *alter
 			}
 		}
 	}
-	exact := read(&a.exact, foldWhole)
+	exact := read(&a.exact, foldWhole, wordUse{isKey: isKey, isWhole: true, folded: folded})
 	if n.Kind != yaml.MappingNode {
 		exact(n)
 		return a
 	}
-	keys := map[string]func(*yaml.Node){"exact": exact, "prefix": read(&a.prefixes, foldPart)}
-	if strings.Contains(expected, "contains") {
-		keys["contains"] = read(&a.contains, foldPart)
+	keys := map[string]func(*yaml.Node){"exact": exact, "prefix": read(&a.prefixes, foldPart, wordUse{isKey: isKey, isPrefix: true, folded: folded})}
+	if !isKey {
+		keys["contains"] = read(&a.contains, foldPart, wordUse{folded: folded})
 		keys["matches"] = func(n *yaml.Node) { l.patterns(n, a) }
 	}
 	l.Mapping(n, expected, keys)
@@ -149,6 +157,9 @@ func (l *loader) when(n *yaml.Node) *condition {
 	c, problems := l.expressions.condition(source)
 	for _, p := range problems {
 		l.FailInside(n, p.offset, "when: %s", p.problem)
+	}
+	if len(problems) == 0 {
+		l.warnCondition(n, c)
 	}
 	return c
 }

@@ -130,10 +130,12 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	case saysNothing(d.reply):
 		_ = w.End(ctx, backlog.Silent, "", "")
 	case later:
+		s.reportSurplus(msg, d)
 		s.keep(ctx, w, msg, d.reply)
 	case slow.How == accounts.Drop:
 		_ = w.End(ctx, backlog.Dropped, "", "")
 	default:
+		s.reportSurplus(msg, d)
 		s.follow(ctx, w, msg, d.reply, 0)
 	}
 }

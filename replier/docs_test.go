@@ -160,7 +160,7 @@ func TestManualLinks(t *testing.T) {
 		text := readManual(t, path)
 		var headings []string
 		for _, match := range heading.FindAllStringSubmatch(text, -1) {
-			headings = append(headings, "#"+strings.ToLower(match[2]))
+			headings = append(headings, "#"+strings.ReplaceAll(strings.ToLower(match[2]), " ", "-"))
 		}
 		for _, match := range mdLink.FindAllStringSubmatch(text, -1) {
 			target := match[1]

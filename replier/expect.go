@@ -140,6 +140,7 @@ func (e *expectation) check(ctx context.Context, r *Rules) string {
 	if err != nil {
 		return "the reply that is expected: " + err.Error()
 	}
+	want, _ = want.Shown(e.msg)
 	if !t.says(want) {
 		return fmt.Sprintf("expected %s, got %s", show(want), got)
 	}

@@ -43,3 +43,14 @@ func (s *Server) claimReport(r *run) error {
 	}
 	return errors.Join(failed...)
 }
+
+// reportSurplus notes in a line of its own that a late answer has more articles than WeChat shows, or as customer-service
+// messages takes.
+func (s *Server) reportSurplus(msg *wechatv1.Message, d decision) {
+	surplus := d.surplus + max(0, len(d.reply.GetNews().GetArticles())-maxParts)
+	if surplus == 0 {
+		return
+	}
+	s.log.Warn("articles left out", slog.String("account", msg.GetAccount()), slog.String("user", service.Short(msg.GetFromUserName())),
+		slog.String("rule", d.rule.name), slog.Int("articles_left_out", surplus))
+}

@@ -73,7 +73,8 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message, limit
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", f.to, err)
 	}
-	if err := cmp.Or(reply.ValidateFor(msg), checkReply(reply)); err != nil {
+	shown, _ := reply.Shown(msg)
+	if err := cmp.Or(shown.Validate(), checkReply(reply)); err != nil {
 		return nil, fmt.Errorf("forward to %s: the answer: %w", f.to, err)
 	}
 	return reply, nil

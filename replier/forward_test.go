@@ -84,6 +84,8 @@ func replies(reply *wechatv1.Reply, err error) Handler {
 	return func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return reply, err }
 }
 
+var noArticle = &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{}}}
+
 var twoArticles = func() *wechatv1.Reply {
 	one := &wechatv1.Article{Title: botsWords, Description: "a", PicUrl: "https://example.com/1.png", Url: "https://example.com/1"}
 	return &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{one, one}}}}
@@ -157,7 +159,7 @@ func TestForwardFails(t *testing.T) {
 		"crashes": func(_ context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 			return says(msg.GetExtra()[0].GetText()), nil
 		},
-		"articles": replies(twoArticles, nil),
+		"articles": replies(noArticle, nil),
 		"changes": func(_ context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 			msg.Account = "changed"
 			return nil, errors.New(botsWords)
@@ -173,7 +175,7 @@ func TestForwardFails(t *testing.T) {
 		{"away", nobody(t), "Unavailable"},
 		{"no such name", "dns:///bot.invalid:9001", "Unavailable"},
 		{"garbage", startBot(t, replies(nil, nil), grpc.ForceServerCodecV2(garbage{encoding.GetCodecV2(proto.Name)})), "Internal"},
-		{"two articles", startBot(t, replies(twoArticles, nil)), "the answer: news.articles: 2 articles, expected 1: in the answer to a message that is no event WeChat shows no more"},
+		{"no article", startBot(t, replies(noArticle, nil)), "the answer: news.articles: empty, but required"},
 		{"no media id", startBot(t, replies(noMedia, nil)), "the answer: video.media_id: empty, but required"},
 		{"handler fails", "handler:fails", "an error of type *errors.errorString"},
 		{"handler fails with a status", "handler:status", "NotFound"},
@@ -181,7 +183,7 @@ func TestForwardFails(t *testing.T) {
 		{"handler outlives its time", "handler:outlives", "DeadlineExceeded"},
 		{"handler panics", "handler:panics", "panic: a string\n"},
 		{"handler crashes", "handler:crashes", "panic: runtime error: index out of range [0] with length 0\n"},
-		{"handler's two articles", "handler:articles", "the answer: news.articles: 2 articles"},
+		{"handler's reply without an article", "handler:articles", "the answer: news.articles: empty, but required"},
 		{"handler changes the message", "handler:changes", "an error of type *errors.errorString"},
 	} {
 		for _, fallback := range []struct {

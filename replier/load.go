@@ -71,7 +71,7 @@ func compileRules(load *configfile.Load, handlers map[string]Handler, docs ...*c
 	}
 	r := &Rules{list: all.rules, index: newIndex(all.rules), expectations: all.expectations}
 	warnUnreachable(load, r)
-	r.warnings = load.Warnings
+	r.warnings, r.warned = load.Warnings(), load.Warned()
 	return r
 }
 
@@ -176,7 +176,8 @@ func (l *loader) rule(n *yaml.Node) {
 	keys["match"] = func(n *yaml.Node) { r.match = l.match(n) }
 	l.Mapping(n, "name, match and one of "+actions, keys)
 	l.oneAction(n)
-	l.warnUnread(n, &r.action)
+	l.warnUnread(n)
+	l.warnArticles(n, &r.match)
 	if l.names[r.name] {
 		l.Fail(n, "another rule has this name; expected a name of its own")
 	}
@@ -194,6 +195,7 @@ func (l *loader) defaultRule(n *yaml.Node) {
 	l.deflt = &rule{name: "default", isDefault: true, file: l.File(), line: n.Line, column: n.Column}
 	l.Mapping(n, "one of "+actions, l.actionKeys(&l.deflt.action))
 	l.oneAction(n)
+	l.warnArticles(n, &match{})
 }
 
 // truth reads true or false.

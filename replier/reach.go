@@ -32,7 +32,7 @@ func warnUnreachable(load *configfile.Load, r *Rules) {
 				if a.file != b.file {
 					at = fmt.Sprintf("%s:%d", a.file, a.line)
 				}
-				load.Warnings = append(load.Warnings, configfile.Problem{
+				load.Warn(configfile.Problem{
 					File: b.file, Line: b.line, Column: b.column, In: fmt.Sprintf("rule %q", b.name),
 					Text: fmt.Sprintf("never answers: rule %q (%s) takes everything that it matches", a.name, at),
 				})

@@ -48,6 +48,9 @@ func (l *loader) reply(n *yaml.Node) maker {
 	case r.GetContent() == nil || proto.Equal(r.GetText(), &wechatv1.TextReply{}):
 		l.Fail(n, "the reply says nothing; expected one that does, or silent: true in its place")
 	}
+	if c.constant && configfile.Find(n, "text") != nil {
+		l.warnLength(configfile.Find(n, "text"), r.GetText().GetContent())
+	}
 	if text := r.GetText(); text != nil && !c.constant {
 		return textOf(c.text) // a text is most of what is said: without reflection
 	}
@@ -136,6 +139,11 @@ func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) 
 	for _, p := range problems {
 		c.FailInside(n, p.offset, "%s", p.problem)
 	}
+	for _, p := range t {
+		c.WarnBackslash(n, p.offset, p.literal)
+	}
+	c.warnFailing(n, t)
+	c.WarnComment(n)
 	if text, ok := t.constant(); ok {
 		return func(_ context.Context, dst protoreflect.Message, _ *wechatv1.Message) error {
 			dst.Set(fd, protoreflect.ValueOfString(text))

@@ -14,6 +14,7 @@ type Rules struct {
 	index        index
 	expectations []expectation
 	warnings     configfile.Problems
+	warned       int
 }
 
 // Len returns the number of rules, the default not counted.
@@ -24,8 +25,11 @@ func (r *Rules) Len() int {
 	return len(r.list)
 }
 
-// Warnings returns what the file says and probably does not mean.
+// Warnings returns what the file says and probably does not mean. If there are many, the last one says how many more.
 func (r *Rules) Warnings() configfile.Problems { return r.warnings }
+
+// Warned returns how many warnings there are.
+func (r *Rules) Warned() int { return r.warned }
 
 // rule answers what it matches.
 type rule struct {
@@ -51,6 +55,7 @@ type decision struct {
 
 	fetched bool // no rule was asked: the user waited for the answer to an earlier message
 	asks    bool // nothing is decided: a bot has to be asked
+	surplus int  // articles that were left out, as WeChat does not show them
 	unread  bool // a bot answered, and nobody would read it: see mayAnswer
 }
 
@@ -80,7 +85,8 @@ func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) de
 			d.failed = append(d.failed, &ruleError{rule.name, err})
 			continue
 		}
-		d.rule, d.reply = rule, reply
+		d.rule = rule
+		d.reply, d.surplus = reply.Shown(msg)
 		return d
 	}
 	return d
@@ -89,7 +95,7 @@ func (r *Rules) decide(ctx context.Context, msg *wechatv1.Message, ask asker) de
 // answer returns what the rule says: nothing if it may not answer the message, though its bot is told of it. If a bot failed
 // and the fallback answers, that is noted in d.
 func (r *rule) answer(ctx context.Context, s *subject, ask asker, d *decision) (*wechatv1.Reply, error) {
-	action, mayAnswer := &r.action, r.mayAnswer(s)
+	says, mayAnswer := &r.action, r.mayAnswer(s)
 	if r.forward != nil {
 		reply, err := ask(ctx, r.forward, s.msg)
 		switch {
@@ -100,12 +106,12 @@ func (r *rule) answer(ctx context.Context, s *subject, ask asker, d *decision) (
 			return reply, err
 		}
 		d.failed = append(d.failed, &ruleError{r.name, err})
-		action = r.forward.fallback
+		says = r.forward.fallback
 	}
 	if !mayAnswer {
 		return nil, nil
 	}
-	return action.say(ctx, s.msg)
+	return says.say(ctx, s.msg)
 }
 
 // say makes one of the replies; nil where there is none.
@@ -120,13 +126,14 @@ func (a *action) say(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Repl
 	return one.make(ctx, msg)
 }
 
-// make makes the reply and checks that WeChat would take it.
+// make makes the reply and checks that WeChat would take what it shows of it.
 func (m maker) make(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	reply, err := m(ctx, msg)
 	if err != nil {
 		return nil, err
 	}
-	return reply, reply.ValidateFor(msg)
+	shown, _ := reply.Shown(msg)
+	return reply, shown.Validate()
 }
 
 // ruleError is a rule that could not answer.

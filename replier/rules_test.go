@@ -139,7 +139,7 @@ func TestReplies(t *testing.T) {
 			Title: "Song", Description: "for shop", MusicUrl: "https://example.com/a.mp3",
 			HqMusicUrl: "https://example.com/a.flac", ThumbMediaId: "thumb-1",
 		}}}},
-		{"news, and not the two articles that WeChat shows for events only", link(), &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
+		{"news", link(), &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{
 			{Title: "Title", Description: "about it", PicUrl: "https://example.com/1.png", Url: "https://example.com/page"},
 		}}}}},
 		{"two articles for an event", event("SCAN", "7"), &wechatv1.Reply{Content: &wechatv1.Reply_News{News: &wechatv1.NewsReply{Articles: []*wechatv1.Article{

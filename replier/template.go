@@ -58,9 +58,11 @@ type template []part
 
 // part is a literal where there is no program.
 type part struct {
+	offset  int // where it begins in the text, in bytes
 	literal string
+	source  string // of the program
 	program cel.Program
-	path    path // what the program is, where it is one
+	path    path // what the program is, if it is one
 }
 
 // templateError is what is wrong with a template, at a byte offset in it.
@@ -76,22 +78,23 @@ func (x *expressions) template(text string) (template, []templateError) {
 	for offset := 0; offset < len(text); {
 		begin := strings.Index(text[offset:], "{{")
 		if begin < 0 {
-			t = append(t, part{literal: text[offset:]})
+			t = append(t, part{offset: offset, literal: text[offset:]})
 			break
 		}
 		if begin > 0 {
-			t = append(t, part{literal: text[offset : offset+begin]})
+			t = append(t, part{offset: offset, literal: text[offset : offset+begin]})
 		}
 		from := offset + begin + len("{{")
 		size := expressionEnd(text[from:])
 		if size < 0 {
 			return nil, append(errs, templateError{from - len("{{"), "{{ has no }}; expected {{ expression }}"})
 		}
-		program, problems := x.compile(text[from:from+size], printable, "a text or a number")
+		source := text[from : from+size]
+		program, problems := x.compile(source, printable, "a text or a number")
 		for _, p := range problems {
 			errs = append(errs, templateError{from + p.offset, p.problem})
 		}
-		t = append(t, part{program: program, path: pathOf(text[from : from+size])})
+		t = append(t, part{offset: from, source: source, program: program, path: pathOf(source)})
 		offset = from + size + len("}}")
 	}
 	return t, errs
@@ -167,6 +170,19 @@ func (x *expressions) compile(source string, kinds []*cel.Type, expected string)
 	}
 	x.made[key] = program
 	return program, nil
+}
+
+// constantValue returns what an expression gives that does not look at the message; nil if it does. The error says why it fails
+// on every message.
+func constantValue(source string, program cel.Program) (any, error) {
+	if program == nil || strings.Contains(source, "message") {
+		return nil, nil
+	}
+	value, _, err := program.Eval(map[string]any{"message": &wechatv1.Message{}})
+	if err != nil {
+		return nil, err
+	}
+	return value.Value(), nil
 }
 
 // maxExpression is the longest expression, in bytes: CEL's compiler takes its time with long ones.

@@ -66,7 +66,8 @@ func (a *action) all(ctx context.Context, msg *wechatv1.Message) ([]*wechatv1.Re
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, reply)
+		shown, _ := reply.Shown(msg)
+		all = append(all, shown)
 	}
 	return all, nil
 }

@@ -33,19 +33,12 @@ func quietSlow(slow accounts.Slow, msg *wechatv1.Message) accounts.Slow {
 }
 
 // warnUnread warns of a reply to an event that nobody sees answered, or that comes all the time; n is the rule.
-func (l *loader) warnUnread(n *yaml.Node, a *action) {
-	events := configfile.Find(n, "match")
-	if events != nil {
-		events = configfile.Find(events, "event")
-	}
-	if events == nil || len(a.replies) == 0 && (a.forward == nil || a.forward.fallback == nil || len(a.forward.fallback.replies) == 0) {
+func (l *loader) warnUnread(n *yaml.Node) {
+	m := configfile.Find(n, "match")
+	if m == nil || configfile.Find(m, "event") == nil || len(replyNodes(n)) == 0 {
 		return
 	}
-	names := []*yaml.Node{events}
-	if events.Kind == yaml.SequenceNode {
-		names = events.Content
-	}
-	for _, name := range names {
+	for _, name := range nodesOf(configfile.Find(m, "event")) {
 		switch wechatv1.EventReplyOf(name.Value) {
 		case wechatv1.ReplyInvalid:
 			l.Warn(name, "the user has left when %s comes: the reply is not sent; expected silent: true, or a forward to a bot that takes note", name.Value)

@@ -57,14 +57,14 @@ type ruleCase struct {
 // judgedCases are the cases whose right answer is told in words.
 var judgedCases = map[string]func(t *testing.T, warnings string, answers []caseAnswer){
 	"backslash-n": func(t *testing.T, warnings string, _ []caseAnswer) {
-		for part, want := range map[string]int{"warning: ": 2, `rules.yaml:4:18: rule "plain": `: 1, `rules.yaml:7:18: rule "single": `: 1, `"double"`: 0} {
+		for part, want := range map[string]int{"warning: ": 2, `rules.yaml:4:40: rule "plain": `: 1, `rules.yaml:7:28: rule "single": `: 1, `"double"`: 0} {
 			if got := strings.Count(warnings, part); got != want {
 				t.Errorf("%d times %q, want %d:\n%s", got, part, want, warnings)
 			}
 		}
 	},
 	"two-articles-for-a-word": func(t *testing.T, warnings string, answers []caseAnswer) {
-		if !strings.Contains(warnings, `rules.yaml:6:9: rule "news": `) {
+		if !strings.Contains(warnings, `rules.yaml:8:13: rule "news": `) {
 			t.Errorf("no warning:\n%s", warnings)
 		}
 		if got := answers[0]; got.MsgType != "news" || got.ArticleCount != 1 || !slices.Equal(got.Titles, []string{"a"}) {
@@ -154,8 +154,8 @@ func playUnverifiedAccount(t *testing.T) {
 // playBadTokens: a token that holds what no token of the console can stops the start, in words.
 func playBadTokens(t *testing.T) {
 	for setting, want := range map[string]string{
-		"WECHAT_TOKEN=abc ":  "a space",
-		`WECHAT_TOKEN="abc"`: "a quote",
+		"WECHAT_TOKEN=abc" + " ":                             "a space",
+		`WECHAT_TOKEN="abc"`:                                 "quote",
 		"WECHAT_TOKEN_FILE=" + file(t, "token", "\ufeffabc"): "a byte order mark",
 	} {
 		code, _, stderr := run(t, env(setting), "", "serve")

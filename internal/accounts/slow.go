@@ -56,10 +56,14 @@ func ReadSlow(d *configfile.Document, n *yaml.Node) (s Slow) {
 			}
 			s.How = how
 			s.Text, _ = d.Scalar(n)
+			d.WarnBackslash(n, 0, s.Text)
 			if len(s.Text) > maxText {
 				d.Fail(n, "slow: the text has %d bytes; WeChat shows %d", len(s.Text), maxText)
 			}
 		}
+	}
+	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
+		d.Fail(n, "slow: says nothing; %s, or {push: TEXT} or {later: TEXT}", howExpected)
 	}
 	d.Mapping(n, "push or later, and a text", map[string]func(*yaml.Node){"push": text(Push), "later": text(Later)})
 	return s

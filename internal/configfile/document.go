@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,8 +43,39 @@ func (d *Document) FailInside(n *yaml.Node, offset int, format string, args ...a
 // Warn notes at a node what is probably not meant.
 func (d *Document) Warn(n *yaml.Node, format string, args ...any) {
 	n = begin(n)
-	d.load.Warnings = append(d.load.Warnings, Problem{d.file, n.Line, n.Column, d.In, fmt.Sprintf(format, args...)})
+	d.load.Warn(Problem{d.file, n.Line, n.Column, d.In, fmt.Sprintf(format, args...)})
 }
+
+// WarnInside notes inside a scalar, at a byte offset of its text, what is probably not meant.
+func (d *Document) WarnInside(n *yaml.Node, offset int, format string, args ...any) {
+	d.load.Warn(Problem{d.file, n.Line, n.Column + d.columns(n, offset), d.In, fmt.Sprintf(format, args...)})
+}
+
+// WarnBackslash warns of a line break in a text for users that is none: YAML makes one of \n only inside double quotes. The text
+// is a part of a scalar, from a byte offset on.
+func (d *Document) WarnBackslash(n *yaml.Node, offset int, text string) {
+	if at := strings.Index(text, `\n`); at >= 0 {
+		d.WarnInside(n, offset+at, `\n is two characters here, and the user reads them; expected double quotes around the text ("one\ntwo"), or a block (|-) with a line for each`)
+	}
+}
+
+// WarnComment warns of a comment that was probably meant as a part of a text without quotes: 价格 #5.
+func (d *Document) WarnComment(n *yaml.Node) {
+	if n.Style != 0 || !IsScalar(n) {
+		return
+	}
+	line := string(d.line(n.Line))
+	at := strings.Index(line, n.Value)
+	if at < 0 {
+		return
+	}
+	if found := eatenComment.FindString(line[at+len(n.Value):]); found != "" {
+		d.Warn(n, "%q ends before%s, which YAML takes for a comment; put quotes around the text if it is a part of it", n.Value, found)
+	}
+}
+
+// eatenComment is a comment that is not written as one: without a blank behind its sign.
+var eatenComment = regexp.MustCompile(`^[ \t]+#[^\s#]\S*`)
 
 func (d *Document) failAt(line, column int, format string, args ...any) {
 	switch n := len(d.load.Problems); {
@@ -88,7 +120,7 @@ func (d *Document) line(number int) []byte {
 // no mapping; expected says what one holds.
 func (d *Document) Mapping(n *yaml.Node, expected string, keys map[string]func(*yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
-		d.Fail(n, "expected %s%s", expected, aliasHint(n))
+		d.Fail(n, "expected %s%s", expected, kindHint(n))
 		return
 	}
 	for i := 0; i < len(n.Content); i += 2 {
@@ -110,6 +142,10 @@ func (d *Document) unknown(key *yaml.Node, expected string, keys map[string]func
 	name, _, joined := strings.Cut(key.Value, ":")
 	if _, known := keys[name]; known && joined {
 		d.Fail(key, "%s: expected a space behind the colon", name)
+		return
+	}
+	if isFlowMapping(key) {
+		d.Fail(key, "a mapping as a key; %s", bracesHint)
 		return
 	}
 	d.Fail(key, "unknown key %q%s; expected %s", name, DidYouMean(name, slices.Sorted(maps.Keys(keys))), expected)
@@ -142,7 +178,7 @@ func DidYouMean(wrong string, known []string) string {
 // List calls f for each item of a sequence.
 func (d *Document) List(n *yaml.Node, f func(*yaml.Node)) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		d.Fail(n, "expected a list with at least one item%s", aliasHint(n))
+		d.Fail(n, "expected a list with at least one item%s", kindHint(n))
 		return
 	}
 	for _, item := range n.Content {
@@ -170,7 +206,7 @@ func (d *Document) Scalars(n *yaml.Node) []string {
 // Scalar reads a text that is not empty; a number counts as its text.
 func (d *Document) Scalar(n *yaml.Node) (string, bool) {
 	if !IsScalar(n) || n.Value == "" {
-		d.Fail(n, "expected a text%s", aliasHint(n))
+		d.Fail(n, "expected a text%s", kindHint(n))
 		return "", false
 	}
 	return n.Value, true
@@ -195,12 +231,22 @@ func Find(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// aliasHint explains why an alias is not what it stands for.
-func aliasHint(n *yaml.Node) string {
-	if n.Kind == yaml.AliasNode {
+// kindHint explains why a node is not what it looks like: an alias, or a text that begins with {{ and has no quotes.
+func kindHint(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.AliasNode:
 		return "; aliases (*" + n.Value + ") are not resolved, write it out"
+	case isFlowMapping(n) && len(n.Content) > 0 && isFlowMapping(n.Content[0]):
+		return "; " + bracesHint
 	}
 	return ""
+}
+
+// bracesHint says how to write a text that begins with {{.
+const bracesHint = "put quotes around a text that begins with {{: '{{ … }}'"
+
+func isFlowMapping(n *yaml.Node) bool {
+	return n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0
 }
 
 // begin returns the node where a value begins for its reader.

@@ -141,7 +141,36 @@ func TestProblems(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	got, load := parse("things:\n  - name: a\n    old: 1\n  - old:\n      x: 1\n")
 	want := Problems{{"f.yaml", 3, 10, "thing a", "old things are probably not meant"}, {"f.yaml", 5, 7, "", "old things are probably not meant"}}
-	if diff := cmp.Diff(want, load.Warnings); diff != "" || load.Err() != nil || len(got) != 2 {
+	if diff := cmp.Diff(want, load.Warnings()); diff != "" || load.Err() != nil || len(got) != 2 {
 		t.Errorf("%d things, problems %v, warnings (-want +got):\n%s", len(got), load.Err(), diff)
+	}
+}
+
+// TestFindingsUnquotedBraces: {{ without quotes is a mapping to YAML, or nothing; the problem says what to write.
+func TestFindingsUnquotedBraces(t *testing.T) {
+	for _, text := range []string{"things:\n  - name: {{ a }}\n", "things:\n  - name: {{ a }} and more\n", "things: [{name: {{ a }} and more}]\n", "things: [{name: {{ a.b(\"c\") }}}]\n"} {
+		_, load := parse(text)
+		if err := load.Err(); err == nil || !strings.Contains(err.Error(), "put quotes around") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestFindingsManyWarnings: however many warnings there are, some dozens are listed, and the last line says how many more.
+func TestFindingsManyWarnings(t *testing.T) {
+	part := &Load{}
+	for range 100_000 {
+		part.Warn(Problem{File: "part", Text: "odd"})
+	}
+	load := &Load{}
+	load.Warn(Problem{File: "f", Text: "first"})
+	load.Add(part)
+	load.Add(part)
+	warnings := load.Warnings()
+	if len(warnings) != maxWarnings+1 || load.Warned() != 200_001 {
+		t.Fatalf("%d of %d warnings are listed, want %d of 200001", len(warnings), load.Warned(), maxWarnings+1)
+	}
+	if first, last := warnings[0].Text, warnings[maxWarnings].Text; first != "first" || last != "and 199951 more warnings" {
+		t.Errorf("the first is %q, the last %q", first, last)
 	}
 }

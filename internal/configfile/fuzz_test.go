@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		_, load := parse(text)
-		for _, p := range append(load.Problems, load.Warnings...) {
+		for _, p := range append(load.Problems, load.Warnings()...) {
 			if p.File != "f.yaml" || p.Line < 1 || p.Column < 1 || p.Text == "" {
 				t.Errorf("no place or no text: %s", p)
 			}

@@ -38,7 +38,8 @@ type Version[T any] struct {
 	Hash     string // of the files, SHA-256 in hex
 	At       time.Time
 	Files    []string
-	Warnings Problems
+	Warnings Problems // if there are many, the last one says how many more
+	Warned   int      // how many there are
 }
 
 // Open loads a value for the first time. name is what it is called in log, metrics and /readyz, such as "rules". load
@@ -115,7 +116,7 @@ func (l *Live[T]) Watch(ctx context.Context) {
 		}
 		l.loads.WithLabelValues("loaded").Inc()
 		v := l.Version()
-		l.log.Info(l.name+" loaded", "version", v.Number, "hash", v.Hash[:12], "warnings", len(v.Warnings))
+		l.log.Info(l.name+" loaded", "version", v.Number, "hash", v.Hash[:12], "warnings", v.Warned)
 	}
 }
 
@@ -141,7 +142,7 @@ func (l *Live[T]) reload() error {
 		return load.kept
 	}
 	l.good.Store(&Version[T]{
-		Value: value, Number: before.Number + 1, Hash: load.Hash(), At: time.Now(), Files: load.Files(), Warnings: load.Warnings,
+		Value: value, Number: before.Number + 1, Hash: load.Hash(), At: time.Now(), Files: load.Files(), Warnings: load.Warnings(), Warned: load.Warned(),
 	})
 	l.refused.Store(nil)
 	return nil

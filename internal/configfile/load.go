@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"regexp"
+	"slices"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -21,11 +23,12 @@ const MaxSize = 32 << 20
 // Load is one reading of a file, and of the files that it names.
 type Load struct {
 	Problems Problems // why it cannot be used
-	Warnings Problems // what is probably not meant
 
-	kept  Problems
-	size  int
-	files []file
+	warnings Problems // the first maxWarnings
+	warned   int      // how many there were
+	kept     Problems
+	size     int
+	files    []file
 }
 
 // Add makes a part, which was loaded apart, one of this load's: its files are watched too. Where it has problems, they
@@ -43,7 +46,32 @@ func (l *Load) Need(part *Load) {
 
 func (l *Load) adopt(part *Load) {
 	l.files = append(l.files, part.files...)
-	l.Warnings = append(l.Warnings, part.Warnings...)
+	for _, w := range part.warnings {
+		l.Warn(w)
+	}
+	l.warned += part.warned - len(part.warnings)
+}
+
+// maxWarnings is how many warnings of a load are listed: a file may have as many as it has rules.
+const maxWarnings = 50
+
+// Warn notes what is probably not meant.
+func (l *Load) Warn(w Problem) {
+	if l.warned++; len(l.warnings) < maxWarnings {
+		l.warnings = append(l.warnings, w)
+	}
+}
+
+// Warned returns how often something is probably not meant.
+func (l *Load) Warned() int { return l.warned }
+
+// Warnings returns what is probably not meant. If that is much, the last one says how much more there is.
+func (l *Load) Warnings() Problems {
+	more := l.warned - len(l.warnings)
+	if more == 0 {
+		return l.warnings
+	}
+	return append(slices.Clone(l.warnings), Problem{File: l.warnings[0].File, Text: fmt.Sprintf("and %d more warnings", more)})
 }
 
 // file is a file as it was when it was read.
@@ -159,12 +187,17 @@ func (l *Load) Parse(file string, data []byte) *Document {
 	return nil
 }
 
+// bracesValue is a line whose value begins with an expression, and without quotes.
+var bracesValue = regexp.MustCompile(`: *\{\{`)
+
 func (d *Document) failSyntax(err *yaml.LoadError) {
 	at, context := err.Mark, err.ContextMark
 	text := "not YAML: " + err.Message
 	switch {
 	case at.Line > 0 && bytes.HasPrefix(d.line(at.Line)[min(at.Column-1, len(d.line(at.Line))):], []byte("\t")):
 		text += "; a tab cannot indent, expected blanks"
+	case bracesValue.Match(d.line(at.Line)) || bracesValue.Match(d.line(context.Line)):
+		text += "; " + bracesHint
 	case err.ContextMsg != "" && context.Line > 0 && context != at:
 		text += fmt.Sprintf(" (%s at %d:%d)", err.ContextMsg, context.Line, context.Column)
 	}

@@ -102,7 +102,7 @@ func TestHash(t *testing.T) {
 func TestAdd(t *testing.T) {
 	part := &Load{}
 	part.Fail("part", "broken")
-	part.Warnings = Problems{{File: "part", Text: "odd"}}
+	part.Warn(Problem{File: "part", Text: "odd"})
 	if _, err := part.Read(put(t, t.TempDir(), "part", "x")); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestAdd(t *testing.T) {
 	if diff := cmp.Diff(part.Files(), load.Files()); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(part.Warnings, load.Warnings); diff != "" {
+	if diff := cmp.Diff(part.Warnings(), load.Warnings()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

@@ -71,6 +71,9 @@ func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
 }
 
 func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
+	if err := CheckTarget(target); err != nil {
+		return nil, fmt.Errorf("--%s: %w", name, err)
+	}
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(countCalls(env, name), sendAlong),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"round_robin":{}}]}`),

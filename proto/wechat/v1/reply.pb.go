@@ -482,7 +482,7 @@ func (x *MusicReply) GetThumbMediaId() string {
 // NewsReply shows cards that open pages.
 type NewsReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One article; up to 8 in the answer to an event.
+	// At least one. WeChat shows the first, or 8 in the answer to an event; the others are left out.
 	Articles      []*Article `protobuf:"bytes,1,rep,name=articles,proto3" json:"articles,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -528,7 +528,7 @@ func (x *NewsReply) GetArticles() []*Article {
 // Article is one card of a NewsReply.
 type Article struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The card's title.
+	// Required: the card's title.
 	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
 	// A line below the title.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`

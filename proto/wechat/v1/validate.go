@@ -8,8 +8,8 @@ import (
 // MaxArticles is how many articles WeChat shows at most in one reply.
 const MaxArticles = 8
 
-// Validate tells what WeChat would refuse in a reply, naming the fields: those that are required and missing, too many
-// articles. A nil reply, one without content and an empty text are valid: nothing is said.
+// Validate returns why WeChat would refuse a reply, naming the fields that are required and missing. A nil reply, one without
+// content and an empty text are valid: nothing is said. So are more articles than WeChat shows: see Shown.
 func (r *Reply) Validate() error {
 	switch c := r.GetContent().(type) {
 	case *Reply_Image:
@@ -26,27 +26,33 @@ func (r *Reply) Validate() error {
 	return nil
 }
 
-// ValidateFor is Validate for the answer to a message: other than to an event, WeChat shows one article of news.
-func (r *Reply) ValidateFor(m *Message) error {
-	if n := len(r.GetNews().GetArticles()); n > 1 && m.GetEvent() == nil {
-		return fmt.Errorf("news.articles: %d articles, expected 1: in the answer to a message that is no event WeChat shows no more", n)
+// Shown returns a reply without the articles that WeChat does not show in the answer to a message, and how many these are. The
+// reply stays as it is.
+func (r *Reply) Shown(m *Message) (shown *Reply, surplus int) {
+	articles := r.GetNews().GetArticles()
+	most := m.shownArticles()
+	if len(articles) <= most {
+		return r, 0
 	}
-	return r.Validate()
+	return &Reply{Content: &Reply_News{News: &NewsReply{Articles: articles[:most]}}}, len(articles) - most
 }
 
+// shownArticles returns how many articles WeChat shows in the answer to a message: one, unless it is an event (platform.md D).
+func (m *Message) shownArticles() int {
+	if m.GetEvent() == nil {
+		return 1
+	}
+	return MaxArticles
+}
+
+// validate wants what WeChat shows: a title. Articles without a description, a picture or a page are widely used.
 func (n *NewsReply) validate() error {
-	articles := n.GetArticles()
-	if len(articles) == 0 || len(articles) > MaxArticles {
-		return fmt.Errorf("news.articles: %d articles, expected 1 to %d", len(articles), MaxArticles)
+	if len(n.GetArticles()) == 0 {
+		return errors.New("news.articles: empty, but required")
 	}
 	var errs []error
-	for i, a := range articles {
-		at := fmt.Sprintf("news.articles[%d].", i)
-		errs = append(errs,
-			required(at+"title", a.GetTitle()),
-			required(at+"description", a.GetDescription()),
-			required(at+"pic_url", a.GetPicUrl()),
-			required(at+"url", a.GetUrl()))
+	for i, a := range n.GetArticles() {
+		errs = append(errs, required(fmt.Sprintf("news.articles[%d].title", i), a.GetTitle()))
 	}
 	return errors.Join(errs...)
 }

@@ -6,30 +6,33 @@ import (
 	"testing"
 )
 
-func TestReplyValidateFor(t *testing.T) {
-	article := &Article{Title: "t", Description: "d", PicUrl: "https://example.com/p.jpg", Url: "https://example.com/"}
+// TestFindingsSurplusArticles: of the articles, those that WeChat does not show are left out, and the reply stays as it is.
+func TestFindingsSurplusArticles(t *testing.T) {
 	event := &Message{Content: &Message_Event{Event: &Event{}}}
 	text := &Message{Content: &Message_Text{Text: &Text{}}}
 	for _, test := range []struct {
-		name     string
-		message  *Message
-		articles int
-		want     string
+		name                     string
+		message                  *Message
+		articles, shown, surplus int
 	}{
-		{"one for a text", text, 1, ""},
-		{"two for a text", text, 2, "news.articles: 2 articles, expected 1"},
-		{"eight for an event", event, 8, ""},
-		{"nine for an event", event, 9, "news.articles: 9 articles, expected 1 to 8"},
-		{"none", event, 0, "news.articles: 0 articles, expected 1 to 8"},
+		{"one for a text", text, 1, 1, 0},
+		{"two for a text", text, 2, 1, 1},
+		{"two for no content", &Message{}, 2, 1, 1},
+		{"eight for an event", event, 8, 8, 0},
+		{"ten for an event", event, 10, 8, 2},
+		{"none", event, 0, 0, 0},
 	} {
-		reply := &Reply{Content: &Reply_News{News: &NewsReply{Articles: slices.Repeat([]*Article{article}, test.articles)}}}
-		err := reply.ValidateFor(test.message)
-		if (err == nil) != (test.want == "") || err != nil && !strings.HasPrefix(err.Error(), test.want) {
-			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		reply := &Reply{Content: &Reply_News{News: &NewsReply{Articles: slices.Repeat([]*Article{{Title: "t"}}, test.articles)}}}
+		shown, surplus := reply.Shown(test.message)
+		if got := len(shown.GetNews().GetArticles()); got != test.shown || surplus != test.surplus {
+			t.Errorf("%s: %d shown, surplus %d; want %d, %d", test.name, got, surplus, test.shown, test.surplus)
+		}
+		if got := len(reply.GetNews().GetArticles()); got != test.articles {
+			t.Errorf("%s: the reply has %d articles now", test.name, got)
 		}
 	}
-	if err := (*Reply)(nil).ValidateFor(text); err != nil {
-		t.Errorf("no reply: %v", err)
+	if shown, surplus := (*Reply)(nil).Shown(text); shown != nil || surplus != 0 {
+		t.Errorf("no reply: %v, %d", shown, surplus)
 	}
 }
 
@@ -71,15 +74,13 @@ func TestReplyValidate(t *testing.T) {
 
 		{"one article", news(full), ""},
 		{"8 articles", news(slices.Repeat([]*Article{full}, 8)...), ""},
-		{"9 articles", news(slices.Repeat([]*Article{full}, 9)...), "news.articles: 9 articles, expected 1 to 8"},
-		{"no article", news(), "news.articles: 0 articles, expected 1 to 8"},
-		{"news nil", &Reply{Content: &Reply_News{}}, "news.articles: 0 articles, expected 1 to 8"},
+		{"9 articles", news(slices.Repeat([]*Article{full}, 9)...), ""},
+		{"no article", news(), "news.articles: empty, but required"},
+		{"news nil", &Reply{Content: &Reply_News{}}, "news.articles: empty, but required"},
 		{
 			"articles without parts",
 			news(full, &Article{Title: "t", PicUrl: "p"}, nil),
-			"news.articles[1].description: empty, but required\nnews.articles[1].url: empty, but required\n" +
-				"news.articles[2].title: empty, but required\nnews.articles[2].description: empty, but required\n" +
-				"news.articles[2].pic_url: empty, but required\nnews.articles[2].url: empty, but required",
+			"news.articles[2].title: empty, but required",
 		},
 	}
 	for _, test := range tests {

@@ -1,0 +1,42 @@
+package service
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+)
+
+// CheckTarget returns why a text is not a gRPC target that can ever be reached; nil if it may be one. gRPC itself takes an HTTP
+// address, or a scheme that it does not know, for a host name.
+func CheckTarget(target string) error {
+	const expected = "expected one such as dns:///bot:9001"
+	scheme, rest, hasScheme := strings.Cut(target, "://")
+	switch scheme = strings.ToLower(scheme); {
+	case hasScheme && (scheme == "http" || scheme == "https"):
+		return fmt.Errorf("%q is an HTTP address, not a gRPC target: calls are made over gRPC; %s", target, expected)
+	case hasScheme && resolver.Get(scheme) == nil:
+		return fmt.Errorf("%q is not a gRPC target: the scheme %q is unknown; %s", target, scheme, expected)
+	case strings.ContainsAny(target, " \t\n"), hasPath(scheme, rest, hasScheme):
+		return fmt.Errorf("%q is not a gRPC target; %s", target, expected)
+	}
+	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials())) // does not connect
+	if err != nil {
+		return fmt.Errorf("%q is not a gRPC target; %s", target, expected)
+	}
+	return conn.Close()
+}
+
+// hasPath reports whether a target, cut at "://", has a path behind host and port, as a URL may.
+func hasPath(scheme, rest string, hasScheme bool) bool {
+	switch {
+	case !hasScheme:
+		return strings.Contains(scheme, "/") && !strings.HasPrefix(scheme, "unix:")
+	case scheme == "dns", scheme == "passthrough":
+		_, endpoint, _ := strings.Cut(rest, "/")
+		return strings.Contains(endpoint, "/")
+	}
+	return false
+}
