@@ -50,7 +50,7 @@ func browserLogin(t *testing.T, base string) string {
 const inPage = `
 const plain = globalThis.fetch;
 globalThis.fetch = (path, options) => plain(new URL(path, "http://127.0.0.1:8000"), { ...options, headers: { ...options?.headers, cookie: process.env.COOKIE } });
-globalThis.location = { pathname: "/shop", set href(to) { console.log("goes to", to); } };
+globalThis.location = { pathname: "/shop", search: "?item=1", hash: "#a", set href(to) { console.log("goes to", to); } };
 globalThis.document = { querySelector: (which) => ({ set textContent(text) { console.log(which, text); } }) };
 `
 
@@ -90,7 +90,7 @@ func TestLoginGuide(t *testing.T) {
 	const signature = `signature wx0123456789abcdef [0-9]{10} \S{16,} [0-9a-f]{40}`
 	want := map[string][2]*regexp.Regexp{ // of who is logged in, and of who is not
 		"who":     {regexp.MustCompile(`^示例&用户😀 ` + fakewechat.User + `\n$`), regexp.MustCompile(`^nobody\n$`)},
-		"page":    {regexp.MustCompile(`^#who 示例&用户😀\n$`), regexp.MustCompile(`^goes to /oauth/login\?return_to=%2Fshop\n$`)},
+		"page":    {regexp.MustCompile(`^#who 示例&用户😀\n$`), regexp.MustCompile(`^goes to /oauth/login\?return_to=%2Fshop%3Fitem%3D1%23a\n$`)},
 		"service": {regexp.MustCompile(`^access token until 20\d\d-\S+\nuser 示例&用户😀\n` + signature + `\n$`), nil},
 	}
 	for _, program := range guidePrograms(t) {
