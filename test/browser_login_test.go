@@ -1,8 +1,11 @@
 package test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -21,6 +24,37 @@ func (b *tab) follows(selector string) {
 	value[bool](b, "window.left = true")
 	b.click(selector)
 	b.waits("!window.left && document.readyState == 'complete'", selector+" leads nowhere")
+}
+
+// TestFindingsBrowserLogins: two logins at once in one browser both end well, and one whose cookies were lost on the way begins
+// anew.
+func TestFindingsBrowserLogins(t *testing.T) {
+	p := start(t, env(), "dev")
+	gateway := "http://" + p.addr("listen")
+	b := openTab(t, "http://"+p.addr("fake-listen")+"/", "en-US")
+	allow := func(query string) string {
+		b.goes(gateway + "/oauth/login?return_to=/oauth/userinfo?" + query)
+		return value[string](b, "document.querySelector('#allow').href")
+	}
+	first, second := allow("first"), allow("second")
+	for query, link := range map[string]string{"first": first, "second": second} {
+		b.goes(link)
+		b.sees("body", "示例&用户😀")
+		b.waits("location.search == '?"+query+"'", "the login leads elsewhere")
+	}
+	link := allow("lost")
+	b.do("clear the cookies", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{})
+		return err
+	}))
+	b.goes(link)
+	b.waits("location.pathname == '/connect/oauth2/authorize'", "the login does not begin anew")
+	b.follows("#allow")
+	b.sees("body", "示例&用户😀")
+	b.waits("location.search == '?lost'", "the login leads elsewhere")
+	b.goes(gateway + "/oauth/callback?return_to=/oauth/userinfo&code=c&state=s")
+	b.sees("body", "This login is not valid")
+	b.waits("location.pathname == '/oauth/failed' && !location.search.includes('code')", "the page stays at an address with a code")
 }
 
 // TestBrowserLogin: logins as one user and as another, one that is refused, one by a QR code, one on a snapshot page.

@@ -23,9 +23,11 @@ import (
 // others are told in words, and played here.
 func TestCases(t *testing.T) {
 	played := map[string]func(*testing.T){
+		"callback-link-shared":                  playSharedCallback,
 		"first-answer-of-an-unverified-account": playUnverifiedAccount,
 		"token-with-bom":                        playBadTokens,
 		"trailing-slash":                        playTrailingSlash,
+		"two-accounts-one-browser":              playTwoAccounts,
 	}
 	files, err := filepath.Glob(filepath.Join("testdata", "cases", "*"))
 	if err != nil || len(files) == 0 {
