@@ -89,12 +89,15 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 	state.Faults, state.Paths = p.Faults(), p.paths()
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
+	watched := p.watchProblems(r.Context())
 	for next, open := (chatEvent{"hello", asJSON(p.hello(state))}), true; open && send(next); {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-tick.C:
 			next = chatEvent{"heartbeat", []byte("{}")}
+		case problems := <-watched:
+			next = chatEvent{"problems", asJSON(problems)}
 		case next, open = <-events:
 		}
 	}

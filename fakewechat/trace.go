@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,13 +14,19 @@ import (
 
 // Bounds of asking a gateway.
 const (
-	tracePatience = time.Second // for all attempts of a line
-	maxTrace      = 64 << 10    // bytes of an answer
+	tracePatience      = time.Second // for all attempts of a line
+	maxTrace           = 64 << 10    // bytes of an answer
+	maxProblemText     = 1000        // bytes of a problem
+	maxGatewayProblems = 10
 )
 
-// tracer asks a wxgate gateway what became of callbacks.
+// problemsEvery is how often a gateway is asked for its problems while a page is open.
+const problemsEvery = time.Second
+
+// tracer asks a wxgate gateway what became of callbacks, and what is wrong with it.
 type tracer struct {
 	url    string // "": nobody is asked
+	ready  string // /readyz of the same process
 	key    string // "": none is shown
 	client *http.Client
 }
@@ -28,6 +35,7 @@ func newTracer(internal, key string) *tracer {
 	t := &tracer{key: key, client: (&Sender{}).client()}
 	if internal != "" {
 		t.url = strings.TrimSuffix(internal, "/") + "/debug/callbacks?nonce="
+		t.ready = strings.TrimSuffix(internal, "/") + "/readyz"
 	}
 	return t
 }
@@ -63,19 +71,77 @@ func (t *tracer) add(ctx context.Context, attempts []*chatAttempt) {
 
 // ask returns what the gateway tells of the callbacks with a nonce.
 func (t *tracer) ask(ctx context.Context, nonce string) ([]json.RawMessage, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url+url.QueryEscape(nonce), http.NoBody)
+	var told struct{ Callbacks []json.RawMessage }
+	err := t.get(ctx, t.url+url.QueryEscape(nonce), &told)
+	return told.Callbacks, err
+}
+
+// gatewayProblem is a part of the gateway's process that does not do its work, such as a rules file that it rejects.
+type gatewayProblem struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// problems returns what the gateway says is wrong, and which of its neighbours is unreachable, by their names; nil if the
+// gateway itself is unreachable.
+func (t *tracer) problems(ctx context.Context) []gatewayProblem {
+	ctx, cancel := context.WithTimeout(ctx, tracePatience)
+	defer cancel()
+	var report struct{ Problems, Away map[string]string }
+	if t.get(ctx, t.ready, &report) != nil {
+		return nil
+	}
+	all := []gatewayProblem{}
+	for _, listed := range []map[string]string{report.Problems, report.Away} {
+		for _, name := range slices.Sorted(maps.Keys(listed)) {
+			all = append(all, gatewayProblem{clip(name, maxProblemText), clip(listed[name], maxProblemText)})
+		}
+	}
+	return all[:min(len(all), maxGatewayProblems)]
+}
+
+// watchProblems returns a channel with the gateway's problems at first, if it has some, and after each change, until ctx ends.
+func (p *Platform) watchProblems(ctx context.Context) <-chan []gatewayProblem {
+	changes := make(chan []gatewayProblem)
+	if p.tracer.ready == "" {
+		return changes
+	}
+	go func() {
+		tick := time.NewTicker(problemsEvery)
+		defer tick.Stop()
+		known := []gatewayProblem{}
+		for {
+			if now := p.tracer.problems(ctx); now != nil && !slices.Equal(now, known) {
+				select {
+				case changes <- now:
+					known = now
+				case <-ctx.Done():
+					return
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return changes
+}
+
+// get reads the JSON that the gateway answers, whatever its status.
+func (t *tracer) get(ctx context.Context, from string, to any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, http.NoBody)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if t.key != "" {
 		r.Header.Set("Authorization", "Bearer "+t.key)
 	}
 	resp, err := t.client.Do(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer resp.Body.Close()
-	var told struct{ Callbacks []json.RawMessage }
-	err = json.NewDecoder(io.LimitReader(resp.Body, maxTrace)).Decode(&told)
-	return told.Callbacks, err
+	return json.NewDecoder(io.LimitReader(resp.Body, maxTrace)).Decode(to)
 }

@@ -7,6 +7,8 @@ import (
 	"image/png"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -169,5 +171,34 @@ func TestFindingsBrowserLog(t *testing.T) {
 	b.pictures("log", phone, desktop)
 	b.click("#language")
 	b.sees("h1", "Fake WeChat: log")
+	b.quiet()
+}
+
+// TestFindingsBrowserRulesRejected: a rules file that is rejected after a change shows on the page, until it is good again.
+func TestFindingsBrowserRulesRejected(t *testing.T) {
+	t.Parallel()
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const good = "rules:\n  - name: all\n    reply: {text: OLD}\n"
+	write(good)
+	p := start(t, env(), "dev", "--rules", rules)
+	b := openTab(t, "http://"+p.addr("fake-listen")+"/", "en-US")
+	write(good + "  - name: all\n    replay: {text: NEW}\n")
+	b.sees("#problems", "The rules file is rejected; the rules from before are still used:")
+	b.sees("#problems code", "rules.yaml:5")
+	b.pictures("problems", phone, desktop)
+	b.click("#language")
+	b.sees("#problems", "规则文件有误，没有生效，仍在使用之前的规则：")
+	b.says("hello")
+	b.sees("#lines .reply .bubble", "OLD")
+	write(strings.Replace(good, "OLD", "NEW", 1))
+	b.waits("document.querySelector('#problems').hidden", "the problem stays")
+	b.says("hello again")
+	b.sees("#lines .reply .bubble", "NEW")
 	b.quiet()
 }

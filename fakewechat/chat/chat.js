@@ -8,6 +8,7 @@ import { openKinds, editXML, tapMenu } from './forms.js';
 import { drawAccounts, settings } from './accounts.js';
 import { openList, showChosen, watchRow } from './people.js';
 import { drawFaults, openFaults } from './faults.js';
+import { drawProblems } from './problems.js';
 import { detail, buttons, sendLine, curlLine, clock } from './inspect.js';
 
 let hello = { accounts: [], users: [], lines: [], calls: [], typing: [], failed: '', patience: 5000 };
@@ -73,6 +74,7 @@ function listen() {
     hello.calls.splice(0, hello.calls.length - atMost.calls);
     drawInspector();
   });
+  on('problems', problems => { hello.problems = problems; });
   on('faults', faults => { hello.faults = faults; });
   on('typing', one => {
     typing.set(talker(one), Date.now() + one.ms);
@@ -213,6 +215,7 @@ function draw() {
   allowActions(follow);
 
   drawFaults(hello.faults);
+  drawProblems(hello.problems ?? []);
   arrange($('lines'), items(lines), drawItem);
   toEnd();
 }
