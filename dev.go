@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -58,6 +59,9 @@ func (c *devCmd) Run(ctx context.Context, wrong environment) error {
 		cfg.GatewayInternal = browserURL(running.gateway.InternalAddr())
 		key, _, _ := strings.Cut(c.InternalKey.Reveal(), ",")
 		cfg.InternalKey = strings.TrimSpace(key)
+	}
+	if c.DataDir != "" {
+		cfg.ChatFile = filepath.Join(c.DataDir, "fakewechat.json")
 	}
 	platform := fakewechat.New(cfg)
 	fake := service.NewHTTP(env, "fake-listen", lis, platform)

@@ -25,6 +25,7 @@ const (
 type chat struct {
 	mu       sync.Mutex
 	last     int64       // id
+	changes  int64       // how often something changed
 	lines    []*chatLine // oldest first
 	users    []*chatUser // who was silent longest first
 	calls    []chatCall  // oldest first
@@ -82,6 +83,7 @@ func (c *chat) drop(events chan chatEvent) {
 
 // tell sends an event to all pages. The caller holds mu.
 func (c *chat) tell(name string, value any) {
+	c.changes++
 	if len(c.watchers) == 0 {
 		return
 	}
@@ -177,6 +179,7 @@ func (c *chat) meet(is talker) chatUser {
 func (c *chat) follow(is talker, state followState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.changes++
 	known := slices.ContainsFunc(c.users, func(u *chatUser) bool { return u.talker == is })
 	if !known && state != hasLeft { // there is no chat that could show it
 		return

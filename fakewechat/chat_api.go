@@ -63,11 +63,15 @@ func sameOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// Close ends the live updates of open pages and the messages that they sent, and waits for these.
+// Close ends the live updates of open pages and the messages that they sent, waits for these, and writes the ChatFile.
 func (p *Platform) Close() {
 	p.stop()
 	p.chat.close()
 	p.chat.working.Wait()
+	if p.keeping != nil {
+		<-p.keeping
+		p.writeChats()
+	}
 }
 
 // serveEvents serves what happens, as server-sent events: at first "hello" with the state of all.

@@ -24,6 +24,10 @@ type Config struct {
 	// it tells of each callback; "": nothing. InternalKey is what it wants to be shown; "": nothing.
 	GatewayInternal, InternalKey string
 
+	// ChatFile keeps the chats, with their users' follow state and windows, until the next New with the same file; "": they end
+	// with the Platform. It holds what users wrote.
+	ChatFile string
+
 	// OnSent, where not nil, gets each customer-service message that reaches its user, in their order, before the
 	// account learns that it did. The Platform waits for it, and must not be asked by it.
 	OnSent func(CustomMessage)
@@ -41,6 +45,8 @@ type Platform struct {
 	first   Config // Reset goes back to its account, and to
 	initial Faults
 	tracer  *tracer
+
+	keeping chan struct{} // closed when the ChatFile is not written any more; nil without one
 
 	ctx  context.Context // of what the chat page sends
 	stop func()
@@ -103,6 +109,11 @@ func New(cfg Config) *Platform {
 		p.handle(c.path, c.method, accountStyle, p.api(c))
 	}
 	p.mux.HandleFunc("/", p.serveNotSimulated)
+	if cfg.ChatFile != "" {
+		p.readChats()
+		p.keeping = make(chan struct{})
+		go p.keepChats()
+	}
 	return p
 }
 

@@ -101,6 +101,7 @@ func allInChinese(reasons []*reason) []string {
 
 // chinese are the formats of reasons, and words among their arguments, in Chinese.
 var chinese = map[string]string{
+	"the fake platform stopped before the answer":        "应答之前模拟平台停止了",
 	"no answer in three attempts":                        "三次推送都没有得到应答",
 	"%s: no answer within %.1f s: %v":                    "%s：%.1f 秒内没有应答：%v",
 	"%s: no answer: %v":                                  "%s：没有应答：%v",

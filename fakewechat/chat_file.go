@@ -1,0 +1,181 @@
+package fakewechat
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+)
+
+// keepEvery is how often chats that changed are written to their file.
+const keepEvery = time.Second
+
+// keptChats is what a file keeps of a Platform: the chats, and what is known of the users in them. It holds what users wrote,
+// and no secret of an account.
+type keptChats struct {
+	Last  int64       `json:"last"` // id
+	Users []*keptUser `json:"users"`
+	Lines []*chatLine `json:"lines"`
+	Calls []chatCall  `json:"calls"`
+}
+
+// keptUser is a user with the windows for customer-service messages: an answer that is late may follow after a restart.
+type keptUser struct {
+	chatUser
+	Windows [Unfollowed]keptWindow `json:"windows"`
+	Contact time.Time              `json:"contact"`
+}
+
+type keptWindow struct {
+	Ends time.Time `json:"ends"`
+	Left int       `json:"left"`
+}
+
+// keepChats writes the chats whenever they changed, until the Platform is closed.
+func (p *Platform) keepChats() {
+	defer close(p.keeping)
+	tick := time.NewTicker(keepEvery)
+	defer tick.Stop()
+	written := int64(0)
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if changes := p.chat.changeCount(); changes != written {
+			p.writeChats()
+			written = changes
+		}
+	}
+}
+
+func (c *chat) changeCount() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changes
+}
+
+// writeChats replaces the file. Chats that cannot be written are in the log, and go on.
+func (p *Platform) writeChats() {
+	temporary := p.first.ChatFile + ".new"
+	err := os.WriteFile(temporary, p.snapshotChats(), 0o600)
+	if err == nil {
+		err = os.Rename(temporary, p.first.ChatFile)
+	}
+	if err != nil {
+		p.log.Warn("fake WeChat: the chats cannot be kept", "error", err.Error())
+	}
+}
+
+func (p *Platform) snapshotChats() []byte {
+	var kept keptChats
+	for _, o := range p.all() {
+		for _, u := range p.chat.usersOf(o.account.AppID) {
+			kept.Users = append(kept.Users, o.snapshotUser(u))
+		}
+	}
+	c := p.chat
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept.Last, kept.Lines, kept.Calls = c.last, c.lines, c.calls
+	return asJSON(kept)
+}
+
+func (o *official) snapshotUser(shown chatUser) *keptUser {
+	kept := &keptUser{chatUser: shown}
+	o.api.mu.Lock()
+	defer o.api.mu.Unlock()
+	if u := o.api.users.get(shown.OpenID); u != nil {
+		kept.Contact = u.contact
+		for i, w := range u.windows {
+			kept.Windows[i] = keptWindow{w.ends, w.left}
+		}
+	}
+	return kept
+}
+
+// readChats restores the chats of the file. One that is missing is that of a new Platform, and one that is damaged is left
+// out: the next change replaces it.
+func (p *Platform) readChats() {
+	raw, err := os.ReadFile(p.first.ChatFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = p.restoreChats(raw)
+	}
+	if err != nil {
+		p.log.Warn("fake WeChat: the chats of before are not restored", "file", p.first.ChatFile, "error", err.Error())
+	}
+}
+
+// restoreChats restores chats of the accounts that there are.
+func (p *Platform) restoreChats(raw []byte) error {
+	var kept keptChats
+	if err := json.Unmarshal(raw, &kept); err != nil {
+		return err
+	}
+	known := map[talker]bool{}
+	for _, u := range kept.Users[max(0, len(kept.Users)-maxTalkers):] {
+		if u == nil || known[u.talker] || p.of(u.Account).account.AppID != u.Account || !p.of(u.Account).restoreUser(u) {
+			continue
+		}
+		known[u.talker] = true
+		p.chat.restoreUser(u.chatUser)
+	}
+	p.chat.restoreLines(kept, known)
+	return nil
+}
+
+// restoreUser reports whether the openid could be one.
+func (o *official) restoreUser(kept *keptUser) bool {
+	o.api.mu.Lock()
+	defer o.api.mu.Unlock()
+	u := o.api.user(kept.OpenID)
+	if u == nil {
+		return false
+	}
+	u.follow, u.contact = kept.Follow, kept.Contact
+	for i, w := range kept.Windows {
+		u.windows[i] = window{w.Ends, w.Left}
+	}
+	return true
+}
+
+func (c *chat) restoreUser(kept chatUser) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u := c.user(kept.talker)
+	u.Since, u.Number, u.Follow = kept.Since, kept.Number, kept.Follow
+}
+
+// stoppedMeanwhile is why an attempt has no answer that was under way when the process ended.
+var stoppedMeanwhile = because("the fake platform stopped before the answer")
+
+// restoreLines restores the lines of known users. What was under way has ended.
+func (c *chat) restoreLines(kept keptChats, known map[talker]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = max(c.last, kept.Last)
+	for _, l := range kept.Lines[max(0, len(kept.Lines)-maxLines):] {
+		if l == nil || !known[l.of()] {
+			continue
+		}
+		l.Attempts = slices.DeleteFunc(l.Attempts, func(a *chatAttempt) bool { return a == nil })
+		for _, a := range l.Attempts {
+			if a.Running {
+				a.Running, a.Error, a.ErrorZH = false, stoppedMeanwhile.text, stoppedMeanwhile.chinese()
+			}
+		}
+		l.Done = true
+		c.last = max(c.last, l.ID)
+		c.lines = append(c.lines, l)
+	}
+	for _, call := range kept.Calls[max(0, len(kept.Calls)-maxCallLines):] {
+		c.last = max(c.last, call.ID)
+		c.calls = append(c.calls, call)
+	}
+}
