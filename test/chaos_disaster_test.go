@@ -59,6 +59,9 @@ var disasters = []disaster{
 		}
 		return killed(ctx, c.nats[e.target], e.lasts)
 	}},
+	{name: "full disk of NATS node", targets: 3, strike: func(ctx context.Context, c *cluster, e event) error {
+		return c.fillDisk(ctx, e.target, e.lasts)
+	}},
 }
 
 // killed ends a process, and starts it again after a while.

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +48,7 @@ func runNATSNode(config string) error {
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGXFSZ) // a file that may not grow is an error, as on a full disk
 	s.ConfigureLogger()
 	s.Start()
 	s.WaitForShutdown()

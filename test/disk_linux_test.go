@@ -53,7 +53,12 @@ func TestFindingsFullDisk(t *testing.T) {
 // limitFiles makes files beyond so many bytes impossible to the process, as a full disk does.
 func (p *process) limitFiles(bytes uint64) {
 	p.t.Helper()
-	if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil); err != nil {
+	if err := limitFileSize(p.cmd.Process.Pid, bytes); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// limitFileSize sets how large the files of a running process may become.
+func limitFileSize(pid int, bytes uint64) error {
+	return unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
 }
