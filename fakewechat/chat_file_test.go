@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -72,11 +73,14 @@ func TestFindingsChatsAreKeptWhileItRuns(t *testing.T) {
 	s.send(t, "text", "findable", nil)
 	holds := func(want bool) {
 		t.Helper()
-		for t.Context().Err() == nil {
+		poll := time.NewTicker(20 * time.Millisecond)
+		defer poll.Stop()
+		for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-poll.C {
 			if raw, err := os.ReadFile(file); err == nil && strings.Contains(string(raw), "findable") == want {
 				return
 			}
 		}
+		t.Fatalf("whether the file has the text is not %t", want)
 	}
 	holds(true)
 	s.platform.Reset()

@@ -20,7 +20,7 @@ func TestFindingsPageHearsOfTheGatewaysProblems(t *testing.T) {
 			t.Errorf("asked for %s", r.URL.Path)
 		}
 		w.WriteHeader(http.StatusServiceUnavailable) // as while it drains
-		fmt.Fprint(w, report.Load())
+		_, _ = fmt.Fprint(w, report.Load())
 	})
 	s := newSite(t, Config{GatewayInternal: address + "/", InternalKey: "key of the test"})
 	t.Cleanup(s.platform.Close)
