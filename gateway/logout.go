@@ -8,10 +8,11 @@ func (o *oauth) logoutParameters(r *http.Request) (returnTo string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if to := q["return_to"]; to != "" && !o.mayReturnTo(to) {
+	returnTo = escapeReturn(q["return_to"])
+	if returnTo != "" && !o.mayReturnTo(returnTo) {
 		return "", returnPage()
 	}
-	return q["return_to"], nil
+	return returnTo, nil
 }
 
 // askLogout asks the user who opened a link to log out: pages and previews that load it end no session.

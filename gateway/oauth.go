@@ -45,7 +45,7 @@ func routeOAuth(mux *http.ServeMux, cfg Config, accounts func() *roster, client 
 	}
 	if len(keys) == 0 {
 		keys = [][]byte{[]byte(rand.Text() + rand.Text())}
-		cfg.Env.Log.Warn("neither --session-key nor --data-dir: logins end with this process, and other gateways do not know them")
+		cfg.Env.Log.Warn("no --session-key, and none kept in a data directory: logins end with this process, and other gateways do not know them")
 	}
 	sessions, err := newSessions(keys)
 	if err != nil {
@@ -127,7 +127,7 @@ const defaultScope = "snsapi_userinfo"
 
 // target returns what a request names, or the defaults.
 func (o *oauth) target(q map[string]string) (target, error) {
-	t := target{q["account"], q["return_to"], q["scope"], q["again"] == "true"}
+	t := target{q["account"], escapeReturn(q["return_to"]), q["scope"], q["again"] == "true"}
 	present := o.accounts()
 	if t.account == "" {
 		t.account = present.main.Name

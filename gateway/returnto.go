@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxReturnTo is the longest return address, in bytes: it travels in a URL.
@@ -29,6 +31,23 @@ func allowedReturn(target string, hosts []string) bool {
 		return !strings.HasPrefix(target, "//") && u.Scheme == "" && u.Host == "" && !strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
 	}
 	return (strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://")) && slices.Contains(hosts, u.Host)
+}
+
+// escapeReturn returns a return address with its characters beyond ASCII escaped, as browsers do it: people write addresses as
+// they read them, and a Location header has no other way to say them.
+func escapeReturn(to string) string {
+	if !utf8.ValidString(to) {
+		return to // no address
+	}
+	var b strings.Builder
+	for i := range len(to) {
+		if c := to[i]; c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // mayReturnTo reports whether a login may lead to an address: one that is allowed, and no page of the login itself, which would be a loop, or a

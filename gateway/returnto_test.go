@@ -69,11 +69,33 @@ func TestFindingsReturnToTheLogin(t *testing.T) {
 	}
 }
 
+// TestFindingsChineseReturnAddress: an address as people write it leads to where browsers go with it.
+func TestFindingsChineseReturnAddress(t *testing.T) {
+	f, _ := startOAuth(t, nil)
+	for to, want := range map[string]string{
+		"/商店?名=值#顶": "/%E5%95%86%E5%BA%97?%E5%90%8D=%E5%80%BC#%E9%A1%B6", "/é%20x": "/%C3%A9%20x", "/x": "/x",
+		"https://www.good.example/商": "https://www.good.example/%E5%95%86", "/\uff0fevil.example": "/%EF%BC%8Fevil.example",
+	} {
+		b := f.login(t, "?return_to="+url.QueryEscape(to))
+		if got := f.visit(t, b.back(testCode), b.cookie); got.Status != 302 || got.Header.Get("Location") != want {
+			t.Errorf("%s leads to %d %q, want %q", to, got.Status, got.Header.Get("Location"), want)
+		}
+		if got := f.do(t, "POST", f.public+logoutPath+"?return_to="+url.QueryEscape(to), nil); got.Header.Get("Location") != want {
+			t.Errorf("logout to %s leads to %q, want %q", to, got.Header.Get("Location"), want)
+		}
+	}
+	for _, to := range []string{"https://www.good.example\u3002evil.example", "https://商店.example/", "/\xff", "/商店 x", "//商店"} {
+		if got := f.visit(t, loginPath+"?return_to="+url.QueryEscape(to)); got.Status != 400 {
+			t.Errorf("%q: %d to %q, want 400", to, got.Status, got.Header.Get("Location"))
+		}
+	}
+}
+
 // Wherever a return address is read it is refused alike.
 func TestBadReturnsOverHTTP(t *testing.T) {
 	f, fake := startOAuth(t, nil)
 	for _, to := range badReturns {
-		if to == "" { // stands for the default
+		if to == "" || allowedReturn(escapeReturn(to), testHosts) { // stands for the default; has only to be escaped
 			continue
 		}
 		for _, path := range []string{loginPath, callbackPath, logoutPath} {
@@ -146,6 +168,7 @@ func FuzzReturnTo(f *testing.F) {
 		f.Add(to)
 	}
 	f.Fuzz(func(t *testing.T, to string) {
+		to = escapeReturn(to)
 		if !allowedReturn(to, testHosts) {
 			return
 		}
