@@ -206,6 +206,7 @@ func TestRetryDelivery(t *testing.T) {
 // TestFindingsFirstAnswerOfUnverifiedAccount: the user of an account that may not send customer-service messages (48001)
 // gets a slow answer with the next message; what was owed by then likewise, and later answers are held.
 func TestFindingsFirstAnswerOfUnverifiedAccount(t *testing.T) {
+	t.Parallel()
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, nil)
 	s.mailbox.refuse(sendError(codes.PermissionDenied, "NOT_AUTHORIZED", "48001"))
 	s.mailbox.typing = errors.New("not of its right") // nothing is learned of it

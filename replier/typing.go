@@ -21,7 +21,7 @@ const (
 )
 
 // typing shows users that an answer is being written. It is a courtesy: what fails is not tried again. But it needs the same
-// right as the answer, and reports whether the account has it.
+// right as the answer, so that its calls show whether the account has it.
 type typing struct {
 	account  oauthv1.AccountServiceClient // nil: nobody sees a sign
 	refusals *refusals
