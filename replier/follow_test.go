@@ -35,6 +35,9 @@ func TestFindingsAccountsShareNoSlots(t *testing.T) {
 	s.expect(t, other, deferred)
 	close(s.gate("other"))
 	s.state(t, other, backlog.Sent)
+	if n := s.mailbox.calls(); n != maxPushes+1 {
+		t.Errorf("WeChat was given %d answers; want the account's %d, which it leaves waiting, and the other", n, maxPushes)
+	}
 }
 
 // TestFindingsRetriesHoldNoSlot: answers that WeChat refuses for now wait outside of the slots: the account's others go.
