@@ -92,6 +92,8 @@ func loadRoster(load *configfile.Load, path string, before *roster, now time.Tim
 	next, err := newRoster(list, before, now)
 	if err != nil {
 		load.Fail(path, "%v", err)
+	} else if before != nil {
+		configfile.NoteNames(load, before.byName, next.byName)
 	}
 	return next
 }

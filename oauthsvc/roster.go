@@ -51,12 +51,16 @@ func (s *Server) openAccounts(cfg Config) error {
 		return nil
 	}
 	var err error
-	s.file, err = configfile.Open(cfg.Env, "oauthsvc accounts", func(load *configfile.Load, _ *roster) *roster {
+	s.file, err = configfile.Open(cfg.Env, "oauthsvc accounts", func(load *configfile.Load, before *roster) *roster {
 		list := accounts.Read(load, cfg.AccountsFile, accounts.OAuth)
 		if load.Err() != nil {
 			return nil
 		}
-		return newRoster(list...)
+		next := newRoster(list...)
+		if before != nil {
+			configfile.NoteNames(load, before.byName, next.byName)
+		}
+		return next
 	})
 	if err == nil {
 		s.accounts = s.file.Value

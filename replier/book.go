@@ -97,6 +97,7 @@ func (c Config) accountRules(load *configfile.Load, before *book) map[string]acc
 	for _, a := range list {
 		rules[a.Name] = accountRules{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
 	}
+	configfile.NoteNames(load, before.rules, rules)
 	return rules
 }
 

@@ -15,10 +15,13 @@ import (
 	"wxgate/internal/service"
 )
 
-// Every is how often files are looked at. One is loaded when it changed and is the same at two looks: an editor that
-// writes in parts is not interrupted. Looking works where change notices don't: network file systems, bind mounts of a
-// virtual machine, the symlinks of a Kubernetes ConfigMap.
+// Every is how often up to filesEvery files are looked at; more files are looked at less often. They are loaded when one
+// changed and all are the same at two looks: an editor that writes in parts is not interrupted. Looking works where change
+// notices don't: network file systems, bind mounts of a virtual machine, the symlinks of a Kubernetes ConfigMap.
 const Every = 200 * time.Millisecond
+
+// filesEvery bounds the work of an idle process: it looks at so many files in Every, however many there are.
+const filesEvery = 100
 
 // Live is a value made from files. It is made anew when they change; where that fails, the last good one stays.
 type Live[T any] struct {
@@ -28,6 +31,7 @@ type Live[T any] struct {
 	good    atomic.Pointer[Version[T]]
 	refused atomic.Pointer[Problems] // of the files as they are now; nil: none
 	tried   []file                   // at the last load
+	changes []any                    // what the last load noted
 	loads   *prometheus.CounterVec
 }
 
@@ -94,30 +98,47 @@ func (l *Live[T]) Problem() error {
 
 // Watch loads the value again whenever its files change, until ctx ends.
 func (l *Live[T]) Watch(ctx context.Context) {
-	tick := time.NewTicker(Every)
-	defer tick.Stop()
+	next := time.NewTimer(lookAgain(len(l.tried)))
+	defer next.Stop()
 	var last []file
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-next.C:
 		}
 		now := look(l.tried)
-		if same(now, l.tried) || !same(now, last) {
+		switch {
+		case same(now, l.tried):
+			last = nil
+			next.Reset(lookAgain(len(l.tried)))
+			continue
+		case !same(now, last):
 			last = now
+			next.Reset(Every)
 			continue
 		}
 		last = nil
-		if err := l.reload(); err != nil {
-			l.loads.WithLabelValues("refused").Inc()
-			l.log.Error(l.name+" refused, what was loaded before goes on", "version", l.Version().Number, "error", err.Error())
-			continue
-		}
-		l.loads.WithLabelValues("loaded").Inc()
-		v := l.Version()
-		l.log.Info(l.name+" loaded", "version", v.Number, "hash", v.Hash[:12], "warnings", v.Warned)
+		l.loadAgain()
+		next.Reset(lookAgain(len(l.tried)))
 	}
+}
+
+// lookAgain returns how long files are left alone after a look at them.
+func lookAgain(files int) time.Duration {
+	return max(Every, Every*time.Duration(files)/filesEvery)
+}
+
+// loadAgain loads the value when its files changed, and logs what became of it.
+func (l *Live[T]) loadAgain() {
+	if err := l.reload(); err != nil {
+		l.loads.WithLabelValues("refused").Inc()
+		l.log.Error(l.name+" refused, what was loaded before goes on", "version", l.Version().Number, "error", err.Error(), slog.Group("", l.changes...))
+		return
+	}
+	l.loads.WithLabelValues("loaded").Inc()
+	v := l.Version()
+	l.log.Info(l.name+" loaded", "version", v.Number, "hash", v.Hash[:12], "warnings", v.Warned, slog.Group("", l.changes...))
 }
 
 // reload loads the value. A part that is refused, where an older one goes on, is an error too, and no new version.
@@ -128,7 +149,7 @@ func (l *Live[T]) reload() error {
 	}
 	load := &Load{}
 	value := l.load(load, before.Value)
-	l.tried = load.files
+	l.tried, l.changes = load.files, load.changes
 	if load.Err() != nil {
 		all := slices.Concat(load.Problems, load.kept)
 		l.refused.Store(&all)

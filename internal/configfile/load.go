@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"regexp"
 	"slices"
 	"unicode/utf8"
@@ -27,6 +29,7 @@ type Load struct {
 	warnings Problems // the first maxWarnings
 	warned   int      // how many there were
 	kept     Problems
+	changes  []any // attributes of the line that says what became of the load
 	size     int
 	files    []file
 }
@@ -38,6 +41,34 @@ func (l *Load) Add(part *Load) {
 	l.kept = append(l.kept, part.Problems...)
 }
 
+// NoteNames notes for the log which names a file has now that it had not before, and which it has no more. A nil before
+// is a file that was not read until now.
+func NoteNames[T any](l *Load, before, now map[string]T) {
+	if before == nil {
+		return
+	}
+	for _, change := range []struct {
+		key         string
+		these, from map[string]T
+	}{{"added", now, before}, {"removed", before, now}} {
+		var names []string
+		for _, name := range slices.Sorted(maps.Keys(change.these)) {
+			if _, there := change.from[name]; !there {
+				names = append(names, name)
+			}
+		}
+		if more := len(names) - maxNoted; more > 0 {
+			names = append(names[:maxNoted], fmt.Sprintf("and %d more", more))
+		}
+		if len(names) > 0 {
+			l.changes = append(l.changes, slog.Any(change.key, names))
+		}
+	}
+}
+
+// maxNoted is how many names of each kind a log line has.
+const maxNoted = 20
+
 // Need makes a part one of this load's, as Add does; its problems are this load's.
 func (l *Load) Need(part *Load) {
 	l.adopt(part)
@@ -46,6 +77,7 @@ func (l *Load) Need(part *Load) {
 
 func (l *Load) adopt(part *Load) {
 	l.files = append(l.files, part.files...)
+	l.changes = append(l.changes, part.changes...)
 	for _, w := range part.warnings {
 		l.Warn(w)
 	}
