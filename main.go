@@ -144,7 +144,7 @@ func main() {
 	if _, ok := reflect.TypeAssert[serverCommand](command.Selected().Target.Addr()); wrong.err != nil && !ok {
 		fail(wrong.err)
 	}
-	if err := errors.Join(wrong.err, command.Run(wrong)); err != nil {
+	if err := errors.Join(wrong.err, runInTime(ctx, func() error { return command.Run(wrong) })); err != nil {
 		fail(err)
 	}
 }
@@ -166,9 +166,14 @@ func isNegative(arg string) bool {
 	return err == nil && n < 0
 }
 
-// fail ends the process with its errors.
+// fail ends the process with its errors. It waits a second at most for somebody to read them.
 func fail(err error) {
-	printErrors(err)
+	said := make(chan struct{})
+	go func() { printErrors(err); close(said) }()
+	select {
+	case <-said:
+	case <-time.After(time.Second):
+	}
 	os.Exit(1)
 }
 

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 
@@ -21,6 +23,24 @@ func begin(ctx context.Context, flags service.LogFlags) (context.Context, servic
 	env.Registerer.MustRegister(newVersionMetric())
 	ctx, stop := handleHangups(ctx, env.Log, term.IsTerminal(int(os.Stderr.Fd())))
 	return ctx, env, func() { stop(); flush() }
+}
+
+// endTime is how long a process takes to its end once it is to stop: its servers have service.StopTime, and the rest is for
+// the store and the last of the log. "docker stop" waits 10 s.
+const endTime = service.StopTime + 2*time.Second
+
+// runInTime runs a command. If it does not end within endTime after ctx, that is an error: a disk that hangs, for example,
+// must not keep the process.
+func runInTime(ctx context.Context, command func() error) error {
+	done, late := make(chan error, 1), make(chan struct{})
+	go func() { done <- command() }()
+	defer context.AfterFunc(ctx, func() { time.Sleep(endTime); close(late) })()
+	select {
+	case err := <-done:
+		return err
+	case <-late:
+		return fmt.Errorf("the process did not end within %s after the signal", endTime)
+	}
 }
 
 // handleHangups says what SIGHUP does. On a terminal, which was closed, it stops the process in order. Elsewhere it asks

@@ -2,7 +2,9 @@ package service
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"strings"
 )
 
@@ -23,4 +25,20 @@ func (h serverLog) Handle(ctx context.Context, r slog.Record) error {
 	}
 	r.Message = Clip(r.Message, maxLogged)
 	return h.Handler.Handle(ctx, r)
+}
+
+// loggedListener logs that no connection can be accepted, which gRPC tells nobody. It is asked again after a pause, of a
+// second in the end.
+type loggedListener struct {
+	net.Listener
+	log *slog.Logger
+}
+
+// Accept implements net.Listener.
+func (l loggedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil && !errors.Is(err, net.ErrClosed) {
+		l.log.Error("a connection cannot be accepted", "addr", l.Addr().String(), "error", err.Error())
+	}
+	return conn, err
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -48,5 +49,34 @@ func TestFindingsAcceptErrorsAreSeen(t *testing.T) {
 	h.server.ErrorLog.Print("http: TLS handshake error from " + strings.Repeat("x", 1000))
 	if got := out.String(); !strings.Contains(got, "level=DEBUG") || len(got) > 400 {
 		t.Errorf("logged %s", got)
+	}
+}
+
+// failingListener fails once, and is closed then.
+type failingListener struct {
+	net.Listener
+	errs []error
+}
+
+func (l *failingListener) Accept() (net.Conn, error) {
+	err := l.errs[0]
+	l.errs = l.errs[1:]
+	return nil, err
+}
+
+// TestFindingsGRPCAcceptErrors: that a gRPC server accepts no connection is an error in the log; its end is none.
+func TestFindingsGRPCAcceptErrors(t *testing.T) {
+	env, log := testEnv()
+	g, err := ListenGRPC(env, "replier-listen", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	g.lis = &failingListener{g.lis, []error{&net.OpError{Op: "accept", Err: syscall.EMFILE}, net.ErrClosed}}
+	if err := g.Serve(t.Context()); err == nil {
+		t.Error("it serves without a listener")
+	}
+	if line := log.line(t, "a connection cannot be accepted"); line["level"] != "ERROR" || !strings.Contains(fmt.Sprint(line["error"]), "too many open files") {
+		t.Errorf("got %v", line)
 	}
 }

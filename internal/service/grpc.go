@@ -96,7 +96,7 @@ func (g *GRPC) Close() {
 func (g *GRPC) Serve(ctx context.Context) error {
 	listening(g.log, g.flag, g.lis.Addr(), g.guard != nil)
 	done := make(chan error, 1)
-	go func() { done <- g.Server.Serve(g.lis) }()
+	go func() { done <- g.Server.Serve(loggedListener{g.lis, g.log}) }()
 	g.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
 	select {
 	case err := <-done:

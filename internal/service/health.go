@@ -15,9 +15,13 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// CheckHealth asks the process at addr (host:port) whether it does its job: over HTTP at /readyz, or where addr speaks
+// CheckHealth asks the process at addr (host:port, or the URL of an internal address) whether it does its job: over HTTP at /readyz, or where addr speaks
 // gRPC by its health service; over TLS where files are given. It returns nil where it does.
 func CheckHealth(ctx context.Context, addr string, files TLSFlags) error {
+	addr, err := healthAddr(addr, files)
+	if err != nil {
+		return err
+	}
 	identity, err := files.open(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -52,6 +56,22 @@ func CheckHealth(ctx context.Context, addr string, files TLSFlags) error {
 		return fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(body)))
 	}
 	return nil
+}
+
+// healthAddr returns the host and port of an address that may be a URL.
+func healthAddr(addr string, files TLSFlags) (string, error) {
+	scheme, rest, isURL := strings.Cut(addr, "://")
+	host := strings.TrimSuffix(strings.TrimSuffix(rest, "/"), "/readyz")
+	_, _, err := net.SplitHostPort(host)
+	switch {
+	case !isURL:
+		return addr, nil
+	case err != nil || strings.ContainsAny(host, "/?#") || scheme != "http" && scheme != "https":
+		return "", fmt.Errorf("%q: expected host and port, such as 127.0.0.1:8001 or http://127.0.0.1:8001", addr)
+	case scheme == "https" && files == TLSFlags{}:
+		return "", fmt.Errorf("%q: TLS needs --tls-cert, --tls-key and --tls-ca", addr)
+	}
+	return host, nil
 }
 
 func (g *Guard) checkGRPC(ctx context.Context, addr string) error {

@@ -36,6 +36,13 @@ func TestCheckHealth(t *testing.T) {
 		{"gRPC", strings.TrimPrefix(conn.CanonicalTarget(), "dns:///"), serving, ""},
 		{"gRPC, not serving", notServing(t), serving, "NOT_SERVING"},
 		{"nobody there", unused(t), serving, "connection refused"},
+		{"URL", "http://" + h.Addr().String(), serving, ""},
+		{"URL with a slash", "http://" + h.Addr().String() + "/", serving, ""},
+		{"URL of /readyz", "http://" + h.Addr().String() + "/readyz", serving, ""},
+		{"https", "https://" + h.Addr().String(), serving, "TLS needs --tls-cert, --tls-key and --tls-ca"},
+		{"another path", "http://" + h.Addr().String() + "/metrics", serving, "expected host and port, such as 127.0.0.1:8001 or http://127.0.0.1:8001"},
+		{"no port", "http://127.0.0.1", serving, "expected host and port"},
+		{"a gRPC target", "dns:///127.0.0.1:9001", serving, "expected host and port"},
 		{"no address", "a b", serving, `"a b" is no address such as 127.0.0.1:8001`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
