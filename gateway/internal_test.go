@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
@@ -222,13 +223,16 @@ func TestOperation(t *testing.T) {
 			t.Errorf("/metrics lacks %s", sample)
 		}
 	}
-	got = f.do(t, "GET", f.internal+"/readyz", nil)
 	var ready struct {
 		Status string
 		Away   map[string]string
 	}
-	if err := json.Unmarshal([]byte(got.Body), &ready); err != nil {
-		t.Fatal(err)
+	// The gateway may not have tried to connect yet.
+	for deadline := time.Now().Add(20 * time.Second); ready.Away["replier"] == "" && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		got = f.do(t, "GET", f.internal+"/readyz", nil)
+		if err := json.Unmarshal([]byte(got.Body), &ready); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got.Status != 200 || ready.Status != "ready" || ready.Away["replier"] == "" {
 		t.Errorf("/readyz: %d %s; want 200 that lists the replier", got.Status, got.Body)
