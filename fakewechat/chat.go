@@ -175,21 +175,6 @@ func (c *chat) meet(is talker) chatUser {
 	return *c.user(is)
 }
 
-// follow takes note of whether a user follows the account.
-func (c *chat) follow(is talker, state followState) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.changes++
-	known := slices.ContainsFunc(c.users, func(u *chatUser) bool { return u.talker == is })
-	if !known && state != hasLeft { // there is no chat that could show it
-		return
-	}
-	if u := c.user(is); u.Follow != state {
-		u.Follow = state
-		c.tell("user", u)
-	}
-}
-
 // usersOf returns an account's users, by their place.
 func (c *chat) usersOf(account string) []chatUser {
 	c.mu.Lock()

@@ -119,6 +119,21 @@ func (r *request) needsFollower() bool {
 	return true
 }
 
+// follow takes note of whether a user follows the account.
+func (c *chat) follow(is talker, state followState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	known := slices.ContainsFunc(c.users, func(u *chatUser) bool { return u.talker == is })
+	if !known && state != hasLeft { // there is no chat that could show it
+		return
+	}
+	if u := c.user(is); u.Follow != state {
+		u.Follow = state
+		c.tell("user", u)
+	}
+}
+
 // action returns what the user did, false where it allows nothing and ends nothing.
 func (r *request) action() (a Action, is bool) {
 	switch {
