@@ -433,6 +433,7 @@ func TestFindingsMessagesThatNeverFit(t *testing.T) {
 	msg.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 800_000)}}
 	s.expect(t, msg, &replierv1.ReplyResponse{Hold: true})
 	close(s.gate("a"))
+	eventually(t, "the bot to answer", func() bool { return gauge(t, s.env, "wxgate_bot_calls") == 0 })
 	s.expect(t, msg, &replierv1.ReplyResponse{Reply: says("re: a")})
 	if n := s.called("a"); n != 1 || !strings.Contains(s.log.String(), "too large") {
 		t.Errorf("the bot was asked %d times; log:\n%s", n, s.log)
