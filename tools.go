@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,8 +17,6 @@ import (
 	"wxgate/fakewechat"
 	"wxgate/internal/service"
 	"wxgate/internal/wechat"
-	wechatv1 "wxgate/proto/wechat/v1"
-	"wxgate/replier"
 )
 
 type sendCmd struct {
@@ -180,120 +177,6 @@ func (c *decodeCmd) unseal(encrypt string) (*wechat.Document, error) {
 		return nil, err
 	}
 	return wechat.Parse(body)
-}
-
-type checkCmd struct {
-	Files []string `arg:"" name:"file" help:"Rules files."`
-}
-
-// Run checks rules files, and runs the expectations in them.
-func (c *checkCmd) Run(ctx context.Context) error {
-	var errs []error
-	for _, file := range c.Files {
-		rules, err := replier.LoadRules(file)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, w := range rules.Warnings() {
-			fmt.Fprintf(os.Stderr, "warning: %s\n", w)
-		}
-		if unmet := rules.Check(ctx); len(unmet) > 0 {
-			errs = append(errs, unmet)
-			continue
-		}
-		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, rules.Len(), rules.Expectations(), rules.Warned())
-	}
-	return errors.Join(errs...)
-}
-
-type tryCmd struct {
-	File    string `arg:"" name:"file" help:"Rules file."`
-	Account string `name:"account" placeholder:"NAME" help:"The account that gets the message."`
-}
-
-// Run shows what the rules do with the message on stdin.
-func (c *tryCmd) Run(ctx context.Context) error {
-	rules, err := replier.LoadRules(c.File)
-	if err != nil {
-		return err
-	}
-	msg, err := readMessage(os.Stdin)
-	if err != nil {
-		return err
-	}
-	if c.Account != "" {
-		msg.Account = c.Account
-	}
-	t := rules.Try(ctx, msg)
-	printMisses(os.Stdout, t.Missed)
-	if t.Rule == "" {
-		fmt.Println("no rule answers: nothing is said")
-		return nil
-	}
-	fmt.Printf("%s answers (%s:%d)\n", t.Rule, t.File, t.Line)
-	switch {
-	case t.Forward != "":
-		fmt.Printf("it forwards to %s, which was not asked\n", t.Forward)
-		if t.Unread {
-			fmt.Printf("its answer is not sent: nobody sees %s answered\n", msg.GetEvent().GetEvent())
-		}
-	case t.Unread:
-		fmt.Printf("what it says is not sent: nobody sees %s answered\n", msg.GetEvent().GetEvent())
-	case len(t.Replies) == 0:
-		fmt.Println("it says nothing")
-	case len(t.Replies) > 1:
-		fmt.Println("it says one of:")
-	}
-	for _, reply := range t.Replies {
-		if err := printJSON(os.Stdout, reply); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// printMisses prints why rules do not answer; rules with one reason in a row are one line.
-func printMisses(w io.Writer, missed []replier.Miss) {
-	for len(missed) > 0 {
-		n := slices.IndexFunc(missed, func(m replier.Miss) bool { return m.Why != missed[0].Why })
-		if n < 0 {
-			n = len(missed)
-		}
-		switch first, last := missed[0], missed[n-1]; n {
-		case 1:
-			fmt.Fprintf(w, "%s does not: %s\n", first.Rule, first.Why)
-		case 2:
-			fmt.Fprintf(w, "%s and %s do not: %s\n", first.Rule, last.Rule, first.Why)
-		default:
-			fmt.Fprintf(w, "%s … %s (%d rules) do not: %s\n", first.Rule, last.Rule, n, first.Why)
-		}
-		missed = missed[n:]
-	}
-}
-
-// readMessage reads a message: a callback's XML, or the JSON that "wxgate decode" prints.
-func readMessage(r io.Reader) (*wechatv1.Message, error) {
-	body, err := readBody(r)
-	if err != nil {
-		return nil, err
-	}
-	msg, err := wechat.Decode(body)
-	if err == nil || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
-		return msg, err
-	}
-	msg = &wechatv1.Message{} // no callback's JSON: a message's
-	err = protojson.Unmarshal(body, msg)
-	msg.MsgType = msg.Kind()
-	return msg, err
-}
-
-type schemaCmd struct{}
-
-// Run prints the schema.
-func (*schemaCmd) Run() error {
-	_, err := io.WriteString(os.Stdout, replier.Schema())
-	return err
 }
 
 type healthCmd struct {

@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"wxgate/internal/configfile"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -73,6 +74,11 @@ func (l *loader) message(n *yaml.Node) *wechatv1.Message {
 		l.Fail(alias, "aliases (*%s) are not resolved, write it out", alias.Value)
 		return nil
 	}
+	before := len(l.load.Problems)
+	l.checkMessage(n, (&wechatv1.Message{}).ProtoReflect().Descriptor())
+	if len(l.load.Problems) > before {
+		return nil
+	}
 	var value any
 	err := n.Decode(&value)
 	var data []byte
@@ -91,8 +97,40 @@ func (l *loader) message(n *yaml.Node) *wechatv1.Message {
 	return msg
 }
 
+// checkMessage finds what is no field of a message, or no message where one is expected: protojson names a place in a JSON that
+// nobody wrote.
+func (l *loader) checkMessage(n *yaml.Node, desc protoreflect.MessageDescriptor) {
+	fields := desc.Fields()
+	var names []string
+	for i := range fields.Len() {
+		names = append(names, string(fields.Get(i).Name()))
+	}
+	if n.Kind != yaml.MappingNode {
+		l.Fail(n, "expected a mapping with fields of %s, such as {%s: …}; MESSAGES.md lists them", desc.FullName(), names[0])
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		field := fields.ByTextName(key.Value)
+		if field == nil {
+			field = fields.ByJSONName(key.Value)
+		}
+		switch {
+		case field == nil:
+			l.Fail(key, "unknown field %q of %s%s; MESSAGES.md lists them", key.Value, desc.FullName(), configfile.DidYouMean(key.Value, names))
+		case field.Message() == nil || field.IsMap() || configfile.IsNull(value):
+		case field.IsList() && value.Kind == yaml.SequenceNode:
+			for _, item := range value.Content {
+				l.checkMessage(item, field.Message())
+			}
+		case !field.IsList():
+			l.checkMessage(value, field.Message())
+		}
+	}
+}
+
 // jsonPlace is what protojson's errors begin with: a place in the JSON that is made of the YAML.
-var jsonPlace = regexp.MustCompile(`^proto:[\s\x{a0}]*(\(line [0-9:]+\):[\s\x{a0}]*)?`)
+var jsonPlace = regexp.MustCompile(`^proto:[\s\x{a0}]*(syntax error )?(\(line [0-9:]+\):[\s\x{a0}]*)?`)
 
 func findAlias(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.AliasNode {

@@ -109,7 +109,7 @@ func TestTry(t *testing.T) {
 		{"none, of another event", event("VIEW", "help"), Trial{Missed: []Miss{{"greeting", otherType}, {"bot", otherType}, {"number", otherType}, {"menu", otherEvent}, {"morning", otherType}}}},
 		{"none, at another time", afternoon, Trial{Missed: []Miss{{"greeting", otherText}, {"bot", otherText}, {"number", otherText}, {"menu", otherEvent}, {"morning", otherTime}}}},
 		{"none, for one fails", sent("2026-01-31T11:00:00+08:00", text("1x")), Trial{Missed: []Miss{
-			{"greeting", otherText}, {"bot", otherText}, {"number", "it failed: an expression of its reply failed on this message"}, {"menu", otherEvent}, {"morning", notWhen}}}},
+			{"greeting", otherText}, {"bot", otherText}, {"number", "it failed: an expression of its reply failed on this message: type conversion error from 'string' to 'int'"}, {"menu", otherEvent}, {"morning", notWhen}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := parseRules(t, tried).Try(t.Context(), tt.msg)
@@ -117,5 +117,21 @@ func TestTry(t *testing.T) {
 				t.Errorf("trial (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestFindingsExpectedMessages: what is wrong with a message that is expected has its place in the file, not in the JSON that is
+// made of it.
+func TestFindingsExpectedMessages(t *testing.T) {
+	for message, want := range map[string]string{
+		"{text: hi}":                   "f:4:22: expect: expected a mapping with fields of wechat.v1.Text, such as {content: …}; MESSAGES.md lists them",
+		"{text: {contents: hi}}":       `f:4:23: expect: unknown field "contents" of wechat.v1.Text; did you mean "content"?; MESSAGES.md lists them`,
+		"{event: {event: SCAN}, a: 1}": `f:4:38: expect: unknown field "a" of wechat.v1.Message; MESSAGES.md lists them`,
+		"[hi]":                         "f:4:15: expect: expected a mapping with fields of wechat.v1.Message, such as {account: …}; MESSAGES.md lists them",
+	} {
+		_, err := ParseRules("f", []byte("rules:\n  - {name: a, silent: true}\nexpect:\n  - {message: "+message+", rule: a}\n"))
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v\nwant %s", message, err, want)
+		}
 	}
 }

@@ -107,7 +107,7 @@ var bad = map[string][]string{
 		`5:5: expect: unknown key "says"; expected message, at, rule and one of reply, forward or silent`,
 		`4:5: expect: expects nothing; expected rule, reply, forward or silent`,
 		`6:5: expect: message: missing; expected a text, or a message such as {event: {event: CLICK, event_key: help}}`,
-		`7:15: expect: message: no wechat.v1.Message: unknown field "evnt"`,
+		`7:24: expect: unknown field "evnt" of wechat.v1.Event; did you mean "event"?; MESSAGES.md lists them`,
 		`9:22: expect: aliases (*t) are not resolved, write it out`,
 		`11:9: expect: at: expected a time such as 2026-01-31T09:30:00+08:00`,
 		`14:23: expect: undeclared reference to 'nope'`,

@@ -2,16 +2,12 @@ package replier
 
 import (
 	"context"
-	"errors"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
-	"golang.org/x/text/cases"
-	"golang.org/x/text/width"
 
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -82,31 +78,6 @@ func (s *subject) text(folded bool) string {
 	return s.folded
 }
 
-// foldWhole folds a whole text: what fold: true ignores are case, full and half width, and blanks at the ends.
-func foldWhole(s string) string { return strings.TrimSpace(foldPart(s)) }
-
-// foldPart folds a part of a text, whose blanks count.
-func foldPart(s string) string { return cases.Fold().String(width.Fold.String(s)) }
-
-// foldPattern folds a regular expression: a folded text has nothing of what is not ASCII and folds to something else.
-// What becomes ASCII, as the full-width "（", stays itself.
-func foldPattern(source string) string {
-	var b strings.Builder
-	for _, r := range source {
-		as := string(r)
-		if r >= utf8.RuneSelf {
-			if as = foldPart(as); len(as) == 1 {
-				as = regexp.QuoteMeta(as)
-			}
-			if as == "-" { // means a range inside [ ]
-				as = `\-`
-			}
-		}
-		b.WriteString(as)
-	}
-	return b.String()
-}
-
 // Why a rule does not match, for those who ask.
 const (
 	otherAccount = "the account is another"
@@ -153,11 +124,19 @@ func (a *alternatives) match(text string) bool {
 		slices.ContainsFunc(a.patterns, func(r *regexp.Regexp) bool { return r.MatchString(text) })
 }
 
+// evalError is an expression that failed on a message. Its text holds nothing of the message; its cause may.
+type evalError struct {
+	text  string
+	cause error
+}
+
+func (e *evalError) Error() string { return e.text }
+
 // holds evaluates the condition. Its error holds nothing of the message.
 func (c *condition) holds(ctx context.Context, msg *wechatv1.Message) (bool, error) {
 	value, _, err := c.program.ContextEval(ctx, map[string]any{"message": msg})
 	if err != nil {
-		return false, errors.New("when: failed on this message")
+		return false, &evalError{"when: failed on this message", err}
 	}
 	holds, _ := value.Value().(bool) // what is compiled gives a bool
 	return holds, nil

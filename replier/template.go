@@ -2,7 +2,6 @@ package replier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -234,7 +233,7 @@ func (t template) text(ctx context.Context, msg *wechatv1.Message) (string, erro
 		}
 		value, _, err := p.program.ContextEval(ctx, variables)
 		if err != nil {
-			return "", errors.New("an expression of its reply failed on this message")
+			return "", &evalError{"an expression of its reply failed on this message", err}
 		}
 		switch v := value.Value().(type) {
 		case string:

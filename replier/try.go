@@ -2,6 +2,7 @@ package replier
 
 import (
 	"context"
+	"errors"
 
 	"google.golang.org/protobuf/proto"
 
@@ -36,6 +37,9 @@ func (r *Rules) Try(ctx context.Context, msg *wechatv1.Message) Trial {
 		}
 		if err != nil {
 			miss = "it failed: " + err.Error()
+			if failed, ok := errors.AsType[*evalError](err); ok {
+				miss += ": " + failed.cause.Error()
+			}
 		}
 		t.Missed = append(t.Missed, Miss{rule.name, miss})
 	}

@@ -120,6 +120,7 @@ price answers (FILE:51)
 }
 `
 	nothing := file(t, "rules.yaml", "rules: [{name: a, match: {text: hi}, reply: {text: hello}}, {name: b, match: {event: CLICK}, silent: true}]\n")
+	failing := file(t, "rules.yaml", "rules: [{name: a, match: {when: 'int(message.text.content) == 8'}, silent: true}, {name: b, match: {time: {from: '09:00', to: '10:00', days: sat, timezone: Asia/Shanghai}}, silent: true}]\n")
 	for _, c := range []struct {
 		name, file, stdin string
 		flags             []string
@@ -165,7 +166,11 @@ south address answers (FILE:20)
 }
 `, ""},
 		{"no message", shop, "", nil, 1, "", "line 1, column 1"},
-		{"no callback", shop, "hello", nil, 1, "", "line 1, column 1"},
+		{"a text alone", shop, "请问奶茶多少钱\n", nil, 0, price, ""},
+		{"a text that fails", failing, "abc", nil, 0, "a does not: it failed: when: failed on this message: type conversion error from 'string' to 'int'\n" +
+			"b does not: it was sent at another time\nno rule answers: nothing is said\n", ""},
+		{"a time", failing, "7", []string{"--at", "2026-01-31T09:30:00+08:00"}, 0, "a does not: when: is false\nb answers (FILE:1)\nit says nothing\n", ""},
+		{"no time", failing, "7", []string{"--at", "tomorrow"}, 1, "", "--at: \"tomorrow\"; expected a time such as"},
 		{"bad rules", "../replier/testdata/bad/empty.yaml", asXML("hello"), nil, 1, "", "empty.yaml:1:1: the file is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

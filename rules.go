@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"wxgate/internal/wechat"
+	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier"
+)
+
+type checkCmd struct {
+	Files []string `arg:"" name:"file" help:"Rules files."`
+}
+
+// Run checks rules files, and runs the expectations in them.
+func (c *checkCmd) Run(ctx context.Context) error {
+	var errs []error
+	for _, file := range c.Files {
+		rules, err := replier.LoadRules(file)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, w := range rules.Warnings() {
+			fmt.Fprintf(os.Stderr, "warning: %s\n", w)
+		}
+		if unmet := rules.Check(ctx); len(unmet) > 0 {
+			errs = append(errs, unmet)
+			continue
+		}
+		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, rules.Len(), rules.Expectations(), rules.Warned())
+	}
+	return errors.Join(errs...)
+}
+
+type tryCmd struct {
+	File    string `arg:"" optional:"" name:"file" help:"Rules file; without one, the built-in rules."`
+	Account string `name:"account" placeholder:"NAME" help:"The account that gets the message."`
+	At      string `name:"at" placeholder:"TIME" help:"When the message was sent: 2026-01-31T09:30:00+08:00."`
+}
+
+// Help tells what is read.
+func (*tryCmd) Help() string {
+	return "The message comes on stdin: a text, a callback's XML, or the JSON that \"wxgate decode\" prints."
+}
+
+// Run shows what the rules do with the message on stdin.
+func (c *tryCmd) Run(ctx context.Context) error {
+	rules, err := replier.LoadRules(c.File)
+	if err != nil {
+		return err
+	}
+	msg, err := readMessage(os.Stdin)
+	if err != nil {
+		return err
+	}
+	if c.Account != "" {
+		msg.Account = c.Account
+	}
+	if c.At != "" {
+		at, err := time.Parse(time.RFC3339, c.At)
+		if err != nil {
+			return fmt.Errorf("--at: %q; expected a time such as 2026-01-31T09:30:00+08:00", c.At)
+		}
+		msg.CreateTime = at.Unix()
+	}
+	t := rules.Try(ctx, msg)
+	printMisses(os.Stdout, t.Missed)
+	if t.Rule == "" {
+		fmt.Println("no rule answers: nothing is said")
+		return nil
+	}
+	fmt.Printf("%s answers (%s:%d)\n", t.Rule, t.File, t.Line)
+	switch {
+	case t.Forward != "":
+		fmt.Printf("it forwards to %s, which was not asked\n", t.Forward)
+		if t.Unread {
+			fmt.Printf("its answer is not sent: nobody sees %s answered\n", msg.GetEvent().GetEvent())
+		}
+	case t.Unread:
+		fmt.Printf("what it says is not sent: nobody sees %s answered\n", msg.GetEvent().GetEvent())
+	case len(t.Replies) == 0:
+		fmt.Println("it says nothing")
+	case len(t.Replies) > 1:
+		fmt.Println("it says one of:")
+	}
+	for _, reply := range t.Replies {
+		if err := printJSON(os.Stdout, reply); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printMisses prints why rules do not answer; rules with one reason in a row are one line.
+func printMisses(w io.Writer, missed []replier.Miss) {
+	for len(missed) > 0 {
+		n := slices.IndexFunc(missed, func(m replier.Miss) bool { return m.Why != missed[0].Why })
+		if n < 0 {
+			n = len(missed)
+		}
+		switch first, last := missed[0], missed[n-1]; n {
+		case 1:
+			fmt.Fprintf(w, "%s does not: %s\n", first.Rule, first.Why)
+		case 2:
+			fmt.Fprintf(w, "%s and %s do not: %s\n", first.Rule, last.Rule, first.Why)
+		default:
+			fmt.Fprintf(w, "%s … %s (%d rules) do not: %s\n", first.Rule, last.Rule, n, first.Why)
+		}
+		missed = missed[n:]
+	}
+}
+
+// readMessage reads a message: a callback's XML, the JSON that "wxgate decode" prints, or else the text of a text message.
+func readMessage(r io.Reader) (*wechatv1.Message, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	start := bytes.TrimSpace(body)
+	if len(start) > 0 && start[0] != '<' && start[0] != '{' {
+		text := strings.TrimRight(string(body), "\r\n")
+		return &wechatv1.Message{MsgType: "text", Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: text}}}, nil
+	}
+	msg, err := wechat.Decode(body)
+	if err == nil || !bytes.HasPrefix(start, []byte("{")) {
+		return msg, err
+	}
+	msg = &wechatv1.Message{} // no callback's JSON: a message's
+	err = protojson.Unmarshal(body, msg)
+	msg.MsgType = msg.Kind()
+	return msg, err
+}
+
+type schemaCmd struct{}
+
+// Run prints the schema.
+func (*schemaCmd) Run() error {
+	_, err := io.WriteString(os.Stdout, replier.Schema())
+	return err
+}
