@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,7 +140,7 @@ func main() {
 		printErrors(wrong.err)
 	}
 	parser.FatalIfErrorf(err)
-	if _, ok := reflect.TypeAssert[serverCommand](command.Selected().Target.Addr()); wrong.err != nil && !ok {
+	if _, serves := command.Selected().Target.Addr().Interface().(serverCommand); wrong.err != nil && !serves {
 		fail(wrong.err)
 	}
 	if err := errors.Join(wrong.err, runInTime(ctx, func() error { return command.Run(wrong) })); err != nil {

@@ -52,7 +52,8 @@ type bots struct {
 	handlers map[string]Handler
 
 	mu    sync.Mutex
-	conns map[string]*grpc.ClientConn // kept until the end: a target that a rule names once, rules name again
+	conns map[string]*grpc.ClientConn // by target
+	left  map[*grpc.ClientConn]bool   // those that no rule needs any more, while calls may still use them
 }
 
 // ask returns the bot's answer to a message, within a limit; it is one that WeChat would take.
@@ -151,7 +152,7 @@ func (b *bots) dial(target string) (*grpc.ClientConn, error) {
 	if conn := b.conns[target]; conn != nil {
 		return conn, nil
 	}
-	conn, err := service.Dial(b.env, "forward "+target, target)
+	conn, err := service.Dial(b.env, neighbourName(target), target)
 	if err != nil {
 		return nil, err
 	}
@@ -160,23 +161,4 @@ func (b *bots) dial(target string) (*grpc.ClientConn, error) {
 	}
 	b.conns[target] = conn
 	return conn, nil
-}
-
-// connect makes the connections that rules need, before a message needs them.
-func (b *bots) connect(r *Rules) {
-	for i := range r.list {
-		if f := r.list[i].forward; f != nil && !strings.HasPrefix(f.to, handlerPrefix) {
-			_, _ = b.dial(f.to) // the loader has checked the target
-		}
-	}
-}
-
-// close gives the connections back.
-func (b *bots) close() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, conn := range b.conns {
-		_ = conn.Close()
-	}
-	b.conns = nil
 }

@@ -149,9 +149,8 @@ func New(cfg Config) (*Server, error) {
 		cfg.Backlog.Observe(cfg.Env.Registerer)
 		replierv1.RegisterDeliveryServiceServer(s.grpc, deliveries{backlog: cfg.Backlog})
 	}
-	for _, e := range s.book.Value().editions() {
-		s.bots.connect(e.rules)
-	}
+	s.bots.connect(s.book.Value())
+	s.book.OnChange(s.bots.connect)
 	return s, nil
 }
 

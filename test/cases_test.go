@@ -156,7 +156,7 @@ func playUnverifiedAccount(t *testing.T) {
 // playBadTokens: a token that holds what no token of the console can stops the start, in words.
 func playBadTokens(t *testing.T) {
 	for setting, want := range map[string]string{
-		"WECHAT_TOKEN=abc" + " ":                             "a space",
+		"WECHAT_TOKEN=abc\x20":                               "a space",
 		`WECHAT_TOKEN="abc"`:                                 "quote",
 		"WECHAT_TOKEN_FILE=" + file(t, "token", "\ufeffabc"): "a byte order mark",
 	} {

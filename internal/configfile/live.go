@@ -33,6 +33,7 @@ type Live[T any] struct {
 	tried   []file                   // at the last load
 	changes []any                    // what the last load noted
 	loads   *prometheus.CounterVec
+	changed func(T) // nil: nobody asked
 }
 
 // Version is a value that was loaded.
@@ -129,6 +130,9 @@ func lookAgain(files int) time.Duration {
 	return max(Every, Every*time.Duration(files)/filesEvery)
 }
 
+// OnChange has f called with each new value, by Watch. It is for before Watch.
+func (l *Live[T]) OnChange(f func(T)) { l.changed = f }
+
 // loadAgain loads the value when its files changed, and logs what became of it.
 func (l *Live[T]) loadAgain() {
 	if err := l.reload(); err != nil {
@@ -139,6 +143,9 @@ func (l *Live[T]) loadAgain() {
 	l.loads.WithLabelValues("loaded").Inc()
 	v := l.Version()
 	l.log.Info(l.name+" loaded", "version", v.Number, "hash", v.Hash[:12], "warnings", v.Warned, slog.Group("", l.changes...))
+	if l.changed != nil {
+		l.changed(v.Value)
+	}
 }
 
 // reload loads the value. A part that is refused, where an older one goes on, is an error too, and no new version.

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -38,8 +39,26 @@ func newCallMetrics(side string, registerer prometheus.Registerer) *callMetrics 
 		}, labels),
 		methods: map[string]*methodMetrics{},
 	}
-	registerer.MustRegister(c.started, c.received, c.sent, c.handled, c.seconds)
+	registerOnce(registerer, &c.started)
+	registerOnce(registerer, &c.received)
+	registerOnce(registerer, &c.sent)
+	registerOnce(registerer, &c.handled)
+	registerOnce(registerer, &c.seconds)
 	return c
+}
+
+// registerOnce registers a collector, or takes the one that was registered before in its place: a neighbour that was left and
+// is connected to again goes on counting.
+func registerOnce[T prometheus.Collector](registerer prometheus.Registerer, collector *T) {
+	err := registerer.Register(*collector)
+	if before, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if same, ok := before.ExistingCollector.(T); ok {
+			*collector, err = same, nil
+		}
+	}
+	if err != nil {
+		panic(err)
+	}
 }
 
 // methodMetrics counts the calls of one method.

@@ -37,6 +37,13 @@ func (r *Ready) set(s state) {
 // every gateway out would make an outage of it. check must return at once.
 func (r *Ready) Check(name string, check func() error) { r.add(&r.away, name, check) }
 
+// Remove takes a neighbour out of the report: nobody needs it any more.
+func (r *Ready) Remove(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.away, name)
+}
+
 // Problem adds something of this process's own to the report, which then is listed and does not make it unready either:
 // a file that was refused. For what a part notices by itself there is NewProblem.
 func (r *Ready) Problem(name string, check func() error) { r.add(&r.problems, name, check) }
