@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,7 +141,7 @@ func main() {
 		printErrors(wrong.err)
 	}
 	parser.FatalIfErrorf(err)
-	if _, serves := command.Selected().Target.Addr().Interface().(serverCommand); wrong.err != nil && !serves {
+	if _, serves := reflect.TypeAssert[serverCommand](command.Selected().Target.Addr()); wrong.err != nil && !serves {
 		fail(wrong.err)
 	}
 	if err := errors.Join(wrong.err, runInTime(ctx, func() error { return command.Run(wrong) })); err != nil {
