@@ -96,12 +96,12 @@ func (s *Server) limits(ctx context.Context, mayDefer bool) *waitLimits {
 // in the line of a caller who waited, else in a line of their own.
 func (s *Server) await(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int, by *waitLimits) (ready bool) {
 	if r.done == past {
+		r.waiting.Add(-1)
 		if attempt == 1 {
 			s.reportIn(line, r)
 		}
 		return true
 	}
-	r.waiting.Add(1)
 	ready = r.ended() || r.wait(ctx, by)
 	if ready {
 		s.reportIn(line, r)

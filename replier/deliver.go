@@ -60,9 +60,9 @@ const answeredInTime = "another attempt was answered in time"
 
 // resume works on a message that was taken over. While its answer is made it counts among the account's takeovers.
 func (s *Server) resume(work *backlog.Work) {
-	ctx := s.once.ctx
+	ctx, account := s.once.ctx, work.Account() // work may be another goroutine's when it is freed
 	free := sync.OnceFunc(func() {
-		s.takeovers.add(work.Account(), -1)
+		s.takeovers.add(account, -1)
 		s.ways.backlog.Wake()
 	})
 	defer free()

@@ -44,21 +44,25 @@ func (o *once) close() {
 }
 
 // join returns the run of a message, begun where there is none, and how often it was asked for. It has ended where
-// nothing has to be waited for. then is called at its end, and must not wait.
+// nothing has to be waited for. then is called at its end, and must not wait. The caller counts among the run's waiting until
+// it takes that back: a run that ends at once has somebody to report to.
 func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, then func(*run)) (r *run, attempt int) {
 	key, ok := fingerprintOf(msg)
 	// What another replier hands on is asked once by that one, and where they forward in a circle would wait for itself.
 	if !ok || handedOn(ctx) > 0 {
 		r = newRun()
+		r.waiting.Add(1)
 		o.start(ctx, nil, r, decide, then)
 		return r, 1
 	}
 	if r, attempt = o.again(key); r != nil {
+		r.waiting.Add(1)
 		return r, attempt
 	}
 	// Nothing ends it half-way, so that what is kept does not depend on who came first.
 	d, err := guarded(context.WithoutCancel(ctx), nil, decide)
 	r, attempt, begins := o.first(key, d, err)
+	r.waiting.Add(1)
 	if begins {
 		o.start(ctx, &key, r, decide, then)
 	}
