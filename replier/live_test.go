@@ -94,6 +94,34 @@ func saying(what string) string {
 	return "rules:\n  - {name: all, reply: {text: " + what + "}}\n"
 }
 
+// TestFindingsRulesAreCompiledOnce: rules that were checked are not compiled again for the start, unless they changed.
+func TestFindingsRulesAreCompiledOnce(t *testing.T) {
+	dir := t.TempDir()
+	cfg := Config{Listen: "127.0.0.1:0", Rules: write(t, dir, "rules.yaml", saying("one"))}
+	for _, change := range []bool{false, true} {
+		if err := cfg.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		checked := cfg.checked.book.main.rules
+		if change {
+			write(t, dir, "rules.yaml", saying("another"))
+		}
+		s, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same := s.book.Value().main.rules == checked; same == change {
+			t.Errorf("the rules changed: %t, and those that were checked are used: %t", change, same)
+		}
+		s.Close()
+	}
+	other := cfg
+	other.Rules = write(t, dir, "other.yaml", saying("other"))
+	if other.firstBook() != nil {
+		t.Error("rules that were checked stand for those of another file")
+	}
+}
+
 // TestLive: an edit is loaded, a bad one is refused and told, and what was loaded goes on until it is mended.
 func TestLive(t *testing.T) {
 	dir := t.TempDir()

@@ -328,7 +328,7 @@ func TestLoadRulesUnreadable(t *testing.T) {
 		{"too large", large, large + ": larger than 32 MiB, which is the most for a file and all that it includes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := Config{Rules: tt.path}.Validate()
+			err := (&Config{Rules: tt.path}).Validate()
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got error %v, want %s", err, tt.want)
 			}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,6 +41,8 @@ type Config struct {
 	OAuthHere *service.GRPC    // in place of OAuth: the server of one in this process
 	BusyText  string           // what a user reads whose answer fails after WeChat has stopped waiting; blank: nothing
 	Demo      bool             // the built-in rules begin with one that forwards to the handler "slow"
+
+	checked *checkedRules // by Validate; nil: not yet
 }
 
 // defaultOnceMemory holds the answers of a minute with some 5,000 messages a second, where they are short texts.
@@ -47,11 +51,43 @@ const defaultOnceMemory = 64 << 20
 // defaultBotMemory holds some 5,000 messages that wait for bots.
 const defaultBotMemory = 256 << 20
 
-// Validate returns what is wrong: with the rules, configfile.Problems.
-func (c Config) Validate() error {
+// Validate returns what is wrong: with the rules, configfile.Problems. Rules that are right are not compiled again by New.
+func (c *Config) Validate() error {
 	load := &configfile.Load{}
-	c.withDefaults().readBook(load, nil)
+	read := c.withDefaults().readBook(load, nil)
+	if load.Err() == nil {
+		c.checked = &checkedRules{read, c.Rules, c.AccountsFile, c.Demo, slices.Collect(maps.Keys(c.Handlers))}
+	}
 	return errors.Join(c.checkFlags(), load.Err())
+}
+
+// checkedRules are rules that Validate found right, and what they were read with.
+type checkedRules struct {
+	book                *book
+	rules, accountsFile string
+	demo                bool
+	handlers            []string
+}
+
+// firstBook returns the rules that Validate has read, or nil if it was not asked, or about others.
+func (c Config) firstBook() *book {
+	if k := c.checked; k == nil || k.rules != c.Rules || k.accountsFile != c.AccountsFile || k.demo != c.Demo || len(k.handlers) != len(c.Handlers) {
+		return nil
+	}
+	for _, name := range c.checked.handlers {
+		if c.Handlers[name] == nil {
+			return nil
+		}
+	}
+	return c.checked.book
+}
+
+// readAgain is readBook; at first it takes what Validate has read and did not change since.
+func (c Config) readAgain(load *configfile.Load, before *book) *book {
+	if before == nil {
+		before = c.firstBook()
+	}
+	return c.readBook(load, before)
 }
 
 func (c Config) checkFlags() error {
@@ -124,7 +160,7 @@ func New(cfg Config) (*Server, error) {
 		log:    cfg.Env.Log,
 	}
 	var err error
-	if s.book, err = configfile.Open(cfg.Env, "rules", cfg.readBook); err != nil {
+	if s.book, err = configfile.Open(cfg.Env, "rules", cfg.readAgain); err != nil {
 		return nil, err
 	}
 	if s.ways.pushes {

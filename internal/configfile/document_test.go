@@ -156,6 +156,15 @@ func TestFindingsUnquotedBraces(t *testing.T) {
 	}
 }
 
+// TestFindingsLongWarnings: a warning that quotes a long word of a file is cut.
+func TestFindingsLongWarnings(t *testing.T) {
+	load := &Load{}
+	load.Warn(Problem{File: "f", In: strings.Repeat("a", 1<<20), Text: strings.Repeat("文", 1<<20)})
+	if text := load.Warnings()[0].String(); len(text) > 3*maxWarning || !strings.Contains(text, "…") {
+		t.Errorf("a warning of %d bytes", len(text))
+	}
+}
+
 // TestFindingsManyWarnings: however many warnings there are, some dozens are listed, and the last line says how many more.
 func TestFindingsManyWarnings(t *testing.T) {
 	part := &Load{}

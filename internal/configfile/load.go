@@ -87,9 +87,13 @@ func (l *Load) adopt(part *Load) {
 // maxWarnings is how many warnings of a load are listed: a file may have as many as it has rules.
 const maxWarnings = 50
 
+// maxWarning is how many bytes of a warning's parts are kept: it may quote a word of the file.
+const maxWarning = 1 << 10
+
 // Warn notes what is probably not meant.
 func (l *Load) Warn(w Problem) {
 	if l.warned++; len(l.warnings) < maxWarnings {
+		w.In, w.Text = service.Clip(w.In, maxWarning), service.Clip(w.Text, maxWarning)
 		l.warnings = append(l.warnings, w)
 	}
 }
