@@ -80,7 +80,7 @@ rules:
 		t.Fatal(err)
 	}
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=plain", "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(), "WXGATE_RULES="+rules,
-		"WXGATE_LOG_LEVEL=info")...), "serve")
+		"WXGATE_BOT_MEMORY=1024", "WXGATE_LOG_LEVEL=info")...), "serve")
 	c := &caller{t: t, url: "http://" + p.addr("listen") + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	defer c.client.CloseIdleConnections()
 
