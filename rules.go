@@ -49,7 +49,7 @@ type tryCmd struct {
 	At      string `name:"at" placeholder:"TIME" help:"When the message was sent: 2026-01-31T09:30:00+08:00."`
 }
 
-// Help tells what is read.
+// Help describes the arguments.
 func (*tryCmd) Help() string {
 	return "The message comes on stdin: a text, a callback's XML, or the JSON that \"wxgate decode\" prints."
 }

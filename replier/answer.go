@@ -64,13 +64,20 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *
 	switch d := r.decision; {
 	case r.err != nil:
 		return nil, r.err
-	case mayDefer && (d.crowdedOut() || r.isGivenUp()):
+	case mayDefer && readsBusyText(r, msg):
 		return s.giveUp(line, r), nil
 	case d.crowdedOut():
 		return nil, service.NewError(codes.ResourceExhausted, "", errTooManyCalls.Error(), nil, nil)
 	default:
 		return s.respond(line, s.outcome(line, d), &replierv1.ReplyResponse{Reply: d.reply, Unsure: !sure}), nil
 	}
+}
+
+// readsBusyText reports whether the user of a message is told that no answer comes: because too many messages wait for bots, or
+// because every rule failed after an attempt of WeChat's was left without an answer, so that the user waits.
+func readsBusyText(r *run, msg *wechatv1.Message) bool {
+	waited := r.held.Load() && msg.GetEvent() == nil
+	return r.isGivenUp() || r.decision.crowdedOut() || waited && r.decision.hasOnlyFailures()
 }
 
 // answerSpare is kept of the caller's time for the way of an answer that says only that none is ready.

@@ -56,6 +56,34 @@ func TestFindingsUsersHearOfLateFailures(t *testing.T) {
 	}
 }
 
+// TestFindingsHeldFailureIsHeard: who waits since an attempt of WeChat's got no answer is not left with silence if the bot fails
+// then. WeChat's other attempts hear the same.
+func TestFindingsHeldFailureIsHeard(t *testing.T) {
+	large := text("fail")
+	large.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 800_000)}}
+	givenUp := &replierv1.ReplyResponse{GivenUp: true}
+	for name, tt := range map[string]struct {
+		msg   *wechatv1.Message
+		rules string
+		want  *replierv1.ReplyResponse
+	}{
+		"held":                 {text("fail"), "rules:\n  - {name: bot, forward: {to: \"handler:bot\", slow: hold}}\n", givenUp},
+		"it cannot be stored":  {large, atOnce, givenUp},
+		"another rule answers": {text("fail"), "rules:\n  - {name: bot, forward: {to: \"handler:bot\", slow: hold}}\n  - {name: all, reply: {text: sorry}}\n", &replierv1.ReplyResponse{Reply: says("sorry")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t, tt.rules, store.Config{}, nil)
+			s.expect(t, tt.msg, &replierv1.ReplyResponse{Hold: true})
+			close(s.gate("fail"))
+			eventually(t, "the bot to fail", func() bool { return gauge(t, s.env, "wxgate_bot_calls") == 0 })
+			for range maxAttempts - 1 {
+				s.expect(t, tt.msg, tt.want)
+			}
+		})
+	}
+}
+
 // TestFindingsLaterHearsOfFailure: who was told to write again reads the busy text then.
 func TestFindingsLaterHearsOfFailure(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, func(c *Config) {
@@ -80,7 +108,7 @@ func TestFindingsEventsHearOfFailure(t *testing.T) {
 				c.BusyText = "busy"
 				c.Handlers["bot"] = func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) {
 					<-stored
-					return nil, errors.New("the bot is away")
+					return nil, errors.New("the bot is unreachable")
 				}
 			})
 			msg := message("event")

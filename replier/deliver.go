@@ -125,7 +125,7 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	case ctx.Err() != nil:
 	case r.err != nil:
 		s.apologize(ctx, w, msg, later, backlog.Ending{State: backlog.GivenUp, Reason: "the rules failed: see the log"})
-	case d.rule == nil && len(d.failed) > 0:
+	case d.hasOnlyFailures():
 		s.apologize(ctx, w, msg, later, backlog.Ending{State: backlog.GivenUp, Reason: errors.Join(d.failed...).Error()})
 	case saysNothing(d.reply):
 		_ = w.End(ctx, backlog.Silent, "", "")

@@ -59,6 +59,9 @@ type decision struct {
 	unread  bool // a bot answered, and nobody would read it: see mayAnswer
 }
 
+// hasOnlyFailures reports whether rules matched and none could answer.
+func (d decision) hasOnlyFailures() bool { return d.rule == nil && len(d.failed) > 0 }
+
 // asker hands a message to a bot.
 type asker func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error)
 

@@ -36,6 +36,7 @@ type run struct {
 	way     way                // by which the user hears of it
 
 	typing sync.Once   // the user sees that an answer is made
+	held   atomic.Bool // an attempt was left without an answer: the user waits for one
 	doubt  atomic.Bool // WeChat was left without an answer, and may have had one from others since
 
 	steps atomic.Pointer[steps] // nil where nobody debugs

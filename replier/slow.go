@@ -86,6 +86,7 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 // hold has WeChat send the message again, unless this was its last attempt.
 func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyResponse {
 	if attempt < maxAttempts {
+		r.held.Store(true)
 		return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
 	}
 	return s.giveUp(line, r)
@@ -103,6 +104,7 @@ func (s *Server) giveUp(line *service.Line, r *run) *replierv1.ReplyResponse {
 // unstored answers for a message that could not be stored in time. Storing it may go on, and others may store it.
 func (s *Server) unstored(line *service.Line, r *run, err error) *replierv1.ReplyResponse {
 	line.Fail(err)
+	r.held.Store(true)
 	r.doubt.Store(true)
 	return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true, Unstored: true})
 }

@@ -198,6 +198,9 @@ func (m *message) String() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	kind, double := m.text[:4], ""
+	if m.work.kilobytes > 0 {
+		kind += ", an answer too large"
+	}
 	if m.double {
 		double = ", sent twice"
 	}

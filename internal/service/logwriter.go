@@ -27,7 +27,7 @@ type logWriter struct {
 	to      io.Writer
 	report  func(dropped int) // writes to to that lines are missing; nil: nobody is told
 	dropped prometheus.Counter
-	wake    chan struct{} // has one where there is something to write
+	wake    chan struct{} // signals that there is something to write
 	done    chan struct{} // closed once all is written
 
 	mu        sync.Mutex
