@@ -17,10 +17,12 @@ import (
 
 // figures measure how easily the hand-written code that ships reads: no tests, no generated files.
 type figures struct {
-	names, oneWord int      // functions, methods and types
-	hiding         []string // locals that hide a name of their package, or a builtin: "file:line: name"
-	words          int      // of comments
-	where, nouns   int      // of these "where", and "what", "who" and their kin
+	names, oneWord int                 // functions, methods and types
+	oneWordNames   map[string][]string // by package
+	packageNames   map[string]int      // how many names a package has
+	hiding         []string            // locals that hide a name of their package, or a builtin: "file:line: name"
+	words          int                 // of comments
+	where, nouns   int                 // of these "where", and "what", "who" and their kin
 	tellsWhether   int
 	longFiles      []string // over 300 lines
 	longFunctions  []string // over 60 lines
@@ -58,6 +60,11 @@ func TestReadability(t *testing.T) {
 	for _, hidden := range f.hiding {
 		t.Log(hidden)
 	}
+	for _, folder := range slices.Sorted(maps.Keys(f.oneWordNames)) {
+		names := f.oneWordNames[folder]
+		slices.Sort(names)
+		t.Logf("%s: %d of %d names have one word, %d %%: %s", folder, len(names), f.packageNames[folder], 100*len(names)/f.packageNames[folder], strings.Join(names, " "))
+	}
 }
 
 func (f *figures) oneWordPercent() float64 { return 100 * float64(f.oneWord) / float64(f.names) }
@@ -67,7 +74,7 @@ func (f *figures) perThousand(n int) float64 { return 1000 * float64(n) / float6
 // measure reads all packages of the repository.
 func measure(t *testing.T) *figures {
 	t.Helper()
-	f := &figures{packageFiles: map[string]int{}}
+	f := &figures{packageFiles: map[string]int{}, oneWordNames: map[string][]string{}, packageNames: map[string]int{}}
 	folders := map[string][]string{}
 	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -102,12 +109,12 @@ func (f *figures) measurePackage(t *testing.T, files []string) {
 			t.Fatal(err)
 		}
 		parsed = append(parsed, source)
-		f.measureFile(set, source)
+		f.measureFile(set, filepath.Dir(file), source)
 	}
 	f.findHiding(set, parsed)
 }
 
-func (f *figures) measureFile(set *gotoken.FileSet, source *ast.File) {
+func (f *figures) measureFile(set *gotoken.FileSet, folder string, source *ast.File) {
 	if file := set.File(source.Pos()); file.LineCount() > 300 {
 		f.longFiles = append(f.longFiles, file.Name())
 	}
@@ -117,14 +124,14 @@ func (f *figures) measureFile(set *gotoken.FileSet, source *ast.File) {
 	for _, declaration := range source.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			f.addName(d.Name.Name)
+			f.addName(folder, d.Name.Name)
 			if start, end := set.Position(d.Pos()), set.Position(d.End()); end.Line-start.Line+1 > 60 {
 				f.longFunctions = append(f.longFunctions, start.String())
 			}
 		case *ast.GenDecl:
 			for _, spec := range d.Specs {
 				if s, ok := spec.(*ast.TypeSpec); ok {
-					f.addName(s.Name.Name)
+					f.addName(folder, s.Name.Name)
 				}
 			}
 		}
@@ -151,11 +158,12 @@ func (f *figures) measureComment(text string) {
 }
 
 // addName counts a name; one of a single word has no capital letter after a small one, such as open, Open or URL.
-func (f *figures) addName(name string) {
+func (f *figures) addName(folder, name string) {
 	if name == "main" || name == "_" {
 		return
 	}
 	f.names++
+	f.packageNames[folder]++
 	letters := []rune(name)
 	for i := 1; i < len(letters); i++ {
 		next := i+1 < len(letters) && unicode.IsLower(letters[i+1])
@@ -164,6 +172,7 @@ func (f *figures) addName(name string) {
 		}
 	}
 	f.oneWord++
+	f.oneWordNames[folder] = append(f.oneWordNames[folder], name)
 }
 
 // noImporter imports nothing: hiding is a matter of names alone.
