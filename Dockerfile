@@ -6,7 +6,7 @@ RUN go mod download
 COPY . .
 # What "wxgate --version" says: .git is not in the build's context. docker build --build-arg VERSION=$(git describe --tags --always)
 ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.builtVersion=${VERSION}" -o /wxgate .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X wxgate/internal/cli.builtVersion=${VERSION}" -o /wxgate .
 RUN mkdir -m 0700 /image-data && mkdir -m 1777 /image-tmp
 
 FROM scratch

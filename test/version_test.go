@@ -18,7 +18,7 @@ func TestFindingsImageKnowsItsVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stamp := regexp.MustCompile(`-X [a-zA-Z.]+=\$\{VERSION\}`).FindString(string(dockerfile))
+	stamp := regexp.MustCompile(`-X [a-zA-Z./]+=\$\{VERSION\}`).FindString(string(dockerfile))
 	if stamp == "" || !strings.Contains(string(dockerfile), "\nARG VERSION") {
 		t.Fatalf("the Dockerfile gives no version to the build:\n%s", dockerfile)
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"os"
@@ -16,7 +16,7 @@ import (
 )
 
 // tables are the documents that list all settings, in two languages.
-var tables = []string{"docs/CONFIGURATION.md", "docs/CONFIGURATION.zh-CN.md"}
+var tables = []string{"../../docs/CONFIGURATION.md", "../../docs/CONFIGURATION.zh-CN.md"}
 
 // model returns the command line as kong sees it, whatever the environment of the test says.
 func model(t *testing.T) *kong.Kong {
@@ -109,12 +109,12 @@ func TestConfigurationTable(t *testing.T) {
 
 // TestCommandLines parses every command line of ours that the documents show.
 func TestCommandLines(t *testing.T) {
-	documents, err := filepath.Glob("docs/*.md")
+	documents, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	readmes := []string{"README.md", "README.zh-CN.md"}
-	for _, file := range slices.Concat(readmes, documents, []string{"CONTRIBUTING.md", "SECURITY.md"}) {
+	readmes := []string{"../../README.md", "../../README.zh-CN.md"}
+	for _, file := range slices.Concat(readmes, documents, []string{"../../CONTRIBUTING.md", "../../SECURITY.md"}) {
 		lines := commandLines(read(t, file))
 		if len(lines) == 0 && slices.Contains(readmes, file) {
 			t.Errorf("%s shows no command line", file)

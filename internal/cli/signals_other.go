@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package cli
 
 // ignoreFileSize does nothing: there is no such signal.
 func ignoreFileSize() {}

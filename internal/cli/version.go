@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"runtime/debug"
@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// builtVersion is set by the build of an image, which has no version control: -ldflags "-X main.builtVersion=v1.2.3".
+// builtVersion is set by the build of an image, which has no version control: -ldflags "-X wxgate/internal/cli.builtVersion=v1.2.3".
 var builtVersion string
 
 // programVersion returns the version that the build was given, else the module's, else the commit that it was built from.
