@@ -181,7 +181,7 @@ func (b *builder) bareOne(ctx context.Context) (*system, error) { return b.handl
 func (b *builder) barePair(ctx context.Context) (*system, error) {
 	s := b.begin()
 	m := s.target.accounts[0].message(0)
-	request := proto.Size(&replierv1.ReplyRequest{Message: m, MayDefer: true})
+	request := proto.Size(&replierv1.ReplyRequest{Message: m, Coordination: &replierv1.Coordination{MayDefer: true}})
 	server, err := b.add(ctx, s, "listen", b.bare, "-serve="+strconv.Itoa(proto.Size(&replierv1.ReplyResponse{Reply: reply(m)})))
 	if err != nil {
 		return s, err

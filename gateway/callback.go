@@ -216,6 +216,9 @@ type said struct {
 	unsure  bool            // the replier could not learn whether the message is stored
 }
 
+// mayDefer is in every request, which nobody changes.
+var mayDefer = &replierv1.Coordination{MayDefer: true}
+
 // ask gets the replier's answer while ctx lasts.
 func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) said {
 	// A replier that restarts is waited for, as long as WeChat waits for us.
@@ -224,7 +227,7 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) sa
 	if t != nil {
 		ctx, options = t.calling(ctx, options)
 	}
-	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true}, options...)
+	resp, err := c.replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg, Coordination: mayDefer}, options...)
 	t.hop("replier")
 	if err != nil {
 		// The code alone: a bot may put the message into its error's text.
@@ -236,18 +239,22 @@ func (c *callbacks) ask(ctx context.Context, msg *wechatv1.Message, t *trace) sa
 		return c.owed.sorry(msg, "replier_failed")
 	}
 	reply := leaveOut(ctx, msg, resp.GetReply())
-	switch err := reply.Validate(); {
-	case err != nil:
+	if err := reply.Validate(); err != nil {
 		service.LineOf(ctx).Fail(errors.New("the replier's reply is not one that WeChat takes: " + err.Error()))
 		return c.owed.sorry(msg, "reply_refused")
-	case resp.GetHold():
-		return said{hold: true, missed: resp.GetUnstored()}
-	case resp.GetGivenUp():
+	}
+	state := resp.GetCoordination().GetState()
+	switch state {
+	case replierv1.ReplyState_REPLY_STATE_HOLD:
+		return said{hold: true}
+	case replierv1.ReplyState_REPLY_STATE_UNSTORED:
+		return said{hold: true, missed: true}
+	case replierv1.ReplyState_REPLY_STATE_GIVEN_UP:
 		return c.owed.sorry(msg, "given_up")
-	case resp.GetDeferred():
+	case replierv1.ReplyState_REPLY_STATE_DEFERRED:
 		return said{reply: reply, outcome: "deferred", follows: true}
 	}
-	return said{reply: reply, outcome: "silent", unsure: resp.GetUnsure()}
+	return said{reply: reply, outcome: "silent", unsure: state == replierv1.ReplyState_REPLY_STATE_UNSURE}
 }
 
 // missed tells whether a code says that no replier answered, or that the call was cut off: another may answer the message.

@@ -23,7 +23,11 @@ func (h holder) Reply(context.Context, *replierv1.ReplyRequest) (*replierv1.Repl
 	if h.says != nil {
 		return h.says, nil
 	}
-	return &replierv1.ReplyResponse{Hold: true, Unstored: h.unstored}, nil
+	state := replierv1.ReplyState_REPLY_STATE_HOLD
+	if h.unstored {
+		state = replierv1.ReplyState_REPLY_STATE_UNSTORED
+	}
+	return &replierv1.ReplyResponse{Coordination: &replierv1.Coordination{State: state}}, nil
 }
 
 // listen serves the holder until the test ends, and returns its address.

@@ -128,7 +128,10 @@ func TestUnsure(t *testing.T) {
 	says := &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: "re"}}}
 	f := start(t, func(cfg *Config) {
 		withBacklog(t, nats.URL())(cfg)
-		cfg.Replier = holder{says: &replierv1.ReplyResponse{Reply: says, Unsure: true}}.listen(t)
+		cfg.Replier = holder{says: &replierv1.ReplyResponse{
+			Reply:        says,
+			Coordination: &replierv1.Coordination{State: replierv1.ReplyState_REPLY_STATE_UNSURE},
+		}}.listen(t)
 	})
 	kept, err := store.Open(store.Config{Env: service.NewEnv(f.env.Log), URL: nats.URL()})
 	if err != nil {

@@ -35,7 +35,7 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *
 	if e := msg.GetEvent(); e != nil {
 		line.Add(slog.String("event", service.Clip(e.GetEvent(), service.MaxName)))
 	}
-	mayDefer := req.GetMayDefer() && handedOn(ctx) == 0
+	mayDefer := req.GetCoordination().GetMayDefer() && handedOn(ctx) == 0
 	sure := true
 	if mayDefer {
 		var resp *replierv1.ReplyResponse
@@ -69,7 +69,11 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *
 	case d.crowdedOut():
 		return nil, service.NewError(codes.ResourceExhausted, "", errTooManyCalls.Error(), nil, nil)
 	default:
-		return s.respond(line, s.outcome(line, d), &replierv1.ReplyResponse{Reply: d.reply, Unsure: !sure}), nil
+		state := stateAnswered
+		if !sure {
+			state = stateUnsure
+		}
+		return s.respond(line, s.outcome(line, d), state, d.reply), nil
 	}
 }
 
@@ -136,7 +140,7 @@ func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	if !known {
 		return nil, sure
 	}
-	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(text)}), true
+	return s.respond(line, "deferred", stateDeferred, textReply(text)), true
 }
 
 // decider returns what works on a message for a caller who waits while ctx lasts, with by nil for the whole answer. A user's

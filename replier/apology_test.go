@@ -43,7 +43,7 @@ func TestFindingsUsersHearOfLateFailures(t *testing.T) {
 			t.Parallel()
 			s := startSlow(t, rules, store.Config{}, func(c *Config) { c.BusyText = tt.busy })
 			s.mailbox.fail = tt.fail
-			s.expect(t, tt.msg, &replierv1.ReplyResponse{Deferred: true, Reply: says("Let me think.")})
+			s.expect(t, tt.msg, newResponse(stateDeferred, says("Let me think.")))
 			close(s.gate(tt.msg.GetText().GetContent()))
 			d := s.state(t, tt.msg, tt.state)
 			if !strings.Contains(d.GetReason(), tt.cause) {
@@ -61,7 +61,7 @@ func TestFindingsUsersHearOfLateFailures(t *testing.T) {
 func TestFindingsHeldFailureIsHeard(t *testing.T) {
 	large := text("fail")
 	large.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 800_000)}}
-	givenUp := &replierv1.ReplyResponse{GivenUp: true}
+	givenUp := newResponse(stateGivenUp, nil)
 	for name, tt := range map[string]struct {
 		msg   *wechatv1.Message
 		rules string
@@ -74,7 +74,7 @@ func TestFindingsHeldFailureIsHeard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startSlow(t, tt.rules, store.Config{}, nil)
-			s.expect(t, tt.msg, &replierv1.ReplyResponse{Hold: true})
+			s.expect(t, tt.msg, newResponse(stateHold, nil))
 			close(s.gate("fail"))
 			eventually(t, "the bot to fail", func() bool { return gauge(t, s.env, "wxgate_bot_calls") == 0 })
 			for range maxAttempts - 1 {
@@ -90,7 +90,7 @@ func TestFindingsLaterHearsOfFailure(t *testing.T) {
 		c.Slow.How, c.BusyText = accounts.Later, "busy"
 	})
 	msg := text("fail")
-	s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: says(accounts.LaterText)})
+	s.expect(t, msg, newResponse(stateDeferred, says(accounts.LaterText)))
 	close(s.gate("fail"))
 	s.state(t, msg, backlog.Kept)
 	s.expect(t, text("next"), &replierv1.ReplyResponse{Reply: says("busy")})

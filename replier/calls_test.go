@@ -26,10 +26,10 @@ func TestFindingsWaitingMessagesAreBounded(t *testing.T) {
 			msg := text(content)
 			msg.Account, msg.FromUserName = account, fmt.Sprint("oUser", number)
 			resp := s.attempt(t, msg)
-			if resp.GetGivenUp() {
+			if resp.GetCoordination().GetState() == stateGivenUp {
 				return waiting
 			}
-			if !resp.GetDeferred() {
+			if resp.GetCoordination().GetState() != stateDeferred {
 				t.Fatalf("got %v", resp)
 			}
 			waiting++
@@ -59,7 +59,7 @@ func TestFindingsFullBacklogEndsTheCalls(t *testing.T) {
 		msg := text("x")
 		msg.Extra = []*wechatv1.Element{{Name: "Large", Text: string(make([]byte, 20_000))}}
 		msg.FromUserName = fmt.Sprint("oUser", i)
-		if s.attempt(t, msg).GetGivenUp() {
+		if s.attempt(t, msg).GetCoordination().GetState() == stateGivenUp {
 			full++
 		} else {
 			stored++

@@ -78,14 +78,14 @@ func (b *seen) trace(resp *replierv1.ReplyResponse, err error) *replierv1.Trace 
 			t.Rule, t.File, t.Line = clip(rule.name), clip(rule.file), rule.line
 		}
 	}
-	switch {
+	switch state := resp.GetCoordination().GetState(); {
 	case err != nil:
 		t.Outcome = "failed"
-	case resp.GetHold():
+	case state == stateHold, state == stateUnstored:
 		t.Outcome = "hold"
-	case resp.GetGivenUp():
+	case state == stateGivenUp:
 		t.Outcome = "given_up"
-	case resp.GetDeferred():
+	case state == stateDeferred:
 		t.Outcome = "deferred"
 	case b.late:
 		t.Outcome = "dropped"

@@ -25,7 +25,7 @@ func (r *running) traced(t *testing.T, msg *wechatv1.Message) *replierv1.Trace {
 	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), replierv1.DebugKey, "1"), 1500*time.Millisecond)
 	defer cancel()
 	var trailer metadata.MD
-	_, _ = r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true}, grpc.Trailer(&trailer))
+	_, _ = r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, Coordination: mayDefer}, grpc.Trailer(&trailer))
 	got, err := replierv1.ReadTrace(trailer)
 	if err != nil || got == nil {
 		t.Fatalf("no trace: %v, %v", trailer, err)

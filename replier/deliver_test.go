@@ -226,7 +226,7 @@ func TestFindingsFirstAnswerOfUnverifiedAccount(t *testing.T) {
 		s.expect(t, next, &replierv1.ReplyResponse{Reply: says("re: a")})
 		s.state(t, msg, backlog.Sent)
 	}
-	s.expect(t, text("held"), &replierv1.ReplyResponse{Hold: true})
+	s.expect(t, text("held"), newResponse(stateHold, nil))
 	if got := s.mailbox.calls(); got > maxPushes || got == 0 {
 		t.Errorf("WeChat was given %d answers; want one or a few at once", got)
 	}
@@ -242,7 +242,7 @@ func TestFindingsTypingTellsOfTheRight(t *testing.T) {
 		s.server.ways.refusals.forget("shop")
 		msg := text(said)
 		msg.FromUserName = "oUser" + said
-		s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: says(accounts.LaterText)})
+		s.expect(t, msg, newResponse(stateDeferred, says(accounts.LaterText)))
 		close(s.gate(said))
 		s.state(t, msg, backlog.Kept)
 		next := text("next")
@@ -323,7 +323,7 @@ func TestAnsweredWhileStored(t *testing.T) {
 		defer close(asked)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		_, _ = s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
+		_, _ = s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, Coordination: mayDefer})
 	}()
 	for s.called("a") == 0 {
 		time.Sleep(5 * time.Millisecond)
@@ -418,10 +418,10 @@ func TestFindingsOversizedLaterAnswerLocksNobodyOut(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s, slow: later}}\n", store.Config{}, nil)
 	word := strings.Repeat("x", 900)
 	msg, next := text("long "+word), text("a")
-	s.expect(t, msg, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(accounts.LaterText)})
+	s.expect(t, msg, newResponse(stateDeferred, textReply(accounts.LaterText)))
 	close(s.gate("long " + word))
 	s.state(t, msg, backlog.GivenUp)
-	s.expect(t, next, &replierv1.ReplyResponse{Deferred: true, Reply: textReply(accounts.LaterText)})
+	s.expect(t, next, newResponse(stateDeferred, textReply(accounts.LaterText)))
 	close(s.gate("a"))
 	s.state(t, next, backlog.Kept)
 }
@@ -438,7 +438,7 @@ func TestFindingsAnswersThatNeverFit(t *testing.T) {
 			const long = "long xxxxxxxxxxxx" // 12 kB
 			msg := text(long)
 			msg.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 776_000)}}
-			if resp := s.attempt(t, msg); !resp.GetDeferred() {
+			if resp := s.attempt(t, msg); resp.GetCoordination().GetState() != stateDeferred {
 				t.Fatalf("got %v", resp)
 			}
 			close(s.gate(long))

@@ -59,7 +59,7 @@ func TestFindingsSlowFailuresAreSeen(t *testing.T) {
 		t.Parallel()
 		s := startSlow(t, strings.Replace(fallback, "timeout: 300ms, wait: 0s", "timeout: 2s, slow: hold", 1), store.Config{}, nil)
 		msg := text("a")
-		s.expect(t, msg, &replierv1.ReplyResponse{Hold: true})
+		s.expect(t, msg, newResponse(stateHold, nil))
 		for range 2 { // WeChat repeats it
 			s.expect(t, msg, &replierv1.ReplyResponse{Reply: says("sorry")})
 		}

@@ -149,8 +149,8 @@ rules:
 	s := startSlow(t, rules, store.Config{}, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: text("a"), MayDefer: true})
-	if err != nil || !resp.GetDeferred() {
+	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: text("a"), Coordination: mayDefer})
+	if err != nil || resp.GetCoordination().GetState() != stateDeferred {
 		t.Errorf("got %v, %v", resp, err)
 	}
 }

@@ -130,13 +130,13 @@ func TestHold(t *testing.T) {
 	attempt := func() *replierv1.ReplyResponse {
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
-		resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
+		resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, Coordination: mayDefer})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return resp
 	}
-	for i, want := range []*replierv1.ReplyResponse{{Hold: true}, {Hold: true}, {GivenUp: true}, {GivenUp: true}} {
+	for i, want := range []*replierv1.ReplyResponse{newResponse(stateHold, nil), newResponse(stateHold, nil), newResponse(stateGivenUp, nil), newResponse(stateGivenUp, nil)} {
 		if diff := cmp.Diff(want, attempt(), protocmp.Transform()); diff != "" {
 			t.Errorf("attempt %d (-want +got):\n%s", i+1, diff)
 		}
@@ -266,7 +266,7 @@ func TestSlowBotWithoutTimeout(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	resp, err := r.Reply(ctx, &replierv1.ReplyRequest{Message: text("a")})
-	if err != nil || resp.GetHold() || !proto.Equal(resp.GetReply(), says("next")) {
+	if err != nil || resp.GetCoordination().GetState() == stateHold || !proto.Equal(resp.GetReply(), says("next")) {
 		t.Errorf("got %v, %v; want the next rule's answer", resp, err)
 	}
 }

@@ -78,7 +78,7 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 	case accounts.Push, accounts.Later:
 		return s.store(ctx, line, msg, r, s.showTyping(ctx, r, msg, slow), attempt)
 	case accounts.Drop:
-		return s.respond(line, "dropped", &replierv1.ReplyResponse{})
+		return s.respond(line, "dropped", stateAnswered, nil)
 	}
 	return s.hold(line, r, attempt)
 }
@@ -87,7 +87,7 @@ func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Mes
 func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyResponse {
 	if attempt < maxAttempts {
 		r.held.Store(true)
-		return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true})
+		return s.respond(line, "hold", stateHold, nil)
 	}
 	return s.giveUp(line, r)
 }
@@ -96,9 +96,9 @@ func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyR
 func (s *Server) giveUp(line *service.Line, r *run) *replierv1.ReplyResponse {
 	if r.goes(never) {
 		r.abort()
-		return s.respond(line, "given_up", &replierv1.ReplyResponse{GivenUp: true})
+		return s.respond(line, "given_up", stateGivenUp, nil)
 	}
-	return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true})
+	return s.respond(line, "deferred", stateDeferred, nil)
 }
 
 // unstored answers for a message that could not be stored in time. Storing it may go on, and others may store it.
@@ -106,12 +106,31 @@ func (s *Server) unstored(line *service.Line, r *run, err error) *replierv1.Repl
 	line.Fail(err)
 	r.held.Store(true)
 	r.doubt.Store(true)
-	return s.respond(line, "hold", &replierv1.ReplyResponse{Hold: true, Unstored: true})
+	return s.respond(line, "hold", stateUnstored, nil)
 }
 
-func (s *Server) respond(line *service.Line, outcome string, resp *replierv1.ReplyResponse) *replierv1.ReplyResponse {
+// What a caller has to do.
+const (
+	stateAnswered = replierv1.ReplyState_REPLY_STATE_UNSPECIFIED
+	stateUnsure   = replierv1.ReplyState_REPLY_STATE_UNSURE
+	stateHold     = replierv1.ReplyState_REPLY_STATE_HOLD
+	stateUnstored = replierv1.ReplyState_REPLY_STATE_UNSTORED
+	stateDeferred = replierv1.ReplyState_REPLY_STATE_DEFERRED
+	stateGivenUp  = replierv1.ReplyState_REPLY_STATE_GIVEN_UP
+)
+
+// respond counts and logs the outcome, and returns the response.
+func (s *Server) respond(line *service.Line, outcome string, state replierv1.ReplyState, reply *wechatv1.Reply) *replierv1.ReplyResponse {
 	s.replies.WithLabelValues(outcome).Inc()
 	line.Add(slog.String("outcome", outcome))
+	return newResponse(state, reply)
+}
+
+func newResponse(state replierv1.ReplyState, reply *wechatv1.Reply) *replierv1.ReplyResponse {
+	resp := &replierv1.ReplyResponse{Reply: reply}
+	if state != stateAnswered { // as a bot would say it
+		resp.Coordination = &replierv1.Coordination{State: state}
+	}
 	return resp
 }
 
@@ -146,7 +165,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 		line.Add(slog.String("delivery", storing.work.ID()))
 		fallthrough
 	case errors.Is(err, backlog.ErrTaken):
-		return s.respond(line, "deferred", &replierv1.ReplyResponse{Deferred: true, Reply: textReply(slow.Text)})
+		return s.respond(line, "deferred", stateDeferred, textReply(slow.Text))
 	case errors.Is(err, backlog.ErrFull):
 		line.Fail(err)
 		return s.giveUp(line, r)

@@ -253,7 +253,7 @@ func (s *slow) attempt(t *testing.T, msg *wechatv1.Message) *replierv1.ReplyResp
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
-	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, MayDefer: true})
+	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: msg, Coordination: mayDefer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +282,10 @@ func (s *slow) state(t *testing.T, msg *wechatv1.Message, want backlog.State) *r
 	}
 }
 
-var deferred = &replierv1.ReplyResponse{Deferred: true}
+var (
+	deferred = newResponse(stateDeferred, nil)
+	mayDefer = &replierv1.Coordination{MayDefer: true} // what a gateway says
+)
 
 // TestPush: an answer that is not ready follows, once, whatever WeChat and others ask meanwhile and later.
 func TestPush(t *testing.T) {
@@ -329,7 +332,7 @@ func TestAskedForItself(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: text("a")})
-	if err == nil && resp.GetReply() != nil || resp.GetDeferred() || resp.GetHold() {
+	if err == nil && resp.GetReply() != nil || resp.GetCoordination().GetState() == stateDeferred || resp.GetCoordination().GetState() == stateHold {
 		t.Errorf("got %v, %v", resp, err)
 	}
 	close(s.gate("b"))
@@ -354,11 +357,11 @@ rules:
 `
 	s := startSlow(t, file, store.Config{}, nil)
 	for text_, want := range map[string]*replierv1.ReplyResponse{
-		"push":  {Deferred: true, Reply: says("I am thinking.")},
-		"once":  {Deferred: true},
-		"hold":  {Hold: true},
+		"push":  newResponse(stateDeferred, says("I am thinking.")),
+		"once":  newResponse(stateDeferred, nil),
+		"hold":  newResponse(stateHold, nil),
 		"drop":  {},
-		"later": {Deferred: true, Reply: says(accounts.LaterText)},
+		"later": newResponse(stateDeferred, says(accounts.LaterText)),
 		"soon":  {Reply: says("no")},
 	} {
 		t.Run(text_, func(t *testing.T) {
@@ -375,8 +378,8 @@ func TestWait(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 10ms}}\n", store.Config{}, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: text("a"), MayDefer: true})
-	if err != nil || !resp.GetDeferred() {
+	resp, err := s.Reply(ctx, &replierv1.ReplyRequest{Message: text("a"), Coordination: mayDefer})
+	if err != nil || resp.GetCoordination().GetState() != stateDeferred {
 		t.Errorf("got %v, %v", resp, err)
 	}
 }
@@ -384,7 +387,7 @@ func TestWait(t *testing.T) {
 // TestLater: the user's next message gets the answer, or is told again while that is not ready.
 func TestLater(t *testing.T) {
 	s := startSlow(t, "", store.Config{}, func(c *Config) { c.Slow.How = accounts.Later; c.OAuth = "" })
-	told := &replierv1.ReplyResponse{Deferred: true, Reply: says(accounts.LaterText)}
+	told := newResponse(stateDeferred, says(accounts.LaterText))
 	msg := text("a")
 	s.expect(t, msg, told)
 	s.expect(t, msg, told)
@@ -416,7 +419,7 @@ func TestFull(t *testing.T) {
 	for i := range 20_000 {
 		msg := text("x" + strings.Repeat("y", 4000))
 		msg.FromUserName = fmt.Sprint("oUser", i)
-		if resp := s.attempt(t, msg); resp.GetGivenUp() {
+		if resp := s.attempt(t, msg); resp.GetCoordination().GetState() == stateGivenUp {
 			full++
 			break
 		}
@@ -431,7 +434,7 @@ func TestFindingsMessagesThatNeverFit(t *testing.T) {
 	s := startSlow(t, atOnce, store.Config{}, nil)
 	msg := text("a")
 	msg.Extra = []*wechatv1.Element{{Name: "Large", Text: strings.Repeat("y", 800_000)}}
-	s.expect(t, msg, &replierv1.ReplyResponse{Hold: true})
+	s.expect(t, msg, newResponse(stateHold, nil))
 	close(s.gate("a"))
 	eventually(t, "the bot to answer", func() bool { return gauge(t, s.env, "wxgate_bot_calls") == 0 })
 	s.expect(t, msg, &replierv1.ReplyResponse{Reply: says("re: a")})
@@ -447,7 +450,7 @@ func TestFindingsLogSaysWhyNotStored(t *testing.T) {
 	s.expect(t, text("a"), deferred)
 	nats.Stop()
 	eventually(t, "the reason", func() bool {
-		s.expect(t, text("b"), &replierv1.ReplyResponse{Hold: true, Unstored: true})
+		s.expect(t, text("b"), newResponse(stateUnstored, nil))
 		return strings.Contains(s.log.String(), errNotInTime.Error()+": backlog: ")
 	})
 }
@@ -467,7 +470,7 @@ func TestUnsure(t *testing.T) {
 			if resp.GetReply().GetText().GetContent() != "re" {
 				t.Fatalf("got %v", resp)
 			}
-			if resp.GetUnsure() == unsure {
+			if (resp.GetCoordination().GetState() == stateUnsure) == unsure {
 				return
 			}
 			if time.Now().After(end) {

@@ -24,14 +24,81 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ReplyState is what a replier did with a message, and what its caller has to do.
+type ReplyState int32
+
+const (
+	// The reply is the answer: give it to WeChat.
+	ReplyState_REPLY_STATE_UNSPECIFIED ReplyState = 0
+	// The reply is the answer, but this replica was cut off a moment ago and could not learn whether the message is stored: then
+	// its answer comes by another way. If the caller can look into the store, it does so before it gives WeChat the reply.
+	ReplyState_REPLY_STATE_UNSURE ReplyState = 1
+	// The answer is not ready: leave WeChat without an answer. It sends the message again and gets the answer then.
+	ReplyState_REPLY_STATE_HOLD ReplyState = 2
+	// The answer is not ready, and the message could not be stored in time: store it if possible, as for DEFERRED, or else do as
+	// for HOLD.
+	ReplyState_REPLY_STATE_UNSTORED ReplyState = 3
+	// The message is stored, and the replier delivers its answer later: give WeChat the reply, which is not that answer, and
+	// nothing more.
+	ReplyState_REPLY_STATE_DEFERRED ReplyState = 4
+	// No answer will come: the caller may tell the user so.
+	ReplyState_REPLY_STATE_GIVEN_UP ReplyState = 5
+)
+
+// Enum value maps for ReplyState.
+var (
+	ReplyState_name = map[int32]string{
+		0: "REPLY_STATE_UNSPECIFIED",
+		1: "REPLY_STATE_UNSURE",
+		2: "REPLY_STATE_HOLD",
+		3: "REPLY_STATE_UNSTORED",
+		4: "REPLY_STATE_DEFERRED",
+		5: "REPLY_STATE_GIVEN_UP",
+	}
+	ReplyState_value = map[string]int32{
+		"REPLY_STATE_UNSPECIFIED": 0,
+		"REPLY_STATE_UNSURE":      1,
+		"REPLY_STATE_HOLD":        2,
+		"REPLY_STATE_UNSTORED":    3,
+		"REPLY_STATE_DEFERRED":    4,
+		"REPLY_STATE_GIVEN_UP":    5,
+	}
+)
+
+func (x ReplyState) Enum() *ReplyState {
+	p := new(ReplyState)
+	*p = x
+	return p
+}
+
+func (x ReplyState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReplyState) Descriptor() protoreflect.EnumDescriptor {
+	return file_replier_v1_replier_proto_enumTypes[0].Descriptor()
+}
+
+func (ReplyState) Type() protoreflect.EnumType {
+	return &file_replier_v1_replier_proto_enumTypes[0]
+}
+
+func (x ReplyState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReplyState.Descriptor instead.
+func (ReplyState) EnumDescriptor() ([]byte, []int) {
+	return file_replier_v1_replier_proto_rawDescGZIP(), []int{0}
+}
+
 // ReplyRequest asks for the answer to one message.
 type ReplyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required: the message, its signature checked.
 	Message *v1.Message `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
-	// WeChat waits for the answer: where it is not ready in the caller's time it may come by another way, see
-	// ReplyResponse. Not set where somebody asks who wants the answer for itself. A bot need not look at it.
-	MayDefer      bool `protobuf:"varint,2,opt,name=may_defer,json=mayDefer,proto3" json:"may_defer,omitempty"`
+	// Between wxgate's own gateways and repliers; a bot neither sets nor reads it.
+	Coordination  *Coordination `protobuf:"bytes,15,opt,name=coordination,proto3" json:"coordination,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -73,11 +140,11 @@ func (x *ReplyRequest) GetMessage() *v1.Message {
 	return nil
 }
 
-func (x *ReplyRequest) GetMayDefer() bool {
+func (x *ReplyRequest) GetCoordination() *Coordination {
 	if x != nil {
-		return x.MayDefer
+		return x.Coordination
 	}
-	return false
+	return nil
 }
 
 // ReplyResponse is the answer to one message.
@@ -85,20 +152,8 @@ type ReplyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The answer; not set: say nothing.
 	Reply *v1.Reply `protobuf:"bytes,1,opt,name=reply,proto3" json:"reply,omitempty"`
-	// The answer is not ready in the caller's time: send the same message again, and get it then. WeChat does so where it
-	// is not answered; a bot leaves it out.
-	Hold bool `protobuf:"varint,2,opt,name=hold,proto3" json:"hold,omitempty"`
-	// The message is stored, and its answer follows by itself: take the message for answered, and say no more than reply. A
-	// bot leaves it out.
-	Deferred bool `protobuf:"varint,3,opt,name=deferred,proto3" json:"deferred,omitempty"`
-	// No answer will come: the user may be told so. A bot leaves it out.
-	GivenUp bool `protobuf:"varint,4,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"`
-	// With hold: the message should be stored, and could not be in time. Who can store it may, and take it for deferred. A
-	// bot leaves it out.
-	Unstored bool `protobuf:"varint,5,opt,name=unstored,proto3" json:"unstored,omitempty"`
-	// With reply: this replica was cut off a moment ago, and could not learn whether the message is stored, so that its answer
-	// comes by another way. Who can look there does so first. A bot leaves it out.
-	Unsure        bool `protobuf:"varint,6,opt,name=unsure,proto3" json:"unsure,omitempty"`
+	// Between wxgate's own gateways and repliers; a bot neither sets nor reads it.
+	Coordination  *Coordination `protobuf:"bytes,15,opt,name=coordination,proto3" json:"coordination,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,39 +195,68 @@ func (x *ReplyResponse) GetReply() *v1.Reply {
 	return nil
 }
 
-func (x *ReplyResponse) GetHold() bool {
+func (x *ReplyResponse) GetCoordination() *Coordination {
 	if x != nil {
-		return x.Hold
+		return x.Coordination
+	}
+	return nil
+}
+
+// Coordination is how wxgate's own gateways and repliers agree on who answers a message. A bot neither sets nor reads it: a
+// response without it is the answer.
+type Coordination struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In a request: WeChat waits for the answer. If the answer is not ready before the caller's deadline, the replier may
+	// return any state. Without it the caller wants the answer itself, and no state is returned.
+	MayDefer bool `protobuf:"varint,1,opt,name=may_defer,json=mayDefer,proto3" json:"may_defer,omitempty"`
+	// In a response: what the caller has to do.
+	State         ReplyState `protobuf:"varint,2,opt,name=state,proto3,enum=replier.v1.ReplyState" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Coordination) Reset() {
+	*x = Coordination{}
+	mi := &file_replier_v1_replier_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Coordination) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Coordination) ProtoMessage() {}
+
+func (x *Coordination) ProtoReflect() protoreflect.Message {
+	mi := &file_replier_v1_replier_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Coordination.ProtoReflect.Descriptor instead.
+func (*Coordination) Descriptor() ([]byte, []int) {
+	return file_replier_v1_replier_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Coordination) GetMayDefer() bool {
+	if x != nil {
+		return x.MayDefer
 	}
 	return false
 }
 
-func (x *ReplyResponse) GetDeferred() bool {
+func (x *Coordination) GetState() ReplyState {
 	if x != nil {
-		return x.Deferred
+		return x.State
 	}
-	return false
-}
-
-func (x *ReplyResponse) GetGivenUp() bool {
-	if x != nil {
-		return x.GivenUp
-	}
-	return false
-}
-
-func (x *ReplyResponse) GetUnstored() bool {
-	if x != nil {
-		return x.Unstored
-	}
-	return false
-}
-
-func (x *ReplyResponse) GetUnsure() bool {
-	if x != nil {
-		return x.Unsure
-	}
-	return false
+	return ReplyState_REPLY_STATE_UNSPECIFIED
 }
 
 var File_replier_v1_replier_proto protoreflect.FileDescriptor
@@ -180,17 +264,24 @@ var File_replier_v1_replier_proto protoreflect.FileDescriptor
 const file_replier_v1_replier_proto_rawDesc = "" +
 	"\n" +
 	"\x18replier/v1/replier.proto\x12\n" +
-	"replier.v1\x1a\x17wechat/v1/message.proto\x1a\x15wechat/v1/reply.proto\"Y\n" +
+	"replier.v1\x1a\x17wechat/v1/message.proto\x1a\x15wechat/v1/reply.proto\"z\n" +
 	"\fReplyRequest\x12,\n" +
-	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\x12\x1b\n" +
-	"\tmay_defer\x18\x02 \x01(\bR\bmayDefer\"\xb6\x01\n" +
+	"\amessage\x18\x01 \x01(\v2\x12.wechat.v1.MessageR\amessage\x12<\n" +
+	"\fcoordination\x18\x0f \x01(\v2\x18.replier.v1.CoordinationR\fcoordination\"u\n" +
 	"\rReplyResponse\x12&\n" +
-	"\x05reply\x18\x01 \x01(\v2\x10.wechat.v1.ReplyR\x05reply\x12\x12\n" +
-	"\x04hold\x18\x02 \x01(\bR\x04hold\x12\x1a\n" +
-	"\bdeferred\x18\x03 \x01(\bR\bdeferred\x12\x19\n" +
-	"\bgiven_up\x18\x04 \x01(\bR\agivenUp\x12\x1a\n" +
-	"\bunstored\x18\x05 \x01(\bR\bunstored\x12\x16\n" +
-	"\x06unsure\x18\x06 \x01(\bR\x06unsure2N\n" +
+	"\x05reply\x18\x01 \x01(\v2\x10.wechat.v1.ReplyR\x05reply\x12<\n" +
+	"\fcoordination\x18\x0f \x01(\v2\x18.replier.v1.CoordinationR\fcoordination\"Y\n" +
+	"\fCoordination\x12\x1b\n" +
+	"\tmay_defer\x18\x01 \x01(\bR\bmayDefer\x12,\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x16.replier.v1.ReplyStateR\x05state*\xa5\x01\n" +
+	"\n" +
+	"ReplyState\x12\x1b\n" +
+	"\x17REPLY_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12REPLY_STATE_UNSURE\x10\x01\x12\x14\n" +
+	"\x10REPLY_STATE_HOLD\x10\x02\x12\x18\n" +
+	"\x14REPLY_STATE_UNSTORED\x10\x03\x12\x18\n" +
+	"\x14REPLY_STATE_DEFERRED\x10\x04\x12\x18\n" +
+	"\x14REPLY_STATE_GIVEN_UP\x10\x052N\n" +
 	"\x0eReplierService\x12<\n" +
 	"\x05Reply\x12\x18.replier.v1.ReplyRequest\x1a\x19.replier.v1.ReplyResponseB#Z!wxgate/proto/replier/v1;replierv1b\x06proto3"
 
@@ -206,23 +297,29 @@ func file_replier_v1_replier_proto_rawDescGZIP() []byte {
 	return file_replier_v1_replier_proto_rawDescData
 }
 
-var file_replier_v1_replier_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_replier_v1_replier_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_replier_v1_replier_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_replier_v1_replier_proto_goTypes = []any{
-	(*ReplyRequest)(nil),  // 0: replier.v1.ReplyRequest
-	(*ReplyResponse)(nil), // 1: replier.v1.ReplyResponse
-	(*v1.Message)(nil),    // 2: wechat.v1.Message
-	(*v1.Reply)(nil),      // 3: wechat.v1.Reply
+	(ReplyState)(0),       // 0: replier.v1.ReplyState
+	(*ReplyRequest)(nil),  // 1: replier.v1.ReplyRequest
+	(*ReplyResponse)(nil), // 2: replier.v1.ReplyResponse
+	(*Coordination)(nil),  // 3: replier.v1.Coordination
+	(*v1.Message)(nil),    // 4: wechat.v1.Message
+	(*v1.Reply)(nil),      // 5: wechat.v1.Reply
 }
 var file_replier_v1_replier_proto_depIdxs = []int32{
-	2, // 0: replier.v1.ReplyRequest.message:type_name -> wechat.v1.Message
-	3, // 1: replier.v1.ReplyResponse.reply:type_name -> wechat.v1.Reply
-	0, // 2: replier.v1.ReplierService.Reply:input_type -> replier.v1.ReplyRequest
-	1, // 3: replier.v1.ReplierService.Reply:output_type -> replier.v1.ReplyResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 0: replier.v1.ReplyRequest.message:type_name -> wechat.v1.Message
+	3, // 1: replier.v1.ReplyRequest.coordination:type_name -> replier.v1.Coordination
+	5, // 2: replier.v1.ReplyResponse.reply:type_name -> wechat.v1.Reply
+	3, // 3: replier.v1.ReplyResponse.coordination:type_name -> replier.v1.Coordination
+	0, // 4: replier.v1.Coordination.state:type_name -> replier.v1.ReplyState
+	1, // 5: replier.v1.ReplierService.Reply:input_type -> replier.v1.ReplyRequest
+	2, // 6: replier.v1.ReplierService.Reply:output_type -> replier.v1.ReplyResponse
+	6, // [6:7] is the sub-list for method output_type
+	5, // [5:6] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_replier_v1_replier_proto_init() }
@@ -235,13 +332,14 @@ func file_replier_v1_replier_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_replier_v1_replier_proto_rawDesc), len(file_replier_v1_replier_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_replier_v1_replier_proto_goTypes,
 		DependencyIndexes: file_replier_v1_replier_proto_depIdxs,
+		EnumInfos:         file_replier_v1_replier_proto_enumTypes,
 		MessageInfos:      file_replier_v1_replier_proto_msgTypes,
 	}.Build()
 	File_replier_v1_replier_proto = out.File
