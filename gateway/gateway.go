@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wxgate/gateway/login"
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
 	"wxgate/internal/configfile"
@@ -72,7 +73,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("--return-hosts: %q; expected a whole host in lower case, such as www.example.com", host))
 		}
 	}
-	_, err := sessionKeys(c.SessionKey)
+	_, err := login.ParseSessionKeys(c.SessionKey)
 	return errors.Join(append(errs, err)...)
 }
 
@@ -130,7 +131,15 @@ func (s *Server) open(cfg Config) error {
 			return err
 		}
 		client := oauthv1.NewOAuthServiceClient(toOAuth)
-		if err := routeOAuth(public, cfg, accounts, client); err != nil {
+		if err := login.AddRoutes(public, login.Config{
+			Log:            cfg.Env.Log,
+			OAuth:          client,
+			Accounts:       func() *login.Accounts { return accounts().forLogin },
+			AccountsChange: cfg.AccountsFile != "",
+			PublicURL:      cfg.PublicURL,
+			ReturnHosts:    cfg.ReturnHosts,
+			SessionKey:     cfg.SessionKey,
+		}); err != nil {
 			return err
 		}
 		forgets = newForgetter(cfg.Env.Registerer, client)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"wxgate/gateway/login"
 	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
 )
@@ -15,8 +16,9 @@ const grace = time.Hour
 
 // roster is the accounts of one moment, made ready.
 type roster struct {
-	byName map[string]*account
-	main   *account // on "/", and where no account is named
+	byName   map[string]*account
+	main     *account // on "/", and where no account is named
+	forLogin *login.Accounts
 }
 
 // newRoster makes accounts ready; there is one at least. before is the roster until now, or nil.
@@ -24,13 +26,14 @@ func newRoster(list []Account, before *roster, now time.Time) (*roster, error) {
 	if before == nil {
 		before = &roster{}
 	}
-	next := &roster{byName: make(map[string]*account, len(list))}
+	next := &roster{byName: make(map[string]*account, len(list)), forLogin: &login.Accounts{Main: list[0].Name, AppIDs: make(map[string]string, len(list))}}
 	for _, a := range list {
 		ready, err := newAccount(a, before.byName[a.Name], now)
 		if err != nil {
 			return nil, fmt.Errorf("account %q: %w", a.Name, err)
 		}
 		next.byName[a.Name] = ready
+		next.forLogin.AppIDs[a.Name] = a.AppID
 		if next.main == nil {
 			next.main = ready
 		}

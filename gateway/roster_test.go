@@ -3,6 +3,9 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,22 +112,53 @@ func TestAccountsFile(t *testing.T) {
 }
 
 // The accounts of a login are those of the moment too. Its addresses name the account: another may be the main one when
-// the browser comes back.
+// the browser comes back. A session ends with its account's AppID.
 func TestLoginWithAccountsFile(t *testing.T) {
 	path := accountsFile(t, "", shop.entry("shop"), club.entry("club"))
 	f, _ := startOAuth(t, withFile(path))
-	b := f.login(t, "")
+	held := map[string]*http.Cookie{}
+	visit := func(path string) answer {
+		got := f.do(t, "GET", f.public+path, nil, func(r *http.Request) {
+			for _, c := range held {
+				r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
+			}
+		})
+		maps.Copy(held, got.Cookies)
+		return got
+	}
+	to, err := url.Parse(visit("/oauth/login").Header.Get("Location"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := url.Parse(to.Query().Get("redirect_uri"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	accountsFile(t, path, club.entry("club"), shop.entry("shop"))
 	f.loads(t, 2, false)
-	if got := f.visit(t, b.back(testCode), b.cookie); got.Status != 302 || got.Header.Get("Location") != userinfoPath {
-		t.Errorf("back from WeChat, when another account is the main one: %d %s", got.Status, got.Body)
+	if got := visit(back.RequestURI() + "&code=" + testCode + "&state=" + to.Query().Get("state")); got.Status != 302 || got.Header.Get("Location") != "/oauth/userinfo" {
+		t.Errorf("back from WeChat, when another account is the main one: %d to %q %s", got.Status, got.Header.Get("Location"), got.Body)
 	}
-	accountsFile(t, path, shop.entry("shop"), cafe.entry("cafe"))
+	if got := visit("/oauth/userinfo"); got.Status != 200 || !strings.Contains(got.Body, `"account":"shop"`) {
+		t.Errorf("logged in to shop: %d %s", got.Status, got.Body)
+	}
+	accountsFile(t, path, cafe.entry("shop"), shop.entry("cafe"))
 	f.loads(t, 3, false)
+	if got := visit("/oauth/userinfo"); got.Status != 401 {
+		t.Errorf("shop has another AppID: %d %s", got.Status, got.Body)
+	}
 	for account, want := range map[string]int{"shop": 302, "cafe": 302, "club": 400} {
-		if got := f.visit(t, loginPath+"?account="+account); got.Status != want {
+		if got := visit("/oauth/login?account=" + account); got.Status != want {
 			t.Errorf("login with account %s: %d, want %d", account, got.Status, want)
 		}
+	}
+}
+
+// Without oauthsvc there is no login.
+func TestLoginWithoutOAuth(t *testing.T) {
+	f := start(t, nil)
+	if got := f.do(t, "GET", f.public+"/oauth/login", nil); got.Status != 404 {
+		t.Errorf("%d, want 404", got.Status)
 	}
 }
 

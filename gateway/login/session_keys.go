@@ -1,0 +1,40 @@
+package login
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"wxgate/internal/service"
+)
+
+// minSessionKey is the shortest session key, in characters.
+const minSessionKey = 32
+
+// ParseSessionKeys returns the keys of --session-key, which are separated by commas: the first makes sessions and states, all
+// are accepted. None is given where it is "". The error names every key that is wrong by its number.
+func ParseSessionKeys(given service.Secret) (keys [][]byte, err error) {
+	if given == "" {
+		return nil, nil
+	}
+	var errs []error
+	for i, key := range strings.Split(given.Reveal(), ",") {
+		key = strings.TrimSpace(key)
+		if len(key) < minSessionKey {
+			errs = append(errs, fmt.Errorf("--session-key: key %d has %d characters; expected at least %d, such as openssl rand -hex 32 makes", i+1, len(key), minSessionKey))
+		}
+		keys = append(keys, []byte(key))
+	}
+	return keys, errors.Join(errs...)
+}
+
+// derive makes one of several keys out of a secret.
+func derive(secret []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, secret, nil, "wxgate "+purpose, sha256.Size)
+	if err != nil {
+		panic(err) // only a length beyond 8160 bytes fails
+	}
+	return key
+}
