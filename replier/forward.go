@@ -64,11 +64,10 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message, limit
 	}
 	ctx = metadata.AppendToOutgoingContext(ctx, forwardsKey, strconv.Itoa(hops+1))
 	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(spare, time.Until(deadline)/4)))
-		defer cancel()
+		left := time.Until(deadline)
+		limit = min(limit, left-min(spare, left/4))
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := withRunningTime(ctx, limit)
 	defer cancel()
 	reply, err := b.call(ctx, f.to, msg)
 	if err != nil {
@@ -100,10 +99,13 @@ func (b *bots) call(ctx context.Context, to string, msg *wechatv1.Message) (*wec
 		return nil, err
 	}
 	resp, err := replierv1.NewReplierServiceClient(conn).Reply(ctx, &replierv1.ReplyRequest{Message: msg})
-	if err != nil {
-		return nil, wordless(err)
+	switch {
+	case err == nil:
+		return resp.GetReply(), nil
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return nil, wordless(context.DeadlineExceeded)
 	}
-	return resp.GetReply(), nil
+	return nil, wordless(err)
 }
 
 // handle calls a handler, which may panic, or go on when its time is over.
@@ -130,7 +132,7 @@ func (b *bots) handle(ctx context.Context, h Handler, msg *wechatv1.Message) (*w
 	case r := <-done:
 		return r.reply, r.err
 	case <-ctx.Done():
-		return nil, wordless(ctx.Err())
+		return nil, wordless(context.Cause(ctx))
 	}
 }
 

@@ -132,7 +132,7 @@ func (o *once) start(ctx context.Context, key *fingerprint, r *run, decide decid
 	if key != nil {
 		ctx = service.Detach(ctx) // a run may last long, and the request is large
 	}
-	own, cancel := context.WithTimeout(ctx, runLife)
+	own, cancel := withRunningTime(ctx, runLife)
 	r.setCancel(cancel)
 	o.all.Go(func() {
 		defer cancel()
