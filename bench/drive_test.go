@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
+	"wxgate/internal/testaddr"
 	"wxgate/internal/wechat"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -222,12 +223,7 @@ func TestWrongAnswers(t *testing.T) {
 
 // TestNoServer: who can't connect says so.
 func TestNoServer(t *testing.T) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lis.Close()
-	e := &target{addr: lis.Addr().String()}
+	e := &target{addr: testaddr.Unused(t)}
 	if _, err := e.closed(t.Context(), 0); err == nil {
 		t.Error("closed: got no error")
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"wxgate/internal/service"
+	"wxgate/internal/testaddr"
 )
 
 func TestValidate(t *testing.T) {
@@ -109,7 +110,7 @@ func TestTakenAddresses(t *testing.T) {
 		"--internal-listen: ": func(c *Config) { c.InternalListen = taken.Addr().String() },
 	} {
 		cfg := testConfig(service.NewEnv(slog.New(slog.DiscardHandler)))
-		cfg.Listen = freeAddr(t)
+		cfg.Listen = testaddr.Unused(t)
 		set(&cfg)
 		if s, err := New(cfg); err == nil {
 			s.Close()

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"wxgate/internal/service"
+	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -98,7 +99,7 @@ func TestForgetIsBounded(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	fake.forget = func(context.Context) { <-release }
-	away := start(t, func(cfg *Config) { short(cfg); cfg.OAuth = freeAddr(t) })
+	away := start(t, func(cfg *Config) { short(cfg); cfg.OAuth = testaddr.Unused(t) })
 	for name, f := range map[string]*fixture{"hangs": hanging, "away": away} {
 		f.post(t, own.of(Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
 		if diff := cmp.Diff(map[string]int{"failed": 1}, f.forgets(t)); diff != "" {

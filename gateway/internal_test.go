@@ -21,6 +21,7 @@ import (
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/service"
+	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -209,7 +210,7 @@ func TestOpenAPI(t *testing.T) {
 
 func TestOperation(t *testing.T) {
 	f := start(t, func(cfg *Config) {
-		cfg.Replier = freeAddr(t)
+		cfg.Replier = testaddr.Unused(t)
 		cfg.ReplyTimeout = margin + 1 // the message is lost at once
 		cfg.Slow.How = accounts.Drop
 	})

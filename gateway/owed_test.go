@@ -18,6 +18,7 @@ import (
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 	"wxgate/internal/store/storetest"
+	"wxgate/internal/testaddr"
 	"wxgate/internal/wechat"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -34,7 +35,7 @@ func withBacklog(t *testing.T, url string) func(*Config) {
 		cfg.Backlog = backlog.New(backlog.Config{Env: cfg.Env, Store: kept, Size: 1 << 20})
 		cfg.ReplyTimeout = 400 * time.Millisecond
 		cfg.BusyText = "sorry"
-		cfg.Replier = freeAddr(t)
+		cfg.Replier = testaddr.Unused(t)
 		for i := range cfg.Accounts {
 			cfg.Accounts[i].Pushable = true
 		}
@@ -228,8 +229,8 @@ func TestOutageHeld(t *testing.T) {
 					t.Errorf("attempt %d: %t, %v", attempt+1, answered, got)
 				}
 			}
-			if _, answered := f.attempt(t, own.plain("/", numbered(2))); answered {
-				t.Error("the first attempt of another message counts as the fourth")
+			if got, answered := f.attempt(t, own.plain("/", numbered(2))); answered {
+				t.Errorf("the first attempt of another message counts as the fourth: %v, %v", got, f.outcomes(t))
 			}
 		})
 	}

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"wxgate/internal/service"
+	"wxgate/internal/testaddr"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -61,20 +61,9 @@ func TestReplierFails(t *testing.T) {
 	}
 }
 
-// freeAddr returns an address at which nobody listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	return lis.Addr().String()
-}
-
 // A replier that restarts costs no message.
 func TestReplierComesUp(t *testing.T) {
-	addr := freeAddr(t)
+	addr := testaddr.Unused(t)
 	f := start(t, func(cfg *Config) { cfg.Replier = addr })
 	late := &bot{}
 	late.say(text("here I am"))

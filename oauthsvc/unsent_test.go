@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"wxgate/internal/store"
+	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -67,17 +68,6 @@ func breaks(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// nobody returns an address that refuses connections.
-func nobody(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = lis.Close()
-	return lis.Addr().String()
-}
-
 // quietTLS is a TLS server whose log is not ours: it complains about us.
 func quietTLS(t *testing.T, handler http.Handler, http2 bool) *httptest.Server {
 	t.Helper()
@@ -108,8 +98,8 @@ func TestFindingsUnsentGoesToSecondHost(t *testing.T) {
 	}
 	t.Parallel()
 	for name, first := range map[string]func(t *testing.T) string{
-		"refuses connections":     func(t *testing.T) string { return "http://" + nobody(t) },
-		"refuses, TLS":            func(t *testing.T) string { return "https://" + nobody(t) },
+		"refuses connections":     func(t *testing.T) string { return "http://" + testaddr.Unused(t) },
+		"refuses, TLS":            func(t *testing.T) string { return "https://" + testaddr.Unused(t) },
 		"drops SYNs":              func(t *testing.T) string { return "http://" + blackHole(t) },
 		"drops SYNs, TLS":         func(t *testing.T) string { return "https://" + blackHole(t) },
 		"no such name":            func(*testing.T) string { return "https://api.wechat.invalid" },

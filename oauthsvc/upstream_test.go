@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 
+	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -124,12 +124,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = lis.Close()
-	f := startAt(t, "http://"+lis.Addr().String())
+	f := startAt(t, "http://"+testaddr.Unused(t))
 	for _, c := range snsCalls {
 		expect(t, f.do(t.Context(), c), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
 	}

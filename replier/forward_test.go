@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/testaddr"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -53,17 +54,6 @@ func startBot(t *testing.T, answer Handler, options ...grpc.ServerOption) string
 			t.Errorf("bot: %v", err)
 		}
 	})
-	return lis.Addr().String()
-}
-
-// nobody returns an address that nobody listens at.
-func nobody(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
 	return lis.Addr().String()
 }
 
@@ -172,7 +162,7 @@ func TestForwardFails(t *testing.T) {
 		{"error", startBot(t, replies(says(botsWords), status.Error(codes.ResourceExhausted, botsWords))), "ResourceExhausted"},
 		{"error that is no status", startBot(t, replies(nil, errors.New(botsWords))), "Unknown"},
 		{"slow", startBot(t, waits), "DeadlineExceeded"},
-		{"away", nobody(t), "Unavailable"},
+		{"away", testaddr.Unused(t), "Unavailable"},
 		{"no such name", "dns:///bot.invalid:9001", "Unavailable"},
 		{"garbage", startBot(t, replies(nil, nil), grpc.ForceServerCodecV2(garbage{encoding.GetCodecV2(proto.Name)})), "Internal"},
 		{"no article", startBot(t, replies(noArticle, nil)), "the answer: news.articles: empty, but required"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat"
+	"wxgate/internal/testaddr"
 )
 
 func composed(t *testing.T, kind string, args ...string) ([]byte, error) {
@@ -74,12 +75,12 @@ func TestWrongStart(t *testing.T) {
 		{"fakewechat's URLs", env("WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"), "fakewechat --gateway nonsense --gateway-internal 127.0.0.1:8001 --faults loose=1",
 			[]string{`--gateway: "nonsense" is not a URL; expected one such as http://127.0.0.1:8000/`, `--gateway-internal: "127.0.0.1:8001" is not a URL`, "43 characters, this one has 5", "--faults: unknown"}},
 		{"negative number", nil, "send location -33.86 151.21", []string{"behind --"}},
-		{"no gateway", nil, "send --url http://" + closedPort(t) + "/ text hello", []string{"refused"}},
+		{"no gateway", nil, "send --url http://" + testaddr.Unused(t) + "/ text hello", []string{"refused"}},
 		{"load: all errors at once", nil, "load --rate 0 --duration -1s --mix telegram=1 --in-flight 0 --json /nonexistent/a.json --html " + dir + " http://wx.example.com/",
 			[]string{"--rate: 0", "--duration: -1s", `unknown kind "telegram"`, "--in-flight: 0", "--json: open /nonexistent/a.json", "--html: open " + dir, "name it with --test-hosts wx.example.com"}},
 		{"load: a key", []string{"WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"}, "load http://127.0.0.1:1/", []string{"--aes-key", "43 characters, this one has 5"}},
 		{"load: no URL", nil, "load", []string{"expected \"<url>\""}},
-		{"unhealthy", nil, "health " + closedPort(t), []string{"refused"}},
+		{"unhealthy", nil, "health " + testaddr.Unused(t), []string{"refused"}},
 		{"rules check", nil, "rules check " + badRules, []string{"rules.yaml:3:13", "rules.yaml:6:30"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,17 +98,6 @@ func TestWrongStart(t *testing.T) {
 			}
 		})
 	}
-}
-
-// closedPort returns an address at which nobody listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	return lis.Addr().String()
 }
 
 func TestSecretsFromFiles(t *testing.T) {

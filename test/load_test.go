@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wxgate/internal/testaddr"
 )
 
 // loadReport is what these tests read of the JSON of "wxgate load".
@@ -72,7 +74,7 @@ func TestLoad(t *testing.T) {
 // A load that fails exits 1, and still reports.
 func TestLoadFails(t *testing.T) {
 	asJSON := filepath.Join(t.TempDir(), "a.json")
-	code, stdout, stderr := run(t, nil, "", "load", "--rate", "50", "--duration", "200ms", "--json", asJSON, "http://"+closedPort(t)+"/")
+	code, stdout, stderr := run(t, nil, "", "load", "--rate", "50", "--duration", "200ms", "--json", asJSON, "http://"+testaddr.Unused(t)+"/")
 	if code != 1 || !strings.Contains(stdout, "connection refused  10\n") || !strings.Contains(stderr, "wxgate: 10 of 10 messages failed\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}

@@ -3,7 +3,6 @@ package test
 import (
 	"bytes"
 	"encoding/json"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"wxgate/fakewechat"
 	"wxgate/internal/store/storetest"
+	"wxgate/internal/testaddr"
 )
 
 // platform is the fake WeChat of these tests, whose API calls come over HTTP.
@@ -133,7 +133,7 @@ func TestDevSlow(t *testing.T) {
 func scaled(t *testing.T, api, nats string, more ...string) (gateway *process, replier func(bot string, more ...string) *process) {
 	t.Helper()
 	oauth := start(t, env(append(accountEnv, "WECHAT_API_URL="+api, "WXGATE_NATS="+nats)...), "oauthsvc")
-	addr := freeAddr(t)
+	addr := testaddr.Unused(t)
 	settings := slices.Concat(accountEnv, []string{"WECHAT_MODE=safe", "WXGATE_NATS=" + nats, "WXGATE_REPLY_TIMEOUT=700ms",
 		"WXGATE_REPLIER=passthrough:///" + addr, "WXGATE_OAUTH=passthrough:///" + oauth.addr("oauth-listen")}, more)
 	gateway = start(t, env(settings...), "gateway")
@@ -142,17 +142,6 @@ func scaled(t *testing.T, api, nats string, more ...string) (gateway *process, r
 		return start(t, env(append([]string{"WXGATE_NATS=" + nats, "WXGATE_REPLIER_LISTEN=" + addr, "WXGATE_RULES=" + slowRules(t, bot),
 			"WXGATE_OAUTH=passthrough:///" + oauth.addr("oauth-listen")}, more...)...), "replier")
 	}
-}
-
-// freeAddr returns an address at which nobody listens.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	return lis.Addr().String()
 }
 
 // TestOutage: while no replier is there WeChat hears success; when one is back all is answered, in order.

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"wxgate/internal/service"
+	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -130,7 +131,7 @@ func TestFailuresWithoutReason(t *testing.T) {
 }
 
 func TestOAuthServiceIsAway(t *testing.T) {
-	f, _ := start(t, func(cfg *Config) { cfg.OAuth = dialOAuth(t, freeAddr(t)) })
+	f, _ := start(t, func(cfg *Config) { cfg.OAuth = dialOAuth(t, testaddr.Unused(t)) })
 	state := newStateSigner([][]byte{[]byte(testSessionKey)}).make("plain", userinfoPath, time.Now())
 	cookie := &http.Cookie{Name: loginName(state), Value: state}
 	for path, visit := range map[string]func(testing.TB, string, ...*http.Cookie) answer{

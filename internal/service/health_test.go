@@ -1,7 +1,6 @@
 package service
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,6 +10,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"wxgate/internal/testaddr"
 )
 
 func TestCheckHealth(t *testing.T) {
@@ -35,7 +36,7 @@ func TestCheckHealth(t *testing.T) {
 		{"HTTP, draining", h.Addr().String(), draining, `503 Service Unavailable: {"status":"draining"}`},
 		{"gRPC", strings.TrimPrefix(conn.CanonicalTarget(), "dns:///"), serving, ""},
 		{"gRPC, not serving", notServing(t), serving, "NOT_SERVING"},
-		{"nobody there", unused(t), serving, "connection refused"},
+		{"nobody there", testaddr.Unused(t), serving, "connection refused"},
 		{"URL", "http://" + h.Addr().String(), serving, ""},
 		{"URL with a slash", "http://" + h.Addr().String() + "/", serving, ""},
 		{"URL of /readyz", "http://" + h.Addr().String() + "/readyz", serving, ""},
@@ -85,22 +86,11 @@ func notServing(t *testing.T) string {
 	return lis.Addr().String()
 }
 
-// unused returns an address where nobody listens.
-func unused(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	return lis.Addr().String()
-}
-
 // TestDialAway: a neighbour that is away is listed, and does not make the process unready; when it comes back it is found.
 func TestDialAway(t *testing.T) {
 	env, _ := testEnv()
 	env.Ready.set(serving)
-	addr := unused(t)
+	addr := testaddr.Unused(t)
 	conn, err := Dial(env.For("gateway"), "replier", "passthrough:///"+addr)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -17,7 +18,8 @@ type HTTP struct {
 	flag    string
 	server  *http.Server
 	lis     net.Listener
-	guarded bool // or for the public
+	guarded bool           // or for the public
+	hooks   sync.WaitGroup // the functions of OnShutdown
 }
 
 // ListenHTTP binds addr, the setting named flag, for handler, which is for everybody.
@@ -74,8 +76,25 @@ func NewHTTP(env Env, flag string, lis net.Listener, handler http.Handler) *HTTP
 // Addr returns the address that is bound.
 func (h *HTTP) Addr() net.Addr { return h.lis.Addr() }
 
-// OnShutdown has f called when the server begins to stop: it ends what would not end by itself, such as streams of events.
-func (h *HTTP) OnShutdown(f func()) { h.server.RegisterOnShutdown(f) }
+// OnShutdown has f called when the server begins to stop: it ends requests that would not end by themselves, such as streams of
+// events. Serve returns after f, unless the time of Drain is over before.
+func (h *HTTP) OnShutdown(f func()) {
+	h.hooks.Add(1)
+	h.server.RegisterOnShutdown(func() {
+		defer h.hooks.Done()
+		f()
+	})
+}
+
+// awaitHooks waits for the functions of OnShutdown while ctx lasts.
+func (h *HTTP) awaitHooks(ctx context.Context) {
+	done := make(chan struct{})
+	go func() { defer close(done); h.hooks.Wait() }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
 
 // Close gives the address back; for a server that never served.
 func (h *HTTP) Close() { _ = h.lis.Close() }
@@ -95,6 +114,7 @@ func (h *HTTP) Serve(ctx context.Context) error {
 	if err := h.server.Shutdown(inFlight); err != nil {
 		_ = h.server.Close()
 	}
+	h.awaitHooks(inFlight)
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

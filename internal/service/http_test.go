@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -226,6 +227,22 @@ func TestHTTPGrace(t *testing.T) {
 	}
 	if err := <-failed; err == nil {
 		t.Error("the request that never ended got an answer")
+	}
+}
+
+// TestFindingsShutdownHookIsAwaited: what OnShutdown calls, such as writing a file, is done when the server has stopped.
+func TestFindingsShutdownHookIsAwaited(t *testing.T) {
+	h, _ := listenHTTP(t, http.NotFoundHandler())
+	var written atomic.Bool
+	h.OnShutdown(func() {
+		time.Sleep(50 * time.Millisecond) // a slow disk
+		written.Store(true)
+	})
+	if err := serve(t, h)(); err != nil {
+		t.Fatal(err)
+	}
+	if !written.Load() {
+		t.Error("Serve returned before the function of OnShutdown did")
 	}
 }
 

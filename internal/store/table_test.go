@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
 	"wxgate/internal/store/storetest"
+	"wxgate/internal/testaddr"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -199,16 +201,12 @@ func TestFindingsBucketsWaitForTheCluster(t *testing.T) {
 
 // TestPatient: a store opens while its cluster is away, and is there when the cluster is.
 func TestPatient(t *testing.T) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = lis.Close()
-	s := open(t, Config{URL: lis.Addr().String(), Patient: true})
+	addr := testaddr.Unused(t)
+	s := open(t, Config{URL: addr, Patient: true})
 	if s.Connected() {
 		t.Error("connected to nothing")
 	}
-	natsServer(t, lis.Addr().(*net.TCPAddr).Port, t.TempDir())
+	natsServer(t, int(netip.MustParseAddrPort(addr).Port()), t.TempDir())
 	until(t, s.Connected)
 	if !s.Shared() {
 		t.Error("a cluster is not shared")

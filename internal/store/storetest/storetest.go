@@ -3,12 +3,15 @@ package storetest
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
+
+	"wxgate/internal/testaddr"
 )
 
 // VerifyTestMain is goleak's, but for a clock of the NATS server: it stays where a stream was made while the server ended.
@@ -35,12 +38,8 @@ func Start(t testing.TB) *NATS {
 // Reserve returns a server that does not run yet.
 func Reserve(t testing.TB) *NATS {
 	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	return &NATS{t: t, port: lis.Addr().(*net.TCPAddr).Port, dir: t.TempDir(), stop: func() {}}
+	port := netip.MustParseAddrPort(testaddr.Unused(t)).Port()
+	return &NATS{t: t, port: int(port), dir: t.TempDir(), stop: func() {}}
 }
 
 // Run starts the server, with what it had when it stopped.
