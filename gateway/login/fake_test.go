@@ -3,7 +3,6 @@ package login
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/url"
 	"slices"
 	"sync"
@@ -61,17 +60,6 @@ func dialOAuth(t testing.TB, addr string) oauthv1.OAuthServiceClient {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return oauthv1.NewOAuthServiceClient(conn)
-}
-
-// freeAddr returns an address at which nobody listens.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lis.Close()
-	return lis.Addr().String()
 }
 
 // note remembers a call and returns how it fails.
