@@ -2,115 +2,154 @@ package replier
 
 import (
 	"context"
-	"strconv"
+	"errors"
 	"time"
-
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/peer"
-	"google.golang.org/grpc/status"
 
 	"wxgate/internal/backlog"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// pushTime is how long oauthsvc may take to give WeChat a message, with what it repeats by itself.
-const pushTime = 10 * time.Second
+const (
+	// maxPushes is how many messages WeChat is given at a time, for each account: if an oauthsvc dies, it is uncertain whether
+	// those arrived.
+	maxPushes = 16
+	// beginTime is how long the store may take to note an attempt: the account's other answers wait meanwhile.
+	beginTime = 2 * time.Second
+)
 
-// pushed is what became of an attempt to give WeChat a message: Sent, Pending if it may be given again, Refused, Uncertain, or
-// Sending if oauthsvc is to be asked.
-type pushed struct {
-	state           backlog.State
-	reason, errcode string
-	after           time.Duration // if Pending: after what time at the earliest
-	another         bool          // if Refused: WeChat may take another message
+// following is an answer on its way to its user, as customer-service messages. It is for one goroutine.
+type following struct {
+	server *Server
+	work   *backlog.Work
+	msg    *wechatv1.Message
+	reply  *wechatv1.Reply
+	parts  []*oauthv1.CustomMessage
+	sent   int  // parts that WeChat took
+	open   bool // what became of the last attempt is not known
+	asked  int  // how often that was asked in vain
+	away   int  // how often the store was asked in vain, since it answered last
 }
 
-// push gives WeChat a message. It goes on while the process ends.
-func (s *Server) push(ctx context.Context, msg *wechatv1.Message, part *oauthv1.CustomMessage, attempt string) pushed {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTime)
+// follow sends an answer as customer-service messages, except for the parts that were sent: after the answers to the user's
+// earlier messages, again and again while WeChat's window is open.
+func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, reply *wechatv1.Reply, sent int) {
+	reply = shorten(reply)
+	parts, err := customMessages(reply)
+	if err != nil {
+		s.apologize(ctx, w, msg, false, backlog.Ending{State: backlog.Refused, Reason: err.Error()})
+		return
+	}
+	f := &following{server: s, work: w, msg: msg, reply: reply, parts: parts, sent: sent}
+	_, _, f.open = w.Attempt()
+	defer s.stuck.remove(f)
+	noting, cancel := lingering(ctx)
 	defer cancel()
-	var reached peer.Peer
-	_, err := s.account.SendCustomMessage(ctx, &oauthv1.SendCustomMessageRequest{
-		Account: msg.GetAccount(), Openid: msg.GetFromUserName(), Message: part, AttemptId: attempt,
-	}, grpc.Peer(&reached))
-	s.ways.refusals.learn(msg.GetAccount(), err)
-	return understand(err, reached.Addr != nil)
+	for w.Turn(ctx) == nil && f.step(ctx, noting) {
+	}
 }
 
-// ask asks oauthsvc what became of an attempt to give WeChat a message.
-func (s *Server) ask(ctx context.Context, msg *wechatv1.Message, attempt string, begun time.Time) pushed {
-	if s.account == nil { // another replier had one
-		return pushed{state: backlog.Uncertain, reason: "this replier has no --oauth, and cannot ask whether WeChat took the answer"}
+// step makes or asks about one attempt, and notes what became of it; noting outlives ctx a little. It reports whether there
+// is more to do.
+func (f *following) step(ctx, noting context.Context) (more bool) {
+	w := f.work
+	switch attempt, begun, _ := w.Attempt(); {
+	case f.open && w.Over():
+		return f.became(ctx, noting, pushed{state: backlog.Uncertain, reason: "whether WeChat took the answer could not be learned"})
+	case f.open:
+		return f.became(ctx, noting, f.server.ask(ctx, f.msg, attempt, begun))
+	case w.Over():
+		_ = w.End(noting, backlog.Expired, "", "")
+		return false
+	case !f.server.mayPush(f.msg.GetAccount()):
+		f.keep(noting)
+		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	p, err := f.attempt(ctx)
+	switch {
+	case err == nil:
+		f.away = 0
+		return f.became(ctx, noting, p)
+	case ctx.Err() != nil || errors.Is(err, backlog.ErrTaken):
+		return false
+	case errors.Is(err, backlog.ErrRejected):
+		f.fail(ctx, noting, backlog.Ending{State: backlog.Refused, Reason: err.Error()}, true)
+		return false
+	}
+	f.away++
+	f.server.stuck.note(f, f.away, "the store cannot be written to: "+err.Error())
+	return rest(ctx, f.away, 0)
+}
+
+// attempt gives WeChat the next part, in one of the account's slots. Nothing that may take long is waited for in the slot.
+// With an error nothing was sent.
+func (f *following) attempt(ctx context.Context) (pushed, error) {
+	release, err := f.server.pushes.acquire(ctx, f.msg.GetAccount())
+	if err != nil {
+		return pushed{}, err
+	}
+	defer release()
+	limited, cancel := context.WithTimeout(ctx, beginTime)
 	defer cancel()
-	_, err := s.account.CheckCustomMessage(ctx, &oauthv1.CheckCustomMessageRequest{
-		Account: msg.GetAccount(), AttemptId: attempt, AgeMs: max(0, time.Since(begun).Milliseconds()),
-	})
-	switch st := status.Convert(err); {
-	case st.Code() == codes.Unimplemented: // an oauthsvc of a version before
-		return pushed{state: backlog.Uncertain, reason: "the call was cut off"}
-	case err != nil && len(st.Details()) == 0: // it is the question that failed, not the attempt
-		return pushed{state: backlog.Sending, reason: st.Code().String()}
+	if err := f.work.Begin(limited, f.reply, len(f.parts), f.sent); err != nil {
+		return pushed{}, err
 	}
-	p := understand(err, true)
-	if p.state == backlog.Uncertain {
-		p.reason = "the process that gave WeChat the answer ended, or lost its store"
-	}
-	return p
+	id, _, _ := f.work.Attempt()
+	return f.server.push(ctx, f.msg, f.parts[f.sent], id), nil
 }
 
-// final are the reasons for which WeChat will not take the message later either; true: but it may take another one.
-var final = map[string]bool{
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED):   false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT):   false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID): true,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED): false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID):  false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED):  false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT): false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST): true,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR):  true,
-}
-
-// understand returns what an error of SendCustomMessage means for the message; reached is false if the call certainly did not
-// leave this process.
-func understand(err error, reached bool) pushed {
-	if err == nil {
-		return pushed{state: backlog.Sent}
-	}
-	st := status.Convert(err)
-	p := pushed{state: backlog.Pending, reason: st.Code().String()}
-	for _, detail := range st.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			return p.explained(info)
+// became notes what became of an attempt, and waits if another is to be made. It reports whether there is more to do.
+func (f *following) became(ctx, noting context.Context, p pushed) (more bool) {
+	w := f.work
+	f.open = p.state == backlog.Sending
+	switch p.state {
+	case backlog.Sending: // the call was cut off: oauthsvc knows more
+		f.asked++
+		f.server.stuck.note(f, f.asked, "what became of an attempt cannot be learned")
+		return rest(ctx, f.asked, 0)
+	case backlog.Sent:
+		f.server.stuck.remove(f)
+		if f.sent++; f.sent < len(f.parts) {
+			return true
 		}
+		_ = w.End(noting, backlog.Sent, "", "")
+	case backlog.Pending:
+		if w.Again(noting, p.reason, p.errcode) != nil {
+			return false
+		}
+		f.server.stuck.note(f, w.Retries(), p.reason)
+		return rest(ctx, w.Retries(), p.after)
+	case backlog.Refused:
+		if !f.server.mayPush(f.msg.GetAccount()) { // that was why
+			f.keep(noting)
+			return false
+		}
+		f.fail(ctx, noting, backlog.Ending{State: p.state, Reason: p.reason, Errcode: p.errcode}, p.another)
+	default:
+		_ = w.End(noting, p.state, p.reason, p.errcode)
 	}
-	switch {
-	case st.Code() == codes.InvalidArgument:
-		p.state, p.reason, p.another = backlog.Refused, st.Message(), true // it names fields, and repeats none
-	case reached && (st.Code() == codes.Unavailable || st.Code() == codes.DeadlineExceeded || st.Code() == codes.Canceled):
-		p.state = backlog.Sending // the call was cut off
-	}
-	return p
+	return false
 }
 
-// explained returns p with what oauthsvc says of the error.
-func (p pushed) explained(info *errdetails.ErrorInfo) pushed {
-	meta := info.GetMetadata()
-	p.reason, p.errcode = info.GetReason(), meta["errcode"]
-	another, isFinal := final[p.reason]
-	switch {
-	case meta["maybe_sent"] != "":
-		p.state = backlog.Uncertain
-	case isFinal:
-		p.state, p.another = backlog.Refused, another
-	default:
-		ms, _ := strconv.ParseUint(meta["retry_after_ms"], 10, 31) // 0: it says nothing of a time
-		p.after = time.Duration(ms) * time.Millisecond
+// fail ends the message. If the user has read nothing of the answer, and another text may be sent, the user hears that none
+// comes.
+func (f *following) fail(ctx, noting context.Context, e backlog.Ending, another bool) {
+	if another && f.sent == 0 && f.work.Apology() == nil {
+		f.server.apologize(ctx, f.work, f.msg, false, e)
+		return
 	}
-	return p
+	_ = f.work.End(noting, e.State, e.Reason, e.Errcode)
 }
+
+// keep keeps the answer for the user's next message: the account may not send customer-service messages (platform.md F.3),
+// and a passive reply needs no such right.
+func (f *following) keep(ctx context.Context) {
+	if f.sent > 0 || f.work.Apology() != nil { // by then the user asks something else
+		_ = f.work.End(ctx, backlog.Refused, errNotAllowed.Error(), "")
+		return
+	}
+	f.work.Fail(errNotAllowed)
+	f.server.keep(ctx, f.work, f.msg, f.reply)
+}
+
+var errNotAllowed = errors.New("the account may not send it, or this replier has no --oauth: it waits for the user's next message")
