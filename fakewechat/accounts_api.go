@@ -4,24 +4,26 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+
+	"wxgate/fakewechat/sender"
 )
 
 // chatAccount is what a page may know of an account.
 type chatAccount struct {
-	AppID      string `json:"appID"`
-	OriginalID string `json:"originalID"`
-	Mode       Mode   `json:"mode"`
-	Gateway    string `json:"gateway"`   // "": none to send to
-	WebDomain  string `json:"webDomain"` // "": any
-	Dev        bool   `json:"dev"`       // whether it is DevAccount
+	AppID      string      `json:"appID"`
+	OriginalID string      `json:"originalID"`
+	Mode       sender.Mode `json:"mode"`
+	Gateway    string      `json:"gateway"`   // "": none to send to
+	WebDomain  string      `json:"webDomain"` // "": any
+	Dev        bool        `json:"dev"`       // whether it is DevAccount
 }
 
 // shown returns what a page may know of the accounts.
 func (p *Platform) shown() []chatAccount {
 	var accounts []chatAccount
 	for _, o := range p.all() {
-		mode, _, _ := o.account.cipher() // a key that is none shows where a message is sent
-		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.originalID(), Mode: mode, WebDomain: o.account.WebDomain, Dev: o.account == DevAccount()}
+		mode, _ := o.account.Validate() // a key that is none shows where a message is sent
+		a := chatAccount{AppID: o.account.AppID, OriginalID: o.account.ReceiverID(), Mode: mode, WebDomain: o.account.WebDomain, Dev: o.account == sender.DevAccount()}
 		if o.sender != nil {
 			a.Gateway = o.sender.URL
 		}
@@ -32,19 +34,19 @@ func (p *Platform) shown() []chatAccount {
 
 // accountForm is an account as somebody writes it. Secrets that are left out stay what they are.
 type accountForm struct {
-	AppID      string  `json:"app_id"`
-	OriginalID string  `json:"original_id"`
-	Gateway    string  `json:"gateway"` // the callback URL; "": none
-	Mode       Mode    `json:"mode"`
-	Token      string  `json:"token"`
-	AESKey     string  `json:"aes_key"`
-	AppSecret  string  `json:"app_secret"`
-	WebDomain  *string `json:"web_domain"` // left out: it stays what it is; "": any
+	AppID      string      `json:"app_id"`
+	OriginalID string      `json:"original_id"`
+	Gateway    string      `json:"gateway"` // the callback URL; "": none
+	Mode       sender.Mode `json:"mode"`
+	Token      string      `json:"token"`
+	AESKey     string      `json:"aes_key"`
+	AppSecret  string      `json:"app_secret"`
+	WebDomain  *string     `json:"web_domain"` // left out: it stays what it is; "": any
 }
 
 // account returns what a form says, with the secrets that the account has already.
-func (p *Platform) account(f accountForm) Account {
-	a := Account{AppID: f.AppID, AppSecret: f.AppSecret, Token: f.Token, AESKey: f.AESKey, OriginalID: f.OriginalID, Mode: f.Mode}
+func (p *Platform) account(f accountForm) sender.Account {
+	a := sender.Account{AppID: f.AppID, AppSecret: f.AppSecret, Token: f.Token, AESKey: f.AESKey, OriginalID: f.OriginalID, Mode: f.Mode}
 	if old := p.of(a.AppID).account; old.AppID == a.AppID {
 		a.WebDomain = old.WebDomain
 		a.AppSecret, a.Token, a.AESKey = cmp.Or(a.AppSecret, old.AppSecret), cmp.Or(a.Token, old.Token), cmp.Or(a.AESKey, old.AESKey)
@@ -77,7 +79,7 @@ func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a := p.account(f)
-	wrong := a.wrong(f.Gateway)
+	wrong := checkAccount(a, f.Gateway)
 	if f.Gateway == "" {
 		wrong = append(wrong, wrongSetting{"gateway", errNoGateway})
 	}
@@ -86,8 +88,8 @@ func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	longAnswer(w)
-	if err := (&Sender{URL: f.Gateway, Account: a, Now: p.now}).Verify(r.Context()); err != nil {
-		writeWrong(w, wrongAccount{{"gateway", because("%v", errors.Unwrap(err))}})
+	if err := (&sender.Sender{URL: f.Gateway, Account: a, Now: p.now}).Verify(r.Context()); err != nil {
+		writeWrong(w, wrongAccount{{"gateway", sender.Because("%v", errors.Unwrap(err))}})
 		return
 	}
 	writeJSON(w, http.StatusOK, done)
@@ -101,11 +103,11 @@ func writeWrong(w http.ResponseWriter, err error) {
 		ErrorZH  string            `json:"errorZH"` // in Chinese
 		Fields   map[string]string `json:"fields,omitempty"`
 		FieldsZH map[string]string `json:"fieldsZH,omitempty"`
-	}{Error: err.Error(), ErrorZH: inChinese(err)}
+	}{Error: err.Error(), ErrorZH: sender.InChinese(err)}
 	if wrong := (wrongAccount)(nil); errors.As(err, &wrong) {
 		answer.Fields, answer.FieldsZH = map[string]string{}, map[string]string{}
 		for _, f := range wrong {
-			answer.Fields[f.name], answer.FieldsZH[f.name] = f.why.text, f.why.chinese()
+			answer.Fields[f.name], answer.FieldsZH[f.name] = f.why.Error(), f.why.Chinese()
 		}
 	}
 	writeJSON(w, http.StatusOK, answer)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+
+	"wxgate/fakewechat/sender"
 )
 
 // errmsgs are WeChat's words for its errcodes; ours where its pages have none in English (45072 to 45081, 76003).
@@ -74,9 +76,9 @@ var (
 type result struct {
 	answer  any
 	errcode int
-	fields  []Field // for the page; its own copy
-	account string  // the AppID of the account that it is for
-	user    string  // whom it is about
+	fields  []sender.Field // for the page; its own copy
+	account string         // the AppID of the account that it is for
+	user    string         // whom it is about
 }
 
 func refused(errcode int) result { return result{errcode: errcode} }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"wxgate/fakewechat/sender"
 )
 
 const (
@@ -43,7 +45,7 @@ func newAPIState(daily map[string]int) apiState {
 		users:  newCapped[*user](maxUsers),
 		quota:  quota{daily: daily, used: map[string]int{}},
 	}
-	s.users.put(User, &user{})
+	s.users.put(sender.User, &user{})
 	return s
 }
 

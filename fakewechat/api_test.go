@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -157,7 +159,7 @@ func TestBodies(t *testing.T) {
 		{"null", `null`, 47001},
 		{"GBK", "{\"touser\":\"\xc4\xe3\"}", 47001},
 		{"too long", `{"touser":"` + strings.Repeat("a", maxBody) + `"}`, 45002},
-		{"names in another case", `{"ToUser":"` + User + `","command":"Typing"}`, 40003},
+		{"names in another case", `{"ToUser":"` + sender.User + `","command":"Typing"}`, 40003},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := s.apiMethod(t, http.MethodPost, s.with(t, typingPath), test.body)
@@ -228,12 +230,12 @@ func TestCallsAndFail(t *testing.T) {
 func TestAPILeaksNothing(t *testing.T) {
 	var log bytes.Buffer
 	s := newSite(t, Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-	s.platform.Did(User, Wrote)
+	s.platform.Did(sender.User, Wrote)
 	token, _ := s.stable(t, stableBody)
 	plain, _ := tokenOf(t, s.api(t, plainPath+plainQuery, ""))
 	ticket, _ := s.api(t, ticketPath+"?type=jsapi&access_token="+token, "")["ticket"].(string)
-	s.wantAPI(t, sendPath+"?access_token="+token, text(User, "answerwords"), 0)
-	s.wantAPI(t, sendPath+"?access_token=guessedtoken", text(User, "answerwords"), 40001)
+	s.wantAPI(t, sendPath+"?access_token="+token, text(sender.User, "answerwords"), 0)
+	s.wantAPI(t, sendPath+"?access_token=guessedtoken", text(sender.User, "answerwords"), 40001)
 
 	_, page := s.get(t, logPath)
 	for _, shown := range []string{"answerwords", "40001", sendPath} {
@@ -250,7 +252,7 @@ func TestAPILeaksNothing(t *testing.T) {
 	if strings.Count(log.String(), "\n") != 5 {
 		t.Fatalf("log\n%s", log.String())
 	}
-	for _, secret := range append(secrets, User, "answerwords") {
+	for _, secret := range append(secrets, sender.User, "answerwords") {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log shows %q", secret)
 		}
@@ -261,14 +263,14 @@ func TestAPILeaksNothing(t *testing.T) {
 func TestConcurrent(t *testing.T) {
 	s := newSite(t, Config{})
 	path := s.with(t, sendPath)
-	s.platform.Did(User, Wrote)
+	s.platform.Did(sender.User, Wrote)
 	var mu sync.Mutex
 	got := map[any]int{}
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			m := s.api(t, path, text(User, fmt.Sprint(i)))
-			s.platform.Sent(User)
+			m := s.api(t, path, text(sender.User, fmt.Sprint(i)))
+			s.platform.Sent(sender.User)
 			s.platform.Did("oSomebodyElse", Tapped)
 			s.platform.Calls(sendPath)
 			s.platform.Fail(quotaPath, 1, -1)
@@ -278,7 +280,7 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if diff := cmp.Diff(map[any]int{0.0: 5, 45047.0: 15}, got); diff != "" || len(s.platform.Sent(User)) != 5 {
-		t.Errorf("%d arrived (-want +got):\n%s", len(s.platform.Sent(User)), diff)
+	if diff := cmp.Diff(map[any]int{0.0: 5, 45047.0: 15}, got); diff != "" || len(s.platform.Sent(sender.User)) != 5 {
+		t.Errorf("%d arrived (-want +got):\n%s", len(s.platform.Sent(sender.User)), diff)
 	}
 }

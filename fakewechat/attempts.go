@@ -9,99 +9,95 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // Attempt is one time that a callback was sent, or was lost.
 type Attempt struct {
-	Index  int           // in Delivery.Attempts
-	Done   bool          // what is below Body is known
-	Number int           // from 1 to 3
-	Copy   bool          // besides Number: sent at the same time, or again after the answer
-	At     time.Time     // when it began, by the Sender's clock
-	Faults []string      // what goes wrong on purpose, by its name in Faults
-	URL    string        // signed
-	Body   []byte        // as posted
-	Took   time.Duration // until WeChat had the answer, or gave up
-	Result *Result       // nil without an answer
-	Err    error         // why there is none
+	Index  int            // in Delivery.Attempts
+	Done   bool           // what is below Body is known
+	Number int            // from 1 to 3
+	Copy   bool           // besides Number: sent at the same time, or again after the answer
+	At     time.Time      // when it began, by the Sender's clock
+	Faults []string       // what goes wrong on purpose, by its name in Faults
+	URL    string         // signed
+	Body   []byte         // as posted
+	Took   time.Duration  // until WeChat had the answer, or gave up
+	Result *sender.Result // nil without an answer
+	Err    error          // why there is none
 }
 
 // Delivery is what became of a callback.
 type Delivery struct {
 	Attempts []Attempt
-	Answer   *Result  // what WeChat took for the answer; nil: none
-	Refused  []string // why WeChat would show ServiceFailed to the user; empty: accepted
+	Answer   *sender.Result // what WeChat took for the answer; nil: none
+	Refused  []string       // why WeChat would show ServiceFailed to the user; empty: accepted
 }
 
 // Deliver sends a callback as WeChat does: up to 3 attempts, one after the other, of 5 s each, until one has an answer,
 // be it a bad one (platform.md A.6). The faults of the Sender's Platform strike. tell, where not nil, is called with
 // each attempt when it begins, and when it is done. The error tells that nothing can be sent: the callback is no XML and
 // From is empty, the account's key is none, the URL is none. Where ctx ends, so do the attempts.
-func (s *Sender) Deliver(ctx context.Context, callback []byte, tell func(Attempt)) (*Delivery, error) {
-	t := &trip{Sender: s, delivery: &Delivery{}, tell: tell}
-	if s.Platform != nil {
-		t.lot = s.Platform.odd.callback()
-	}
+func (p *Platform) deliverAttempts(ctx context.Context, s *sender.Sender, callback []byte, tell func(Attempt)) (*Delivery, error) {
+	t := &trip{Sender: s, platform: p, lot: p.odd.callback(), delivery: &Delivery{}, tell: tell}
 	f := t.lot.faults
 	if t.lot.strikes("unknown_type", f.UnknownType, 0) {
 		callback = t.spoil("unknown_type", t.lot.retype, callback)
 	}
 	var err error
-	if t.out, err = s.prepare(callback); err != nil {
+	if t.out, err = s.Prepare(callback); err != nil {
 		return nil, err
 	}
-	if _, err := s.target(""); err != nil {
+	if _, err := s.CallbackURL(""); err != nil {
 		return nil, err
 	}
-	s.announce(ctx, t.out)
+	p.RecordCallback(t.out.Callback)
 	if t.lot.strikes("control_characters", f.ControlCharacters, 0) {
-		t.out.callback = t.spoil("control_characters", t.lot.addControl, t.out.callback)
+		t.out.Callback.XML = t.spoil("control_characters", t.lot.addControl, t.out.Callback.XML)
 	}
 	if t.lot.strikes("broken_cdata", f.BrokenCDATA, 0) {
-		t.out.callback = t.spoil("broken_cdata", t.lot.breakCDATA, t.out.callback)
+		t.out.Callback.XML = t.spoil("broken_cdata", t.lot.breakCDATA, t.out.Callback.XML)
 	}
-	sent := func() {}
-	if s.Platform != nil {
-		var held bool
-		sent, held = s.Platform.odd.queue(ctx, t.out.request.from, t.lot.strikes("out_of_order", f.OutOfOrder, 0))
-		if held {
-			t.always = append(t.always, "out_of_order")
-		}
+	sent, held := p.odd.queue(ctx, t.out.Callback.From, t.lot.strikes("out_of_order", f.OutOfOrder, 0))
+	if held {
+		t.always = append(t.always, "out_of_order")
 	}
 	defer sent()
-	for n := 1; n <= attempts && t.delivery.Answer == nil && ctx.Err() == nil; n++ {
+	for n := 1; n <= sender.MaxAttempts && t.delivery.Answer == nil && ctx.Err() == nil; n++ {
 		t.attempt(ctx, n)
 		sent()
 	}
 	if t.delivery.Answer == nil {
-		t.delivery.Refused = []string{noAnswerAtAll.text}
+		t.delivery.Refused = []string{noAnswerAtAll.Error()}
 		return t.delivery, nil
 	}
 	t.delivery.Refused = t.delivery.Answer.Refused
 	if t.lot.strikes("duplicate", f.Duplicate, 0) {
 		a := t.attemptOf(t.delivery.Attempts[len(t.delivery.Attempts)-1].Number, "duplicate")
 		a.Copy = true
-		post := s.wrap(t.out, s.Account.Token, s.now().Add(f.Clock))
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		post := s.Sign(t.out, s.Account.Token, p.now().Add(f.Clock))
+		ctx, cancel := context.WithTimeout(ctx, sender.Patience)
 		defer cancel()
 		began := time.Now()
 		a = t.begin(a, post)
-		a.Result, a.Err = s.post(ctx, t.out, post)
+		a.Result, a.Err = s.Post(ctx, t.out, post)
 		a.Took = time.Since(began)
 		t.end(a)
 	}
 	return t.delivery, nil
 }
 
-var noAnswerAtAll = because("no answer in three attempts")
+var noAnswerAtAll = sender.Because("no answer in three attempts")
 
 // trip is a callback on its way.
 type trip struct {
-	*Sender
+	*sender.Sender
+	platform *Platform
 	lot      lot
-	out      *outgoing
-	always   []string // faults of all its attempts
-	first    signed   // what the first attempt posted
+	out      *sender.Outgoing
+	always   []string             // faults of all its attempts
+	first    sender.SignedRequest // what the first attempt posted
 	delivery *Delivery
 	tell     func(Attempt)
 }
@@ -115,13 +111,13 @@ func (t *trip) spoil(fault string, how func([]byte) ([]byte, bool), callback []b
 }
 
 func (t *trip) attemptOf(n int, faults ...string) Attempt {
-	return Attempt{Number: n, At: t.now(), Faults: append(slices.Clone(t.always), faults...)}
+	return Attempt{Number: n, At: t.platform.now(), Faults: append(slices.Clone(t.always), faults...)}
 }
 
 // begin notes an attempt that is about to be sent.
-func (t *trip) begin(a Attempt, post signed) Attempt {
-	a.Index, a.Body = len(t.delivery.Attempts), post.body
-	if u, err := t.target(post.query); err == nil {
+func (t *trip) begin(a Attempt, post sender.SignedRequest) Attempt {
+	a.Index, a.Body = len(t.delivery.Attempts), post.Body
+	if u, err := t.CallbackURL(post.Query); err == nil {
 		a.URL = u.String()
 	}
 	t.delivery.Attempts = append(t.delivery.Attempts, a)
@@ -149,8 +145,8 @@ func (t *trip) attempt(ctx context.Context, n int) {
 		}
 		return struck
 	}
-	waits := patience
-	if n < attempts && strikes("retry_early", f.RetryEarly) {
+	waits := sender.Patience
+	if n < sender.MaxAttempts && strikes("retry_early", f.RetryEarly) {
 		waits = cmp.Or(f.RetryAfter, time.Second)
 	}
 	ctx, cancel := context.WithTimeout(ctx, waits)
@@ -163,7 +159,7 @@ func (t *trip) attempt(ctx context.Context, n int) {
 	}
 	s, copies := t.Sender, 1
 	if !lost && strikes("cut", f.Cut) {
-		s = s.cutting()
+		s = cutAnswers(s)
 	}
 	if !lost && strikes("twice", f.Twice) {
 		copies = 2
@@ -182,7 +178,7 @@ func (t *trip) attempt(ctx context.Context, n int) {
 				<-ctx.Done()
 				all[i].Err = noAnswer(ctx, began)
 			} else {
-				all[i].Result, all[i].Err = s.post(ctx, t.out, post)
+				all[i].Result, all[i].Err = s.Post(ctx, t.out, post)
 			}
 			all[i].Took = time.Since(began)
 		})
@@ -201,7 +197,7 @@ func (t *trip) attempt(ctx context.Context, n int) {
 }
 
 // sign signs an attempt, well or not.
-func (t *trip) sign(n int, strikes func(fault string, rate float64) bool) signed {
+func (t *trip) sign(n int, strikes func(fault string, rate float64) bool) sender.SignedRequest {
 	f, token := t.lot.faults, t.Account.Token
 	if n > 1 && strikes("same_signature", f.SameSignature) {
 		return t.first
@@ -212,7 +208,7 @@ func (t *trip) sign(n int, strikes func(fault string, rate float64) bool) signed
 	if f.Clock != 0 {
 		strikes("clock", 1)
 	}
-	w := t.wrap(t.out, token, t.now().Add(f.Clock))
+	w := t.Sign(t.out, token, t.platform.now().Add(f.Clock))
 	if n == 1 {
 		t.first = w
 	}
@@ -220,7 +216,7 @@ func (t *trip) sign(n int, strikes func(fault string, rate float64) bool) signed
 }
 
 func noAnswer(ctx context.Context, began time.Time) error {
-	return fmt.Errorf("send: %w", because("no answer within %.1f s: %v", time.Since(began).Seconds(), ctx.Err()))
+	return fmt.Errorf("send: %w", sender.Because("no answer within %.1f s: %v", time.Since(began).Seconds(), ctx.Err()))
 }
 
 // sleep is false where ctx ends before.
@@ -236,8 +232,8 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // cutting returns a Sender whose connections are cut in the middle of the answer.
-func (s *Sender) cutting() *Sender {
-	cut, client := *s, s.client()
+func cutAnswers(s *sender.Sender) *sender.Sender {
+	cut, client := *s, s.HTTPClient()
 	client.Transport = cutTransport{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}
 	cut.Client = client
 	return &cut
@@ -245,7 +241,7 @@ func (s *Sender) cutting() *Sender {
 
 type cutTransport struct{ http.RoundTripper }
 
-var errCut = because("the connection was cut in the middle of the answer")
+var errCut = sender.Because("the connection was cut in the middle of the answer")
 
 // RoundTrip implements http.RoundTripper.
 func (c cutTransport) RoundTrip(r *http.Request) (*http.Response, error) {

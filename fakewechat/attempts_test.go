@@ -2,6 +2,7 @@ package fakewechat
 
 import (
 	stdcmp "cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wxgate/fakewechat/sender"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,11 +59,21 @@ func (g *silentGateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, ContentLength: int64(len(answer)), Body: io.NopCloser(strings.NewReader(answer))}, nil
 }
 
+// platformSender delivers callbacks with the faults of a Platform.
+type platformSender struct {
+	*sender.Sender
+	platform *Platform
+}
+
+func (s *platformSender) deliver(ctx context.Context, callback []byte, tell func(Attempt)) (*Delivery, error) {
+	return s.platform.deliverAttempts(ctx, s.Sender, callback, tell)
+}
+
 // sender returns a Sender to the gateway, with a Platform that has faults.
-func (g *silentGateway) sender(f Faults) *Sender {
+func (g *silentGateway) sender(f Faults) *platformSender {
 	g.began = time.Now()
-	return &Sender{URL: "http://gateway.test/", Account: testAccount(Plain), Client: &http.Client{Transport: g},
-		Platform: New(Config{Account: testAccount(Plain), Faults: f})}
+	return &platformSender{&sender.Sender{URL: "http://gateway.test/", Account: testAccount(sender.Plain), Client: &http.Client{Transport: g}},
+		New(Config{Account: testAccount(sender.Plain), Faults: f})}
 }
 
 // deliver sends a text to the gateway in no time.
@@ -70,7 +83,7 @@ func (g *silentGateway) deliver(t *testing.T, f Faults) (d *Delivery) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		var err error
-		if d, err = g.sender(f).Deliver(t.Context(), callback, func(a Attempt) { told = append(told, fmt.Sprint(a.Index, a.Done)) }); err != nil {
+		if d, err = g.sender(f).deliver(t.Context(), callback, func(a Attempt) { told = append(told, fmt.Sprint(a.Index, a.Done)) }); err != nil {
 			t.Fatal(err)
 		}
 		for i, a := range d.Attempts {
@@ -179,16 +192,16 @@ func TestDeliverErrors(t *testing.T) {
 	odd := testAccount("loud")
 	for _, test := range []struct {
 		url      string
-		account  Account
+		account  sender.Account
 		callback string
 		want     string
 	}{
-		{"http://gateway.test/", testAccount(Plain), "{}", "the callback is not XML"},
-		{"gateway.test", testAccount(Plain), string(compose(t, "text", "x")), "the gateway's URL must look like"},
+		{"http://gateway.test/", testAccount(sender.Plain), "{}", "the callback is not XML"},
+		{"gateway.test", testAccount(sender.Plain), string(compose(t, "text", "x")), "the gateway's URL must look like"},
 		{"http://gateway.test/", odd, string(compose(t, "text", "x")), "unknown mode"},
 	} {
-		s := &Sender{URL: test.url, Account: test.account}
-		d, err := s.Deliver(t.Context(), []byte(test.callback), nil)
+		s := &platformSender{&sender.Sender{URL: test.url, Account: test.account}, New(Config{})}
+		d, err := s.deliver(t.Context(), []byte(test.callback), nil)
 		if d != nil || err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("got %v, %v; want %q", d, err, test.want)
 		}
@@ -197,13 +210,13 @@ func TestDeliverErrors(t *testing.T) {
 
 func TestDeliverOverHTTP(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed(as("text", "<Content>answer</Content>")))
-	s := &Sender{URL: gw, Account: testAccount(Plain), Platform: New(Config{Account: testAccount(Plain)})}
-	d, err := s.Deliver(t.Context(), compose(t, "text", "x"), nil)
-	if err != nil || len(d.Attempts) != 1 || len(d.Refused) > 0 || !slices.Contains(d.Answer.Fields, Field{"Content", "answer"}) {
+	s := &platformSender{&sender.Sender{URL: gw, Account: testAccount(sender.Plain)}, New(Config{Account: testAccount(sender.Plain)})}
+	d, err := s.deliver(t.Context(), compose(t, "text", "x"), nil)
+	if err != nil || len(d.Attempts) != 1 || len(d.Refused) > 0 || !slices.Contains(d.Answer.Fields, sender.Field{Name: "Content", Value: "answer"}) {
 		t.Errorf("got %+v, %v", d, err)
 	}
-	s.Platform.SetFaults(Faults{Cut: 1})
-	d, err = s.Deliver(t.Context(), compose(t, "text", "x"), nil)
+	s.platform.SetFaults(Faults{Cut: 1})
+	d, err = s.deliver(t.Context(), compose(t, "text", "x"), nil)
 	if err != nil || len(d.Attempts) != 3 || d.Answer != nil || !errors.Is(d.Attempts[2].Err, errCut) {
 		t.Errorf("cut: got %+v, %v", d, err)
 	}
@@ -222,7 +235,7 @@ func TestSignatures(t *testing.T) {
 		return len(distinct)
 	}
 	valid := func(a arrival) bool {
-		return a.query.Get("signature") == signature(testAccount(Plain).Token, a.query.Get("timestamp"), a.query.Get("nonce"))
+		return wechat.VerifySignature(a.query.Get("signature"), testAccount(sender.Plain).Token, a.query.Get("timestamp"), a.query.Get("nonce"))
 	}
 	for _, test := range []struct {
 		name     string
@@ -255,14 +268,19 @@ func TestSignatures(t *testing.T) {
 
 func TestWrongSignatureIsSealedToo(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed("success"))
-	acc := testAccount(Safe)
-	s := &Sender{URL: gw, Account: acc, Platform: New(Config{Account: acc, Faults: Faults{WrongSignature: 1}})}
-	if _, err := s.Deliver(t.Context(), compose(t, "text", "x"), nil); err != nil {
+	acc := testAccount(sender.Safe)
+	s := &platformSender{&sender.Sender{URL: gw, Account: acc}, New(Config{Account: acc, Faults: Faults{WrongSignature: 1}})}
+	if _, err := s.deliver(t.Context(), compose(t, "text", "x"), nil); err != nil {
 		t.Fatal(err)
 	}
 	encrypt := between(string(got.body), "<Encrypt><![CDATA[", "]]>")
+	cipher, err := wechat.NewCipher(acc.AESKey, acc.AppID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := cipher.Open(encrypt)
 	q := got.query()
-	if unseal(t, acc, encrypt) == "" || q.Get("msg_signature") == signature(acc.Token, q.Get("timestamp"), q.Get("nonce"), encrypt) {
+	if err != nil || len(opened) == 0 || wechat.VerifySignature(q.Get("msg_signature"), acc.Token, q.Get("timestamp"), q.Get("nonce"), encrypt) {
 		t.Error("the envelope's signature is right")
 	}
 }
@@ -325,7 +343,7 @@ func wantUnix(at time.Time) string {
 // TestOutOfOrder: a user's message that is held back comes after the next one; another user's is no next one.
 func TestOutOfOrder(t *testing.T) {
 	message := func(from, text string) []byte {
-		b, err := Compose(account, from, at, "text", text)
+		b, err := sender.Compose(account, from, at, "text", text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -337,7 +355,7 @@ func TestOutOfOrder(t *testing.T) {
 		var sending sync.WaitGroup
 		send := func(from, text string, held bool) {
 			sending.Go(func() {
-				d, err := s.Deliver(t.Context(), message(from, text), nil)
+				d, err := s.deliver(t.Context(), message(from, text), nil)
 				if err != nil || slices.Contains(d.Attempts[0].Faults, "out_of_order") != held {
 					t.Errorf("%s: %+v, %v", text, d, err)
 				}
@@ -355,7 +373,7 @@ func TestOutOfOrder(t *testing.T) {
 		if diff := cmp.Diff([]string{"second 2s", "first 2.1s", "another's 6s"}, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if n := len(s.Platform.odd.held); n != 0 {
+		if n := len(s.platform.odd.held); n != 0 {
 			t.Errorf("%d callbacks are still held", n)
 		}
 	})
@@ -365,9 +383,9 @@ func TestOutOfOrder(t *testing.T) {
 func TestSeedRepeats(t *testing.T) {
 	f := Faults{Lose: 0.3, LoseAnswer: 0.2, Cut: 0.3, RetryEarly: 0.3, Twice: 0.3, SameSignature: 0.5, WrongSignature: 0.3,
 		Duplicate: 0.3, OutOfOrder: 0.3, ControlCharacters: 0.3, BrokenCDATA: 0.3, UnknownType: 0.3}
-	run := func(t *testing.T, s *Sender) (all [][]string) {
+	run := func(t *testing.T, s *platformSender) (all [][]string) {
 		for range 30 {
-			d, err := s.Deliver(t.Context(), compose(t, "text", "hello"), nil)
+			d, err := s.deliver(t.Context(), compose(t, "text", "hello"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -384,7 +402,7 @@ func TestSeedRepeats(t *testing.T) {
 		if cmp.Equal(first, run(t, s)) {
 			t.Error("the run goes on with the same")
 		}
-		s.Platform.Reset()
+		s.platform.Reset()
 		if diff := cmp.Diff(first, run(t, s)); diff != "" {
 			t.Errorf("after Reset (-first +second):\n%s", diff)
 		}
@@ -407,7 +425,7 @@ func TestSeedRepeats(t *testing.T) {
 
 		f.Seed = 0
 		s = (&silentGateway{}).sender(f)
-		if f.Seed = s.Platform.Faults().Seed; f.Seed == 0 {
+		if f.Seed = s.platform.Faults().Seed; f.Seed == 0 {
 			t.Fatal("no seed was made up")
 		}
 		if diff := cmp.Diff(run(t, s), run(t, (&silentGateway{}).sender(f))); diff != "" {

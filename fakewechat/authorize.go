@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"wxgate/fakewechat/sender"
 )
 
 // authRequest is what an authorize page was asked for.
@@ -66,7 +68,7 @@ func (p *Platform) parseAuthorize(rawQuery string, scopes []string) (a authReque
 	switch {
 	case a.AppID != p.of(a.AppID).account.AppID:
 		return a, 40013, false
-	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" || !p.of(a.AppID).account.mayReturnTo(to):
+	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" || !mayReturnTo(p.of(a.AppID).account, to):
 		return a, 10003, false
 	case !slices.Contains(scopes, a.Scope):
 		return a, 10005, false
@@ -78,7 +80,7 @@ func (p *Platform) parseAuthorize(rawQuery string, scopes []string) (a authReque
 
 // mayReturnTo reports whether a redirect_uri has the account's web authorization domain (platform.md E.1: the same host, no
 // sub-domain). Any port will do: a site in development rarely has WeChat's 80 or 443.
-func (a *Account) mayReturnTo(to *url.URL) bool {
+func mayReturnTo(a sender.Account, to *url.URL) bool {
 	return a.WebDomain == "" || strings.EqualFold(a.WebDomain, to.Hostname())
 }
 
@@ -106,7 +108,7 @@ func (p *Platform) authorize(scopes ...string) http.HandlerFunc {
 		a.snapshot = a.snapshot && a.Scope == "snsapi_userinfo"
 		if a.Scope != "snsapi_base" && !own.allow {
 			p.log.Info("fake WeChat authorize page", "path", r.URL.Path, "scope", a.Scope, "outcome", "asks")
-			c := consent{authRequest: a, OriginalID: o.account.originalID(), Refuse: a.back(""), User: user}
+			c := consent{authRequest: a, OriginalID: o.account.ReceiverID(), Refuse: a.back(""), User: user}
 			p.ask(w, r, c, query)
 			return
 		}
@@ -146,22 +148,22 @@ func (p *Platform) loggedIn(w http.ResponseWriter, r *http.Request, o *official,
 		http.SetCookie(w, &http.Cookie{Name: name, Value: chosen, Path: "/connect/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
 		return p.chat.meet(talker{o.account.AppID, chosen})
 	}
-	before := User
+	before := sender.User
 	if c, err := r.Cookie(name); err == nil {
 		before = c.Value
 	}
 	users := p.chat.usersOf(o.account.AppID)
-	for _, openid := range []string{before, User} {
+	for _, openid := range []string{before, sender.User} {
 		if i := slices.IndexFunc(users, func(u chatUser) bool { return u.OpenID == openid }); i >= 0 {
 			return users[i]
 		}
 	}
-	return p.chat.meet(talker{o.account.AppID, User})
+	return p.chat.meet(talker{o.account.AppID, sender.User})
 }
 
 // Nickname is what a user is called.
 func (u chatUser) Nickname() string {
-	if u.OpenID == User {
+	if u.OpenID == sender.User {
 		return "示例&用户😀"
 	}
 	return fmt.Sprintf("示例用户%d", u.Number)

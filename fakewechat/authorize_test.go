@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"wxgate/fakewechat/sender"
 )
 
 // userOf exchanges a code, and returns the user's openid and, but for snsapi_base, nickname.
@@ -30,7 +32,7 @@ func TestAuthorizeUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Client().Jar = jar
-	s.platform.chat.meet(talker{testAccount(Plain).AppID, "oSecond"})
+	s.platform.chat.meet(talker{testAccount(sender.Plain).AppID, "oSecond"})
 	s.platform.chat.meet(talker{second().AppID, "oForeign"})
 	const page = authorize + "snsapi_userinfo&state=s1"
 	want := func(path, openid, nickname string) {
@@ -39,7 +41,7 @@ func TestAuthorizeUsers(t *testing.T) {
 			t.Errorf("%s: got %s, %q; want %s, %q", path, gotID, gotName, openid, nickname)
 		}
 	}
-	want(page, User, "示例&用户😀")
+	want(page, sender.User, "示例&用户😀")
 	_, body := s.get(t, page)
 	links := regexp.MustCompile(`<a (?:id="new-user" )?href="(/connect[^"]*)">`).FindAllStringSubmatch(body, -1)
 	if len(links) != 2 || !strings.Contains(body, "示例用户2") || strings.Contains(body, "oForeign") {
@@ -49,22 +51,22 @@ func TestAuthorizeUsers(t *testing.T) {
 	want(chosen, "oSecond", "示例用户2")
 	want(page, "oSecond", "示例用户2")
 	want(authorize+"snsapi_base&state=s1", "oSecond", "")
-	want(authorize+"snsapi_base&state=s1&fake_user="+User, User, "")
+	want(authorize+"snsapi_base&state=s1&fake_user="+sender.User, sender.User, "")
 
 	added := html.UnescapeString(links[1][1])
 	openid := added[strings.LastIndex(added, "=")+1:]
 	want(added, openid, "示例用户3")
 	want(added, openid, "示例用户3") // once more is nobody else
-	if n := len(s.platform.chat.usersOf(testAccount(Plain).AppID)); n != 3 {
+	if n := len(s.platform.chat.usersOf(testAccount(sender.Plain).AppID)); n != 3 {
 		t.Errorf("%d users", n)
 	}
 
 	other := s.login(t, strings.Replace(page, "0001", "0002", 1)).Query().Get("code")
-	if c := s.platform.of(second().AppID).oauth.codes.get(other); c == nil || c.openid != User {
+	if c := s.platform.of(second().AppID).oauth.codes.get(other); c == nil || c.openid != sender.User {
 		t.Errorf("the other account's user is %+v", c)
 	}
 	s.platform.Reset() // nobody whom a cookie remembers is known
-	want(page, User, "示例&用户😀")
+	want(page, sender.User, "示例&用户😀")
 
 	for _, bad := range []string{"a b", "%00", strings.Repeat("o", maxOpenID+1), "<script>"} {
 		if resp, body := s.get(t, page+"&fake_user="+url.QueryEscape(bad)); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "fake_user is no openid") {
@@ -83,7 +85,7 @@ func TestAuthorizeSnapshot(t *testing.T) {
 		if got := strings.Contains(body, "is_snapshotuser"); got != want {
 			t.Errorf("page %d is a snapshot page: %t; want %t", i, got, want)
 		}
-		if got := s.call(t, exchange+s.login(t, path).Query().Get("code")); (got["is_snapshotuser"] == 1.0) != want || (got["openid"] == User) == want {
+		if got := s.call(t, exchange+s.login(t, path).Query().Get("code")); (got["is_snapshotuser"] == 1.0) != want || (got["openid"] == sender.User) == want {
 			t.Errorf("page %d: %v", i, got)
 		}
 		m := toggle.FindStringSubmatch(body)
@@ -140,7 +142,7 @@ func TestAuthorizeLanguages(t *testing.T) {
 
 // FuzzAuthorize: an authorize page leads to the redirect_uri, or is refused for a known reason.
 func FuzzAuthorize(f *testing.F) {
-	p := New(Config{Account: testAccount(Plain)})
+	p := New(Config{Account: testAccount(sender.Plain)})
 	f.Fuzz(func(t *testing.T, rawQuery string) {
 		query, own := withoutOwn(rawQuery)
 		a, errcode, ok := p.parseAuthorize(query, []string{"snsapi_base"})

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // Bounds of what the chat page can show.
@@ -39,7 +41,7 @@ type chat struct {
 // newChat returns the chats of an account that has one user, User.
 func newChat(account string) *chat {
 	c := &chat{watchers: map[chan chatEvent]bool{}}
-	c.user(talker{account, User})
+	c.user(talker{account, sender.User})
 	return c
 }
 
@@ -119,7 +121,7 @@ func (c *chat) reset(account string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lines, c.users, c.calls, c.told = nil, nil, nil, [sha256.Size]byte{}
-	c.user(talker{account, User})
+	c.user(talker{account, sender.User})
 	c.tell("reset", nil)
 }
 
@@ -198,9 +200,9 @@ func (c *chat) tellAccounts(shown func() []chatAccount) {
 
 // add puts a line at the end of its user's chat and returns its id.
 func (c *chat) add(l chatLine) int64 {
-	l.User = clip(l.User, maxOpenID)
+	l.User = sender.Clip(l.User, maxOpenID)
 	l.Fields = bounded(l.Fields)
-	if l.XML = clip(l.XML, maxForm); len(strings.Join(l.Send, "")) > maxForm {
+	if l.XML = sender.Clip(l.XML, maxForm); len(strings.Join(l.Send, "")) > maxForm {
 		l.Send = nil
 	}
 	c.mu.Lock()
@@ -265,7 +267,7 @@ func (c *chat) types(is talker, until, now time.Time) {
 
 // called takes note of an API call.
 func (c *chat) called(call chatCall) {
-	call.Outcome, call.User = clip(call.Outcome, 300), clip(call.User, maxOpenID)
+	call.Outcome, call.User = sender.Clip(call.Outcome, 300), sender.Clip(call.User, maxOpenID)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.calls) == maxCallLines {

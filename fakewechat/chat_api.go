@@ -6,11 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"time"
+
+	"wxgate/fakewechat/sender"
+
+	"wxgate/internal/wechat"
 )
 
 //go:embed chat
@@ -86,7 +91,7 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Time{}) // the server's own would end the request
 	send := func(e chatEvent) bool {
-		_ = control.SetWriteDeadline(time.Now().Add(2 * patience))
+		_ = control.SetWriteDeadline(time.Now().Add(2 * sender.Patience))
 		_, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", e.name, e.data)
 		return err == nil && control.Flush() == nil
 	}
@@ -114,7 +119,7 @@ func (p *Platform) hello(state chatState) any {
 		Failed   string        `json:"failed"`
 		Patience int64         `json:"patience"` // in milliseconds
 		chatState
-	}{p.shown(), ServiceFailed, patience.Milliseconds(), state}
+	}{p.shown(), sender.ServiceFailed, sender.Patience.Milliseconds(), state}
 }
 
 // serveLine serves all that is known of a line.
@@ -142,10 +147,10 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, err.Error())
 	case err != nil:
 		writeProblem(w, http.StatusBadRequest, err.Error())
-	case badUser(c.req.from) != "":
-		writeProblem(w, http.StatusBadRequest, badUser(c.req.from))
-	case said.needsFollower() && c.req.needsFollower() && c.to.followOf(c.req.from) == hasLeft:
-		writeReason(w, http.StatusConflict, because("the user does not follow the account: follow it first"))
+	case badUser(c.From) != "":
+		writeProblem(w, http.StatusBadRequest, badUser(c.From))
+	case said.needsFollower() && needsFollower(c.Callback) && c.to.followOf(c.From) == hasLeft:
+		writeReason(w, http.StatusConflict, sender.Because("the user does not follow the account: follow it first"))
 	case !p.chat.begin():
 		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")
 	default:
@@ -177,10 +182,26 @@ func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
 func newOpenID() string { return fmt.Sprintf("oFakeUser%019d", rand.Int64()) }
 
 // toldElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
-func (p *Platform) toldElsewhere(req request, xml []byte) {
-	if p.chat.heard(xml) {
-		(&userCallback{xml: xml, req: req, to: p.named(req.to)}).line(p, fromElsewhere)
+func (p *Platform) toldElsewhere(c sender.Callback) {
+	if p.chat.heard(c.XML) {
+		(&userCallback{Callback: c, to: p.named(c.To)}).line(p, fromElsewhere)
 	}
+}
+
+// serveTold takes note of a callback that a Sender in another process is about to send.
+func (p *Platform) serveTold(w http.ResponseWriter, r *http.Request) {
+	plain, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wechat.MaxBody))
+	if err != nil {
+		http.Error(w, "the callback cannot be read: it is broken or longer than 1 MiB", http.StatusBadRequest)
+		return
+	}
+	c, err := sender.ReadCallback(plain)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	p.toldElsewhere(c)
+	p.RecordCallback(c)
 }
 
 // readJSON reads a call's body, or returns what is wrong with it. Another origin's form can't send it.
@@ -201,8 +222,8 @@ func writeProblem(w http.ResponseWriter, status int, problem string) {
 }
 
 // writeReason is writeProblem in both languages.
-func writeReason(w http.ResponseWriter, status int, why *reason) {
-	writeJSON(w, status, map[string]string{"error": why.text, "errorZH": why.chinese()})
+func writeReason(w http.ResponseWriter, status int, why *sender.Reason) {
+	writeJSON(w, status, map[string]string{"error": why.Error(), "errorZH": why.Chinese()})
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // keepEvery is how often chats that changed are written to their file.
@@ -153,7 +155,7 @@ func (c *chat) restoreUser(kept chatUser) {
 }
 
 // stoppedMeanwhile is why an attempt has no answer that was under way when the process ended.
-var stoppedMeanwhile = because("the fake platform stopped before the answer")
+var stoppedMeanwhile = sender.Because("the fake platform stopped before the answer")
 
 // restoreLines restores the lines of known users. What was under way has ended.
 func (c *chat) restoreLines(kept keptChats, known map[talker]bool) {
@@ -167,7 +169,7 @@ func (c *chat) restoreLines(kept keptChats, known map[talker]bool) {
 		l.Attempts = slices.DeleteFunc(l.Attempts, func(a *chatAttempt) bool { return a == nil })
 		for _, a := range l.Attempts {
 			if a.Running {
-				a.Running, a.Error, a.ErrorZH = false, stoppedMeanwhile.text, stoppedMeanwhile.chinese()
+				a.Running, a.Error, a.ErrorZH = false, stoppedMeanwhile.Error(), stoppedMeanwhile.Chinese()
 			}
 		}
 		l.Done = true

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,14 +20,14 @@ import (
 func TestFindingsChatsSurviveARestart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "chats.json")
 	gw, _ := gateway(t, http.StatusOK, fixed(as("text", "<Content>Hello, 世界</Content>")))
-	cfg := Config{Account: testAccount(Plain), Gateway: gw, ChatFile: file}
+	cfg := Config{Account: testAccount(sender.Plain), Gateway: gw, ChatFile: file}
 	before := newSite(t, cfg)
 	before.send(t, "text", "hi", nil)
 	if _, err := before.platform.SendFrom(t.Context(), "oLeft", "event", "unsubscribe"); err != nil {
 		t.Fatal(err)
 	}
-	before.wantAPI(t, before.with(t, sendPath), text(User, "one of five"), 0)
-	before.platform.chat.change(before.platform.chat.add(chatLine{Account: cfg.Account.AppID, User: User, From: fromUser}), func(l *chatLine) {
+	before.wantAPI(t, before.with(t, sendPath), text(sender.User, "one of five"), 0)
+	before.platform.chat.change(before.platform.chat.add(chatLine{Account: cfg.Account.AppID, User: sender.User, From: fromUser}), func(l *chatLine) {
 		l.Attempts = []*chatAttempt{{Number: 1, Running: true}}
 	})
 	before.platform.Close()
@@ -48,7 +50,7 @@ func TestFindingsChatsSurviveARestart(t *testing.T) {
 		t.Errorf("who left is %q", got)
 	}
 	after.wantSends(t, "oLeft", 0, 45015)
-	after.wantSends(t, User, 4, 45047)
+	after.wantSends(t, sender.User, 4, 45047)
 	after.send(t, "text", "hi again", nil)
 	if state, _ := after.platform.chat.watch(at); state.Lines[len(state.Lines)-1].ID <= running.ID {
 		t.Errorf("an id of before is used again: %d", state.Lines[len(state.Lines)-1].ID)
@@ -96,7 +98,7 @@ func TestFindingsDamagedChatsAreLeftOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newSite(t, Config{ChatFile: file})
-			if state, _ := s.platform.chat.watch(at); len(state.Users) != 1 || state.Users[0].OpenID != User {
+			if state, _ := s.platform.chat.watch(at); len(state.Users) != 1 || state.Users[0].OpenID != sender.User {
 				t.Errorf("users %+v", state.Users)
 			}
 			s.platform.Close()
@@ -112,7 +114,7 @@ func TestFindingsDamagedChatsAreLeftOut(t *testing.T) {
 }
 
 func FuzzRestoreChats(f *testing.F) {
-	app := DevAccount().AppID
+	app := sender.DevAccount().AppID
 	f.Add([]byte(`{"users":[null,{"account":"x"}],"lines":[null],"calls":[{}]}`))
 	f.Add(fmt.Appendf(nil, `{"last":9,"users":[{"account":%q,"openid":"o","number":-1}],"lines":[{"id":99,"account":%q,"user":"o","attempts":[null,{"running":true}]}]}`, app, app))
 	f.Fuzz(func(t *testing.T, raw []byte) {

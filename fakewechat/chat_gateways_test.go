@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // TestChatGateways: whatever a gateway does, the page gets a line that ends, why, and no more of an answer than it shows.
@@ -20,7 +22,7 @@ func TestChatGateways(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}
 	}
-	hostile := `<xml><ToUserName>` + User + `</ToUserName><FromUserName><![CDATA[<script>alert(1)</script>]]></FromUserName><CreateTime>1</CreateTime>` +
+	hostile := `<xml><ToUserName>` + sender.User + `</ToUserName><FromUserName><![CDATA[<script>alert(1)</script>]]></FromUserName><CreateTime>1</CreateTime>` +
 		`<MsgType><![CDATA[<img src=x onerror=alert(1)>]]></MsgType></xml>`
 	for _, test := range []struct {
 		name     string

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -102,12 +104,14 @@ type message struct {
 	XML  string   `json:"xml,omitempty"`
 }
 
-func saying(words string) message { return message{User: User, Kind: "text", Args: []string{words}} }
+func saying(words string) message {
+	return message{User: sender.User, Kind: "text", Args: []string{words}}
+}
 
 // TestChat: what a page sends comes back as events on every page, and whole when it is asked for.
 func TestChat(t *testing.T) {
 	gw, got := gateway(t, 200, fixed(as("text", "<Content><![CDATA[<script>alert(1)</script>]]></Content>")))
-	s := newSite(t, Config{Account: testAccount(Compat), Gateway: gw})
+	s := newSite(t, Config{Account: testAccount(sender.Compat), Gateway: gw})
 	t.Cleanup(s.platform.Close)
 	first, second := s.open(t), s.open(t)
 	var hello struct {
@@ -116,9 +120,9 @@ func TestChat(t *testing.T) {
 		chatState
 	}
 	first.next("hello", &hello)
-	acc := testAccount(Compat)
-	if !cmp.Equal(hello.Accounts, []chatAccount{{acc.AppID, acc.OriginalID, Compat, gw, "", false}}) || hello.Failed != ServiceFailed ||
-		len(hello.Users) != 1 || hello.Users[0].talker != (talker{acc.AppID, User}) || len(hello.Lines) != 0 {
+	acc := testAccount(sender.Compat)
+	if !cmp.Equal(hello.Accounts, []chatAccount{{acc.AppID, acc.OriginalID, sender.Compat, gw, "", false}}) || hello.Failed != sender.ServiceFailed ||
+		len(hello.Users) != 1 || hello.Users[0].talker != (talker{acc.AppID, sender.User}) || len(hello.Lines) != 0 {
 		t.Errorf("hello %+v", hello)
 	}
 
@@ -130,11 +134,11 @@ func TestChat(t *testing.T) {
 	if diff := cmp.Diff(line, second.done(), cmp.AllowUnexported(chatLine{})); diff != "" {
 		t.Errorf("the pages differ (-first +second):\n%s", diff)
 	}
-	if float64(line.ID) != said["id"] || line.of() != (talker{acc.AppID, User}) || line.From != fromUser || len(line.Attempts) != 1 {
+	if float64(line.ID) != said["id"] || line.of() != (talker{acc.AppID, sender.User}) || line.From != fromUser || len(line.Attempts) != 1 {
 		t.Fatalf("line %+v, id %v", line, said)
 	}
 	if a := line.Attempts[0]; a.Running || a.Status != 200 || a.Exchange != nil || len(a.Refused) != 0 ||
-		a.Fields[1] != (Field{"Content", "<script>alert(1)</script>"}) {
+		a.Fields[1] != (sender.Field{Name: "Content", Value: "<script>alert(1)</script>"}) {
 		t.Errorf("attempt %+v", a)
 	}
 
@@ -152,7 +156,7 @@ func TestChat(t *testing.T) {
 		t.Errorf("exchange %+v of %s", x, whole.XML)
 	}
 
-	if status, said := s.post(t, "/fake/lines", message{XML: strings.ReplaceAll(whole.XML, User, "oAnother")}, nil); status != http.StatusAccepted {
+	if status, said := s.post(t, "/fake/lines", message{XML: strings.ReplaceAll(whole.XML, sender.User, "oAnother")}, nil); status != http.StatusAccepted {
 		t.Fatalf("again: %d: %v", status, said)
 	}
 	var user chatUser
@@ -168,7 +172,7 @@ func TestChat(t *testing.T) {
 func TestChatCalls(t *testing.T) {
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
-	s.platform.Did(User, Wrote)
+	s.platform.Did(sender.User, Wrote)
 	p := s.open(t)
 	access, _ := s.stable(t, stableBody)
 	var call chatCall
@@ -176,15 +180,15 @@ func TestChatCalls(t *testing.T) {
 		t.Errorf("call %+v", call)
 	}
 	var typing chatTyping
-	s.api(t, typingPath+"?access_token="+access, `{"touser":"`+User+`","command":"Typing"}`)
-	if p.next("typing", &typing); typing.talker != (talker{testAccount(Plain).AppID, User}) || typing.Millis != typingLasts.Milliseconds() {
+	s.api(t, typingPath+"?access_token="+access, `{"touser":"`+sender.User+`","command":"Typing"}`)
+	if p.next("typing", &typing); typing.talker != (talker{testAccount(sender.Plain).AppID, sender.User}) || typing.Millis != typingLasts.Milliseconds() {
 		t.Errorf("typing %+v", typing)
 	}
-	s.api(t, sendPath+"?access_token="+access, text(User, "<b>late</b>"))
-	if l := p.done(); l.From != fromAccount || l.User != User || !cmp.Equal(l.Fields, []Field{{"msgtype", "text"}, {"content", "<b>late</b>"}}) {
+	s.api(t, sendPath+"?access_token="+access, text(sender.User, "<b>late</b>"))
+	if l := p.done(); l.From != fromAccount || l.User != sender.User || !cmp.Equal(l.Fields, []sender.Field{{Name: "msgtype", Value: "text"}, {Name: "content", Value: "<b>late</b>"}}) {
 		t.Errorf("line %+v", l)
 	}
-	if p.next("call", &call); call.Path != sendPath || call.User != User {
+	if p.next("call", &call); call.Path != sendPath || call.User != sender.User {
 		t.Errorf("call %+v", call)
 	}
 }
@@ -194,14 +198,14 @@ func TestChatElsewhere(t *testing.T) {
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
 	for _, words := range []string{"one", "one", "two"} {
-		xml, err := Compose(account, User, at, "text", words)
+		xml, err := sender.Compose(account, sender.User, at, "text", words)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if words == "one" { // the same bytes again
 			xml = []byte(strings.Replace(string(xml), string(xml[strings.Index(string(xml), "<MsgId>"):]), "<MsgId>1</MsgId></xml>", 1))
 		}
-		resp, err := s.Client().Post(s.URL+toldPath, "text/xml", bytes.NewReader(xml))
+		resp, err := s.Client().Post(s.URL+sender.AnnouncePath, "text/xml", bytes.NewReader(xml))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +237,7 @@ func TestChatRefusals(t *testing.T) {
 		{"cross-site user", with, "/fake/users", struct{}{}, cross, 403, "cross-origin"},
 		{"a form", with, "/fake/lines", saying("hi"), http.Header{"Content-Type": {"text/plain"}}, 400, "application/json"},
 		{"no gateway", without, "/fake/lines", saying("hi"), nil, 404, "no gateway"},
-		{"unknown kind", with, "/fake/lines", message{User: User, Kind: "sticker"}, nil, 400, "kinds: text"},
+		{"unknown kind", with, "/fake/lines", message{User: sender.User, Kind: "sticker"}, nil, 400, "kinds: text"},
 		{"nobody", with, "/fake/lines", message{Kind: "text", Args: []string{"hi"}}, nil, 400, "FromUserName"},
 		{"a long openid", with, "/fake/lines", message{User: strings.Repeat("o", maxOpenID+1), Kind: "text", Args: []string{"hi"}}, nil, 400, "FromUserName"},
 		{"broken XML", with, "/fake/lines", message{XML: "<xml><ToUserName>"}, nil, 400, "not XML"},
@@ -345,8 +349,8 @@ func TestChatIsBounded(t *testing.T) {
 	c := newChat("wx")
 	long := strings.Repeat("世", 1<<16)
 	for i := range maxLines + 50 {
-		fields := make([]Field, maxElements+1)
-		fields[0] = Field{long, long}
+		fields := make([]sender.Field, maxElements+1)
+		fields[0] = sender.Field{Name: long, Value: long}
 		c.add(chatLine{User: fmt.Sprintf("o%d", i%7), Fields: fields, XML: long})
 		c.called(chatCall{Path: "x", Outcome: long, User: long})
 	}
@@ -429,7 +433,24 @@ func TestChatReset(t *testing.T) {
 	var nothing any
 	p.next("reset", &nothing)
 	var hello chatState
-	if s.open(t).next("hello", &hello); len(hello.Lines) != 0 || len(hello.Users) != 1 || hello.Users[0].OpenID != User {
+	if s.open(t).next("hello", &hello); len(hello.Lines) != 0 || len(hello.Users) != 1 || hello.Users[0].OpenID != sender.User {
 		t.Errorf("hello %+v", hello)
+	}
+}
+
+// TestChatReasons: the page gets the judge's words in both languages.
+func TestChatReasons(t *testing.T) {
+	gw, _ := gateway(t, 502, fixed(""))
+	s := newSite(t, Config{Gateway: gw})
+	t.Cleanup(s.platform.Close)
+	p := s.open(t)
+	s.post(t, "/fake/lines", saying("hi"), nil)
+	l := p.done()
+	if diff := cmp.Diff([]string{"the status is 502, not 200"}, l.Refused); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	want := []string{"状态码是 502，不是 200"}
+	if diff := cmp.Diff([][]string{want, want}, [][]string{l.RefusedZH, l.Attempts[0].RefusedZH}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -3,6 +3,8 @@ package fakewechat
 import (
 	"encoding/json"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // talker is a user of an account.
@@ -34,7 +36,7 @@ type chatLine struct {
 	User     string         `json:"user"`
 	At       time.Time      `json:"at"`
 	From     string         `json:"from"`
-	Fields   []Field        `json:"fields"`
+	Fields   []sender.Field `json:"fields"`
 	Done     bool           `json:"done"`              // no more attempts follow
 	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
@@ -46,19 +48,19 @@ type chatLine struct {
 
 // chatAttempt is one attempt to deliver a callback.
 type chatAttempt struct {
-	Number   int           `json:"number"`
-	Copy     bool          `json:"copy,omitempty"`   // sent besides Number
-	Faults   []string      `json:"faults,omitempty"` // what went wrong on purpose
-	At       time.Time     `json:"at"`
-	Running  bool          `json:"running,omitempty"`
-	Millis   int64         `json:"ms"`
-	Status   int           `json:"status,omitempty"`
-	Error    string        `json:"error,omitempty"` // why there is no answer to judge
-	Fields   []Field       `json:"fields,omitempty"`
-	Refused  []string      `json:"refused,omitempty"`
-	Warnings []string      `json:"warnings,omitempty"`
-	Hidden   bool          `json:"hidden,omitempty"`   // the answer is accepted, and shown to nobody
-	Exchange *chatExchange `json:"exchange,omitempty"` // not in events
+	Number   int            `json:"number"`
+	Copy     bool           `json:"copy,omitempty"`   // sent besides Number
+	Faults   []string       `json:"faults,omitempty"` // what went wrong on purpose
+	At       time.Time      `json:"at"`
+	Running  bool           `json:"running,omitempty"`
+	Millis   int64          `json:"ms"`
+	Status   int            `json:"status,omitempty"`
+	Error    string         `json:"error,omitempty"` // why there is no answer to judge
+	Fields   []sender.Field `json:"fields,omitempty"`
+	Refused  []string       `json:"refused,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
+	Hidden   bool           `json:"hidden,omitempty"`   // the answer is accepted, and shown to nobody
+	Exchange *chatExchange  `json:"exchange,omitempty"` // not in events
 
 	ErrorZH   string   `json:"errorZH,omitempty"` // Error and Refused in Chinese
 	RefusedZH []string `json:"refusedZH,omitempty"`
@@ -125,10 +127,10 @@ func (l *chatLine) summary() *chatLine {
 }
 
 // bounded returns a copy of fields that can't fill the memory.
-func bounded(fields []Field) []Field {
-	kept := make([]Field, 0, min(len(fields), maxElements))
+func bounded(fields []sender.Field) []sender.Field {
+	kept := make([]sender.Field, 0, min(len(fields), maxElements))
 	for _, f := range fields[:min(len(fields), maxElements)] {
-		kept = append(kept, Field{clip(f.Name, 100), clip(f.Value, 2*maxText)})
+		kept = append(kept, sender.Field{Name: sender.Clip(f.Name, 100), Value: sender.Clip(f.Value, 2*sender.MaxText)})
 	}
 	return kept
 }

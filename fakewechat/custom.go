@@ -3,16 +3,18 @@ package fakewechat
 import (
 	"slices"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // CustomMessage is a customer-service message that reached its user.
 type CustomMessage struct {
 	At      time.Time
-	To      string  // openid
-	Type    string  // msgtype: text, image …
-	AppID   string  // of the account that sent it
-	Account string  // kf_account; "": the account itself
-	Fields  []Field // what it says: content, media_id, articles[0].title …, no empty ones
+	To      string         // openid
+	Type    string         // msgtype: text, image …
+	AppID   string         // of the account that sent it
+	Account string         // kf_account; "": the account itself
+	Fields  []sender.Field // what it says: content, media_id, articles[0].title …, no empty ones
 }
 
 const (
@@ -76,7 +78,9 @@ func (o *official) customSend(c *apiCall) result {
 }
 
 // said returns all that the message says, its type first.
-func (m *CustomMessage) said() []Field { return append([]Field{{"msgtype", m.Type}}, m.Fields...) }
+func (m *CustomMessage) said() []sender.Field {
+	return append([]sender.Field{{Name: "msgtype", Value: m.Type}}, m.Fields...)
+}
 
 // customTyping is /cgi-bin/message/custom/typing.
 func (o *official) customTyping(c *apiCall) result {

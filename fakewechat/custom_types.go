@@ -1,6 +1,10 @@
 package fakewechat
 
-import "fmt"
+import (
+	"fmt"
+
+	"wxgate/fakewechat/sender"
+)
 
 // slot is a place in a customer-service message: a text, or a list where it has items.
 type slot struct {
@@ -13,7 +17,7 @@ type slot struct {
 
 // customTypes are the msgtypes of an official account.
 var customTypes = map[string][]slot{
-	"text":          {{name: "content", missing: 44004, most: maxText, tooMuch: 45002}},
+	"text":          {{name: "content", missing: 44004, most: sender.MaxText, tooMuch: 45002}},
 	"image":         {mediaID},
 	"voice":         {mediaID},
 	"video":         {mediaID, {name: "thumb_media_id"}, {name: "title"}, {name: "description"}},
@@ -60,7 +64,7 @@ func readCustom(body object) (m CustomMessage, errcode int) {
 }
 
 // fill reads the slots in their order; names of fields begin with at.
-func (o object) fill(slots []slot, at string) (fields []Field, errcode int) {
+func (o object) fill(slots []slot, at string) (fields []sender.Field, errcode int) {
 	for _, s := range slots {
 		var text string
 		var list []object
@@ -79,7 +83,7 @@ func (o object) fill(slots []slot, at string) (fields []Field, errcode int) {
 		case s.most > 0 && size > s.most:
 			return nil, s.tooMuch
 		case text != "":
-			fields = append(fields, Field{at + s.name, text})
+			fields = append(fields, sender.Field{Name: at + s.name, Value: text})
 		}
 		for i, item := range list {
 			more, errcode := item.fill(s.items, fmt.Sprintf("%s%s[%d].", at, s.name, i))

@@ -1,14 +1,13 @@
 package fakewechat
 
-import "bytes"
+import (
+	"bytes"
+
+	"wxgate/fakewechat/sender"
+)
 
 // textElements hold what a user wrote or reads.
 var textElements = []string{"Content", "Label", "Recognition", "Title", "Description", "EventKey"}
-
-const (
-	openCDATA  = "<![CDATA["
-	closeCDATA = "]]>"
-)
 
 // retype gives a callback a MsgType that nobody knows, an event an Event; it is false where it has none.
 func (l lot) retype(callback []byte) ([]byte, bool) {
@@ -40,9 +39,9 @@ func (l lot) breakCDATA(callback []byte) ([]byte, bool) {
 		switch {
 		case !found:
 		case l.draw("how CDATA is broken", 0) < 0.5:
-			return splice(callback, from, from, closeCDATA), true
+			return splice(callback, from, from, sender.CDATAEnd), true
 		default:
-			return splice(callback, to, to+len(closeCDATA), ""), true
+			return splice(callback, to, to+len(sender.CDATAEnd), ""), true
 		}
 	}
 	return callback, false
@@ -50,13 +49,13 @@ func (l lot) breakCDATA(callback []byte) ([]byte, bool) {
 
 // cdataOf returns where the CDATA of the first element of that name begins and ends.
 func cdataOf(callback []byte, name string) (from, to int, found bool) {
-	begin := []byte("<" + name + ">" + openCDATA)
+	begin := []byte("<" + name + ">" + sender.CDATAStart)
 	i := bytes.Index(callback, begin)
 	if i < 0 {
 		return 0, 0, false
 	}
 	from = i + len(begin)
-	n := bytes.Index(callback[from:], []byte(closeCDATA))
+	n := bytes.Index(callback[from:], []byte(sender.CDATAEnd))
 	return from, from + n, n >= 0
 }
 

@@ -6,50 +6,51 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
-var errNoGateway = because("no gateway to send to: give the fake platform its callback URL")
+var errNoGateway = sender.Because("no gateway to send to: give the fake platform its callback URL")
 
 // userCallback is one that a user of the platform makes.
 type userCallback struct {
-	kind string // of Compose, for the log
-	what string // for the list of what the platform saw
-	xml  []byte
-	req  request
-	to   *official
-	send []string // the kind and arguments that Compose made it of
-	from string   // see Sender.From
+	sender.Callback
+	kind    string // of Compose, for the log
+	summary string // for the log page
+	to      *official
+	send    []string // the kind and arguments that Compose made it of
+	from    string   // see Sender.From
 }
 
 // line puts the callback into its user's chat; 0 where it is nobody's.
 func (c *userCallback) line(p *Platform, from string) int64 {
-	if c.req.from == "" {
+	if c.From == "" {
 		return 0
 	}
-	elements, _ := topLevel(c.xml)
+	elements, _ := sender.ReadElements(c.XML)
 	return p.chat.add(chatLine{
-		Account: c.to.account.AppID, User: c.req.from, At: p.now(), From: from, Fields: elements, Done: from == fromElsewhere,
-		XML: string(c.xml), Send: c.send,
+		Account: c.to.account.AppID, User: c.From, At: p.now(), From: from, Fields: elements, Done: from == fromElsewhere,
+		XML: string(c.XML), Send: c.send,
 	})
 }
 
 // wasSent reports whether a callback is one that a user sent before: a gateway takes it for a retry.
 func (c *chat) wasSent(sent *userCallback) bool {
-	elements, _ := topLevel(sent.xml)
+	elements, _ := sender.ReadElements(sent.XML)
 	id := valueOf(elements, "MsgId")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.ContainsFunc(c.lines, func(l *chatLine) bool {
-		if l.From == fromAccount || l.of() != (talker{sent.to.account.AppID, sent.req.from}) {
+		if l.From == fromAccount || l.of() != (talker{sent.to.account.AppID, sent.From}) {
 			return false
 		}
-		return id != "" && id == valueOf(l.Fields, "MsgId") || id == "" && l.XML == string(sent.xml)
+		return id != "" && id == valueOf(l.Fields, "MsgId") || id == "" && l.XML == string(sent.XML)
 	})
 }
 
 // valueOf returns the first value of a name; "" if it is missing.
-func valueOf(fields []Field, name string) string {
-	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name }); i >= 0 {
+func valueOf(fields []sender.Field, name string) string {
+	if i := slices.IndexFunc(fields, func(f sender.Field) bool { return f.Name == name }); i >= 0 {
 		return strings.TrimSpace(fields[i].Value)
 	}
 	return ""
@@ -66,9 +67,9 @@ func (p *Platform) sendShown(ctx context.Context, said spoken) (*Delivery, error
 
 // deliver sends a callback that has a line in its user's chat.
 func (p *Platform) deliver(ctx context.Context, id int64, c *userCallback) (*Delivery, error) {
-	sender := *c.to.sender
-	sender.From = c.from
-	d, err := sender.Deliver(ctx, c.xml, func(a Attempt) {
+	gateway := *c.to.sender
+	gateway.From = c.from
+	d, err := p.deliverAttempts(ctx, &gateway, c.XML, func(a Attempt) {
 		p.chat.change(id, func(l *chatLine) { l.attempt(a) })
 		if a.Done {
 			p.sawAttempt(c, a)
@@ -77,12 +78,12 @@ func (p *Platform) deliver(ctx context.Context, id int64, c *userCallback) (*Del
 	p.chat.change(id, func(l *chatLine) {
 		l.Done = true
 		if err != nil {
-			l.Refused, l.RefusedZH = []string{err.Error()}, []string{inChinese(err)}
+			l.Refused, l.RefusedZH = []string{err.Error()}, []string{sender.InChinese(err)}
 			return
 		}
-		l.Refused, l.RefusedZH = d.Refused, []string{noAnswerAtAll.chinese()}
+		l.Refused, l.RefusedZH = d.Refused, []string{noAnswerAtAll.Chinese()}
 		if d.Answer != nil {
-			l.RefusedZH = allInChinese(d.Answer.refused)
+			l.RefusedZH = d.Answer.RefusedInChinese()
 		}
 	})
 	return d, err
@@ -95,38 +96,40 @@ func (l *chatLine) attempt(a Attempt) {
 	}
 	shown := &chatAttempt{
 		Number: a.Number, Copy: a.Copy, At: a.At, Running: !a.Done, Millis: a.Took.Milliseconds(), Faults: a.Faults,
-		Exchange: &chatExchange{URL: clip(a.URL, maxShown), Request: clip(string(a.Body), maxShown)},
+		Exchange: &chatExchange{URL: sender.Clip(a.URL, maxShown), Request: sender.Clip(string(a.Body), maxShown)},
 	}
 	if a.Err != nil {
-		shown.Error, shown.ErrorZH = a.Err.Error(), inChinese(a.Err)
+		shown.Error, shown.ErrorZH = a.Err.Error(), sender.InChinese(a.Err)
 	}
 	if r := a.Result; r != nil {
 		shown.Status, shown.Fields = r.Status, bounded(r.Fields)
-		shown.Refused, shown.RefusedZH = r.Refused, allInChinese(r.refused)
-		shown.Hidden, shown.Warnings, shown.WarningsZH = r.Hidden, r.Warnings, allInChinese(r.warned)
-		shown.Exchange.Answer, shown.Exchange.Opened = clip(string(r.Body), maxShown), clip(string(r.XML), maxShown)
+		shown.Refused, shown.RefusedZH = r.Refused, r.RefusedInChinese()
+		shown.Hidden, shown.Warnings, shown.WarningsZH = r.Hidden, r.Warnings, r.WarningsInChinese()
+		shown.Exchange.Answer, shown.Exchange.Opened = sender.Clip(string(r.Body), maxShown), sender.Clip(string(r.XML), maxShown)
 	}
 	l.Attempts[a.Index] = shown
 }
 
 // sawAttempt puts an attempt that is done on the list and into the log.
 func (p *Platform) sawAttempt(c *userCallback, a Attempt) {
-	s := seen{What: inBoth("send %s (attempt %d of %d)", c.what, a.Number, attempts)}
+	s := seen{What: inBoth("send %s (attempt %d of %d)", c.summary, a.Number, sender.MaxAttempts)}
 	log := p.log.With("kind", c.kind, "attempt", a.Number)
 	if len(a.Faults) > 0 {
 		log = log.With("faults", a.Faults)
-		s.What = inBoth("send %s (attempt %d of %d), faults: %s", c.what, a.Number, attempts, strings.Join(a.Faults, ", "))
+		s.What = inBoth("send %s (attempt %d of %d), faults: %s", c.summary, a.Number, sender.MaxAttempts, strings.Join(a.Faults, ", "))
 	}
 	if a.Err != nil {
 		log.Info("fake WeChat sent a callback", "err", a.Err)
-		s.Outcome = bilingual{a.Err.Error(), inChinese(a.Err)}
-		if a.Number == attempts && !a.Copy {
-			s.Refused = allInBoth([]*reason{noAnswerAtAll})
+		s.Outcome = bilingual{a.Err.Error(), sender.InChinese(a.Err)}
+		if a.Number == sender.MaxAttempts && !a.Copy {
+			s.Refused = []bilingual{{noAnswerAtAll.Error(), noAnswerAtAll.Chinese()}}
 		}
 	} else {
 		log.Info("fake WeChat sent a callback", "status", a.Result.Status, "took", a.Result.Took, "refused", len(a.Result.Refused))
 		s.Outcome = inBoth("status %d in %d ms", a.Result.Status, a.Result.Took.Milliseconds())
-		s.Fields, s.Refused, s.Warnings = slices.Clone(a.Result.Fields), allInBoth(a.Result.refused), allInBoth(a.Result.warned)
+		r := a.Result
+		s.Fields = slices.Clone(r.Fields)
+		s.Refused, s.Warnings = zipTexts(r.Refused, r.RefusedInChinese()), zipTexts(r.Warnings, r.WarningsInChinese())
 	}
 	p.saw(s)
 }
@@ -134,7 +137,7 @@ func (p *Platform) sawAttempt(c *userCallback, a Attempt) {
 // longAnswer gives a handler the time of three slow attempts, which is more than a server usually lets it have. Not
 // every writer has a deadline.
 func longAnswer(w http.ResponseWriter) {
-	c, ends := http.NewResponseController(w), time.Now().Add((attempts+2)*patience)
+	c, ends := http.NewResponseController(w), time.Now().Add((sender.MaxAttempts+2)*sender.Patience)
 	_ = c.SetWriteDeadline(ends)
 	_ = c.SetReadDeadline(ends) // it would end the request's context
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // Faults say how a Platform misbehaves on purpose; the zero value: not at all. A rate is from 0, never, to 1, always.
@@ -75,7 +77,7 @@ var knobs = []knob{
 	duration("delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.Delay }),
 	rate("cut", func(f *Faults) *float64 { return &f.Cut }),
 	rate("retry_early", func(f *Faults) *float64 { return &f.RetryEarly }),
-	duration("retry_after", 0, patience, func(f *Faults) *time.Duration { return &f.RetryAfter }),
+	duration("retry_after", 0, sender.Patience, func(f *Faults) *time.Duration { return &f.RetryAfter }),
 	rate("twice", func(f *Faults) *float64 { return &f.Twice }),
 	rate("same_signature", func(f *Faults) *float64 { return &f.SameSignature }),
 	rate("wrong_signature", func(f *Faults) *float64 { return &f.WrongSignature }),
@@ -183,7 +185,7 @@ const maxProblems = 20
 
 func (r *faultsReader) wrong(name string, err error) {
 	if len(r.errs) < maxProblems {
-		r.errs = append(r.errs, fmt.Errorf("%s: %w", strconv.Quote(clip(name, 40)), err))
+		r.errs = append(r.errs, fmt.Errorf("%s: %w", strconv.Quote(sender.Clip(name, 40)), err))
 	}
 }
 
@@ -217,7 +219,7 @@ func (r *faultsReader) read(name, text string) {
 	case isErrcode:
 		err = r.errcode(errcode, text)
 	default:
-		r.unknown = append(r.unknown, strconv.Quote(clip(name, 40)))
+		r.unknown = append(r.unknown, strconv.Quote(sender.Clip(name, 40)))
 	}
 	if err != nil {
 		r.wrong(name, err)

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"wxgate/fakewechat/sender"
 )
 
 // TestFindingsWhoLeftGetsNothing: until the user follows again, no callback of theirs allows the account a message.
@@ -17,23 +19,23 @@ func TestFindingsWhoLeftGetsNothing(t *testing.T) {
 		{"SCAN", func(s *site, t *testing.T) { s.send(t, "event", "SCAN k", nil) }},
 		{"CLICK", func(s *site, t *testing.T) { s.send(t, "event", "CLICK k", nil) }},
 		{"another process", func(s *site, t *testing.T) {
-			sender := &Sender{URL: gw, Account: DevAccount(), PlatformURL: s.URL}
-			if _, err := sender.Send(t.Context(), compose(t, "text", "hi")); err != nil {
+			sending := &sender.Sender{URL: gw, Account: sender.DevAccount(), PlatformURL: s.URL}
+			if _, err := sending.Send(t.Context(), compose(t, "text", "hi")); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"wrote", func(s *site, _ *testing.T) { s.platform.Did(User, Wrote) }},
-		{"paid", func(s *site, _ *testing.T) { s.platform.Did(User, Paid) }},
+		{"wrote", func(s *site, _ *testing.T) { s.platform.Did(sender.User, Wrote) }},
+		{"paid", func(s *site, _ *testing.T) { s.platform.Did(sender.User, Paid) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, Config{Gateway: gw})
-			s.platform.Did(User, Wrote)
+			s.platform.Did(sender.User, Wrote)
 			s.send(t, "event", "unsubscribe", nil)
 			test.does(s, t)
-			s.wantSends(t, User, 0, 45015)
-			s.wantAPI(t, s.with(t, "/cgi-bin/message/custom/typing"), `{"touser":"`+User+`","command":"Typing"}`, 45015)
+			s.wantSends(t, sender.User, 0, 45015)
+			s.wantAPI(t, s.with(t, "/cgi-bin/message/custom/typing"), `{"touser":"`+sender.User+`","command":"Typing"}`, 45015)
 			s.send(t, "event", "subscribe", nil)
-			s.wantSends(t, User, 3, 45047)
+			s.wantSends(t, sender.User, 3, 45047)
 		})
 	}
 }
@@ -41,17 +43,17 @@ func TestFindingsWhoLeftGetsNothing(t *testing.T) {
 // TestFindingsPageEnforcesFollowing: the page's user who has left can follow again, and nothing else.
 func TestFindingsPageEnforcesFollowing(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed("success"))
-	s := newSite(t, Config{Account: testAccount(Plain), Gateway: gw})
+	s := newSite(t, Config{Account: testAccount(sender.Plain), Gateway: gw})
 	t.Cleanup(s.platform.Close)
 	page := s.open(t)
 	follows := func(want followState) {
 		t.Helper()
 		var u chatUser
-		if page.next("user", &u); u.OpenID != User || u.Follow != want {
+		if page.next("user", &u); u.OpenID != sender.User || u.Follow != want {
 			t.Errorf("user %+v; want follow %q", u, want)
 		}
 	}
-	event := func(args ...string) message { return message{User: User, Kind: "event", Args: args} }
+	event := func(args ...string) message { return message{User: sender.User, Kind: "event", Args: args} }
 	accepted := func(body any) {
 		t.Helper()
 		if status, said := s.post(t, "/fake/lines", body, nil); status != http.StatusAccepted {
@@ -67,8 +69,8 @@ func TestFindingsPageEnforcesFollowing(t *testing.T) {
 	page.done()
 	for _, body := range []any{
 		saying("hi"), event("SCAN", "k"), event("VIEW", "u"), event("unsubscribe"), event("LOCATION"),
-		map[string]any{"user": User, "message": map[string]any{"image": map[string]any{"mediaId": "1"}}},
-		map[string]any{"user": User, "xml": text, "new": true},
+		map[string]any{"user": sender.User, "message": map[string]any{"image": map[string]any{"mediaId": "1"}}},
+		map[string]any{"user": sender.User, "xml": text, "new": true},
 	} {
 		status, said := s.post(t, "/fake/lines", body, nil)
 		if said["error"] != "the user does not follow the account: follow it first" || said["errorZH"] != "用户没有关注公众号：请先关注" || status != http.StatusConflict {
@@ -76,8 +78,8 @@ func TestFindingsPageEnforcesFollowing(t *testing.T) {
 		}
 	}
 	for _, body := range []any{
-		map[string]any{"user": User, "xml": text}, // a retry may be late
-		event("user_authorization_revoke"),        // of a web page
+		map[string]any{"user": sender.User, "xml": text}, // a retry may be late
+		event("user_authorization_revoke"),               // of a web page
 		event("TEMPLATESENDJOBFINISH"),
 	} {
 		accepted(body)
@@ -96,12 +98,12 @@ func TestFindingsPageEnforcesFollowing(t *testing.T) {
 // TestFindingsFollowStateEndsWithReset: nothing is known of the user any more.
 func TestFindingsFollowStateEndsWithReset(t *testing.T) {
 	s := newSite(t, Config{})
-	s.platform.Did(User, Unfollowed)
+	s.platform.Did(sender.User, Unfollowed)
 	if state, _ := s.platform.chat.watch(s.platform.now()); state.Users[0].Follow != hasLeft {
 		t.Errorf("the user is %+v", state.Users[0])
 	}
 	s.platform.Reset()
-	if state, _ := s.platform.chat.watch(s.platform.now()); state.Users[0].Follow != isNewcomer || s.platform.of("").followOf(User) != isNewcomer {
+	if state, _ := s.platform.chat.watch(s.platform.now()); state.Users[0].Follow != isNewcomer || s.platform.of("").followOf(sender.User) != isNewcomer {
 		t.Errorf("after Reset the user is %+v", state.Users[0])
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -17,7 +19,7 @@ import (
 )
 
 // filled fills every field of a form, each with a value of its own, as the page would.
-func filled(fields []formField, n *int) map[string]any {
+func filled(fields []sender.FormField, n *int) map[string]any {
 	values := map[string]any{}
 	for _, f := range fields {
 		value := func() any {
@@ -40,10 +42,10 @@ func filled(fields []formField, n *int) map[string]any {
 }
 
 // formsOf reads the forms as the page does.
-func formsOf(t *testing.T, s *site) []kindForm {
+func formsOf(t *testing.T, s *site) []sender.KindForm {
 	t.Helper()
 	resp, body := s.get(t, "/fake/kinds")
-	var served struct{ Kinds []kindForm }
+	var served struct{ Kinds []sender.KindForm }
 	if err := json.Unmarshal([]byte(body), &served); err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatalf("status %d, %v: %s", resp.StatusCode, err, body)
 	}
@@ -88,12 +90,12 @@ func TestForms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.platform.Did(User, Followed) // again, after unsubscribe
-			if status, said := s.post(t, "/fake/lines", map[string]any{"user": User, "message": json.RawMessage(message)}, nil); status != http.StatusAccepted {
+			s.platform.Did(sender.User, Followed) // again, after unsubscribe
+			if status, said := s.post(t, "/fake/lines", map[string]any{"user": sender.User, "message": json.RawMessage(message)}, nil); status != http.StatusAccepted {
 				t.Fatalf("status %d: %v", status, said)
 			}
 			line := p.done()
-			if len(line.Refused) > 0 || line.User != User || len(line.Fields) < 4 {
+			if len(line.Refused) > 0 || line.User != sender.User || len(line.Fields) < 4 {
 				t.Errorf("line %+v", line)
 			}
 			sent, err := wechat.Decode(got.body)
@@ -104,7 +106,7 @@ func TestForms(t *testing.T) {
 			if err := protojson.Unmarshal(message, want); err != nil {
 				t.Fatal(err)
 			}
-			want.ToUserName, want.FromUserName, want.CreateTime, want.MsgId = account, User, at.Unix(), sent.GetMsgId()
+			want.ToUserName, want.FromUserName, want.CreateTime, want.MsgId = account, sender.User, at.Unix(), sent.GetMsgId()
 			if want.MsgType = form.Name; form.Event {
 				want.MsgType, want.GetEvent().Event = "event", form.Name
 			}
@@ -162,18 +164,18 @@ func TestFormsXML(t *testing.T) {
 		said         map[string]any
 		xml, problem string
 	}{
-		{"a message", map[string]any{"user": User, "message": json.RawMessage(menu)}, laidOut, ""},
-		{"XML", map[string]any{"user": User, "xml": laidOut}, laidOut, ""},
-		{"broken XML", map[string]any{"user": User, "xml": broken}, broken, "the callback is not XML: XML syntax error on line 2: element <a> closed by </xml>"},
-		{"XML of nobody", map[string]any{"user": User, "xml": "<xml></xml>"}, "<xml></xml>", "no FromUserName"},
-		{"a kind", map[string]any{"user": User, "kind": "location"}, "", "usage: location X Y"},
-		{"an unknown field", map[string]any{"user": User, "message": json.RawMessage(`{"text": {"contents": "a"}}`)}, "", `message: unknown field "contents"`},
-		{"no number", map[string]any{"user": User, "message": json.RawMessage(`{"file": {"file_total_len": "x"}}`)}, "", `message: invalid value for int64 field fileTotalLen: "x"`},
-		{"no content", map[string]any{"user": User, "message": json.RawMessage(`{"msg_type": "text"}`)}, "", "the message has no kind: set the field of one, such as text"},
-		{"no event", map[string]any{"user": User, "message": json.RawMessage(`{"event": {"unknown": {}}}`)}, "", "the event has no kind: set the field of one, such as subscribe"},
-		{"no object", map[string]any{"user": User, "message": json.RawMessage(`[]`)}, "", "message: unexpected token ["},
-		{"a name that is none", map[string]any{"user": User, "message": json.RawMessage(`{"text": {}, "extra": [{"name": "a><b"}]}`)}, "", "the callback is not XML"},
-		{"a kind and a message", map[string]any{"user": User, "kind": "text", "message": json.RawMessage(menu)}, "", "kind and args must not stand beside it"},
+		{"a message", map[string]any{"user": sender.User, "message": json.RawMessage(menu)}, laidOut, ""},
+		{"XML", map[string]any{"user": sender.User, "xml": laidOut}, laidOut, ""},
+		{"broken XML", map[string]any{"user": sender.User, "xml": broken}, broken, "the callback is not XML: XML syntax error on line 2: element <a> closed by </xml>"},
+		{"XML of nobody", map[string]any{"user": sender.User, "xml": "<xml></xml>"}, "<xml></xml>", "no FromUserName"},
+		{"a kind", map[string]any{"user": sender.User, "kind": "location"}, "", "usage: location X Y"},
+		{"an unknown field", map[string]any{"user": sender.User, "message": json.RawMessage(`{"text": {"contents": "a"}}`)}, "", `message: unknown field "contents"`},
+		{"no number", map[string]any{"user": sender.User, "message": json.RawMessage(`{"file": {"file_total_len": "x"}}`)}, "", `message: invalid value for int64 field fileTotalLen: "x"`},
+		{"no content", map[string]any{"user": sender.User, "message": json.RawMessage(`{"msg_type": "text"}`)}, "", "the message has no kind: set the field of one, such as text"},
+		{"no event", map[string]any{"user": sender.User, "message": json.RawMessage(`{"event": {"unknown": {}}}`)}, "", "the event has no kind: set the field of one, such as subscribe"},
+		{"no object", map[string]any{"user": sender.User, "message": json.RawMessage(`[]`)}, "", "message: unexpected token ["},
+		{"a name that is none", map[string]any{"user": sender.User, "message": json.RawMessage(`{"text": {}, "extra": [{"name": "a><b"}]}`)}, "", "the callback is not XML"},
+		{"a kind and a message", map[string]any{"user": sender.User, "kind": "text", "message": json.RawMessage(menu)}, "", "kind and args must not stand beside it"},
 		{"XML and a message", map[string]any{"xml": laidOut, "message": json.RawMessage(menu)}, laidOut, "kind, args and message must not stand beside it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -199,7 +201,7 @@ func TestFormsMessageIDs(t *testing.T) {
 	m := &wechatv1.Message{MsgId: 7, MsgType: "image", Account: "a", Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: "hi"}}}
 	var ids []int64
 	for range 2 {
-		xml, err := ComposeMessage(account, User, at, m)
+		xml, err := sender.ComposeMessage(account, sender.User, at, m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,44 +213,6 @@ func TestFormsMessageIDs(t *testing.T) {
 	}
 	if ids[0] == ids[1] || ids[0] < 1<<53 || m.GetMsgId() != 7 || m.GetMsgType() != "image" {
 		t.Errorf("ids %d, the message is now %v", ids, m)
-	}
-}
-
-// TestSendBroken: what is no XML is sent as it is where its user is known, sealed as ever, and judged.
-func TestSendBroken(t *testing.T) {
-	reply := strings.NewReplacer(account, User, User, account)
-	for _, broken := range []string{"<xml><ToUserName>a</ToUserName><b></xml>", "hello", "</"} {
-		for _, mode := range []Mode{Plain, Compat, Safe} {
-			acc := testAccount(mode)
-			gw, got := gateway(t, 200, fixed(as("text", "<Content>hi</Content>")))
-			r, err := (&Sender{URL: gw, Account: acc, From: User}).Send(t.Context(), []byte(broken))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if sealedOnly := mode == Safe; (len(r.Refused) > 0) != sealedOnly { // the reply is plain
-				t.Errorf("%s %q: refused %q", mode, broken, r.Refused)
-			}
-			if got.query().Get("openid") != User {
-				t.Errorf("%s %q: openid %q", mode, broken, got.query().Get("openid"))
-			}
-			body := string(got.body)
-			if mode != Plain {
-				_, rest, _ := strings.Cut(body, "<Encrypt><![CDATA[")
-				encrypt, _, _ := strings.Cut(rest, "]]>")
-				body = unseal(t, acc, encrypt)
-			}
-			if body != broken {
-				t.Errorf("%s: got %q; want %q", mode, body, broken)
-			}
-			swapped, _ := gateway(t, 200, fixed(reply.Replace(as("text", "<Content>hi</Content>"))))
-			r, err = (&Sender{URL: swapped, Account: acc, From: User}).Send(t.Context(), []byte(broken))
-			if err != nil || len(r.Refused) == 0 || !strings.Contains(r.Refused[len(r.Refused)-1], "swapped") {
-				t.Errorf("%s %q: a swapped reply: %v, %v", mode, broken, r, err)
-			}
-		}
-	}
-	if _, err := (&Sender{Account: testAccount(Plain)}).Send(t.Context(), []byte("hello")); err == nil {
-		t.Error("sent for nobody")
 	}
 }
 
@@ -286,15 +250,6 @@ func (s *site) say(t *testing.T, m message) any {
 	return said["id"]
 }
 
-// TestMessageErrors: protojson's errors read alike, whichever blank its build has.
-func TestMessageErrors(t *testing.T) {
-	for _, place := range []string{"proto: (line 1:2): ", "proto:\u00a0(line 10:20): ", "proto: syntax error (line 1:2): ", "proto:\u00a0", "proto: "} {
-		if got := protojsonPlace.ReplaceAllString(place+"unknown field", ""); got != "unknown field" {
-			t.Errorf("%q: got %q", place, got)
-		}
-	}
-}
-
 // TestV1Message: a test in another language sends any kind, and what is no XML.
 func TestV1Message(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed("success"))
@@ -306,7 +261,7 @@ func TestV1Message(t *testing.T) {
 	if _, page := s.get(t, logPath); !strings.Contains(page, "send event scancode_push (attempt 1 of 3)") {
 		t.Error("the page does not show it")
 	}
-	if status, answer = s.v1(t, "POST", "messages", `{"message": {"link": {"url": "u"}}}`); status != http.StatusOK || got.query().Get("openid") != User {
+	if status, answer = s.v1(t, "POST", "messages", `{"message": {"link": {"url": "u"}}}`); status != http.StatusOK || got.query().Get("openid") != sender.User {
 		t.Errorf("status %d, %v, openid %q", status, answer, got.query().Get("openid"))
 	}
 	if status, answer = s.v1(t, "POST", "messages", `{"from": "oA", "xml": "<xml>\u0000<a>"}`); status != http.StatusOK || string(got.body) != "<xml>\x00<a>" || got.query().Get("openid") != "oA" {
@@ -319,7 +274,7 @@ func TestV1MessageAccount(t *testing.T) {
 	gw, _ := gateway(t, http.StatusOK, fixed("success"))
 	second, got := gateway(t, http.StatusOK, fixed("success"))
 	s := newSite(t, Config{Gateway: gw})
-	if err := s.platform.Put(Account{AppID: "wx2", OriginalID: "gh_2", Token: "t2"}, second); err != nil {
+	if err := s.platform.Put(sender.Account{AppID: "wx2", OriginalID: "gh_2", Token: "t2"}, second); err != nil {
 		t.Fatal(err)
 	}
 	status, answer := s.v1(t, "POST", "messages", `{"account": "wx2", "message": {"link": {"url": "u"}}}`)
@@ -346,23 +301,3 @@ func TestSendMessage(t *testing.T) {
 }
 
 // FuzzLayOut: the message is the same, whatever it says. A name that is none is no XML, laid out or not.
-func FuzzLayOut(f *testing.F) {
-	f.Fuzz(func(t *testing.T, content, name string) {
-		m := &wechatv1.Message{
-			MsgType: "text", Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: content}},
-			Extra: []*wechatv1.Element{{Name: "Box", Children: []*wechatv1.Element{{Name: "Empty"}, {Name: "Text", Text: content}}}},
-		}
-		xml := wechat.EncodeMessage(m)
-		if want, err := wechat.Decode(xml); err == nil { // but text that XML can't have
-			got, err := wechat.Decode(layOut(xml))
-			if diff := cmp.Diff(want, got, protocmp.Transform()); err != nil || diff != "" {
-				t.Errorf("%v (-want +got):\n%s\n%q", err, diff, layOut(xml))
-			}
-		}
-		m.Extra[0].Name = name
-		xml = wechat.EncodeMessage(m)
-		if got := strings.ReplaceAll(string(layOut(xml)), "\n", ""); got != strings.ReplaceAll(string(xml), "\n", "") {
-			t.Errorf("got %q; want %q", got, xml)
-		}
-	})
-}

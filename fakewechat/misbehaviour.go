@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // misbehaviour is a Platform's faults, and how far their run has come.
@@ -110,7 +112,7 @@ func (m *misbehaviour) queue(ctx context.Context, openid string, hold bool) (sen
 	mine := make(chan struct{})
 	m.held[openid] = mine
 	m.mu.Unlock()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(sender.Patience)
 	defer limit.Stop()
 	select {
 	case <-mine:
@@ -154,7 +156,7 @@ func (l lot) instead(w http.ResponseWriter) (fault string) {
 // answer writes the answer of a call that is done: late, or half of it.
 func (l lot) answer(w http.ResponseWriter, r *http.Request, body []byte) {
 	if late := l.faults.APIDelay; late > 0 {
-		c, ends := http.NewResponseController(w), time.Now().Add(late+patience)
+		c, ends := http.NewResponseController(w), time.Now().Add(late+sender.Patience)
 		_ = c.SetWriteDeadline(ends)
 		_ = c.SetReadDeadline(ends)
 		if !sleep(r.Context(), late) {

@@ -3,6 +3,8 @@ package fakewechat
 import (
 	"net/http"
 	"strings"
+
+	"wxgate/fakewechat/sender"
 )
 
 // notSimulated is the errcode of a call that the Platform does not simulate: WeChat's own for a path that it does not know.
@@ -16,11 +18,11 @@ func (p *Platform) serveNotSimulated(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	const most = 120 // bytes of a path
-	call := r.Method + " " + clip(strings.ToValidUTF8(r.URL.Path, "�"), most)
-	outcome := because("not simulated")
+	call := r.Method + " " + sender.Clip(strings.ToValidUTF8(r.URL.Path, "�"), most)
+	outcome := sender.Because("not simulated")
 	p.saw(seen{What: sameInBoth(call), Outcome: inBoth("not simulated")})
-	p.chat.called(chatCall{At: p.now(), Path: call, Outcome: outcome.text, InZH: outcome.chinese(), Account: p.accountOfToken(r)})
-	p.log.Warn("fake WeChat API call: not simulated", "method", r.Method, "path", clip(r.URL.Path, most))
+	p.chat.called(chatCall{At: p.now(), Path: call, Outcome: outcome.Error(), InZH: outcome.Chinese(), Account: p.accountOfToken(r)})
+	p.log.Warn("fake WeChat API call: not simulated", "method", r.Method, "path", sender.Clip(r.URL.Path, most))
 	w.Header().Set("Content-Type", accountStyle.contentType)
 	msg := errmsgs[notSimulated] + ": the fake WeChat does not simulate this call" + accountStyle.rid + p.rid()
 	_, _ = w.Write(asJSON(errorAnswer{notSimulated, msg}))

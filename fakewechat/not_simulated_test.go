@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"wxgate/fakewechat/sender"
 )
 
 // TestFindingsCallsThatAreNotSimulated: they are answered as WeChat answers, and the pages and the log tell of them.
@@ -12,8 +14,8 @@ func TestFindingsCallsThatAreNotSimulated(t *testing.T) {
 	p := s.open(t)
 	const want = `{"errcode":40066,"errmsg":"invalid url: the fake WeChat does not simulate this call rid: `
 	for _, test := range []struct{ method, path, account string }{
-		{http.MethodPost, s.with(t, "/cgi-bin/menu/create"), testAccount(Plain).AppID},
-		{http.MethodGet, "/cgi-bin/user/info?access_token=nobodys&openid=" + User, ""},
+		{http.MethodPost, s.with(t, "/cgi-bin/menu/create"), testAccount(sender.Plain).AppID},
+		{http.MethodGet, "/cgi-bin/user/info?access_token=nobodys&openid=" + sender.User, ""},
 		{http.MethodPost, "/datacube/getusersummary", ""},
 		{http.MethodGet, "/sns/oauth2/access_token/", ""},
 	} {

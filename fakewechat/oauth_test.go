@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -35,8 +37,8 @@ func newSite(t *testing.T, cfg Config) *site {
 	t.Helper()
 	c := &clock{}
 	c.nanos.Store(at.UnixNano())
-	if cfg.Account == (Account{}) {
-		cfg.Account = testAccount(Plain)
+	if cfg.Account == (sender.Account{}) {
+		cfg.Account = testAccount(sender.Plain)
 	}
 	cfg.Now = c.now
 	p := New(cfg)
@@ -194,14 +196,14 @@ func TestFindingsCodeIsMadeOnAllow(t *testing.T) {
 		t.Fatalf("%d codes, %v", codes(), err)
 	}
 	s.clock.advance(codeLife - 1)
-	if got := s.call(t, exchange+to.Query().Get("code")); got["openid"] != User {
+	if got := s.call(t, exchange+to.Query().Get("code")); got["openid"] != sender.User {
 		t.Errorf("the exchange answers %v", got)
 	}
 }
 
 // TestFindingsWebDomain: with a web authorization domain, WeChat refuses other hosts, sub-domains too.
 func TestFindingsWebDomain(t *testing.T) {
-	acc := testAccount(Plain)
+	acc := testAccount(sender.Plain)
 	acc.WebDomain = "Example.com"
 	s := newSite(t, Config{Account: acc})
 	for _, test := range []struct {
@@ -310,7 +312,7 @@ func TestAnswers(t *testing.T) {
 			}
 		})
 	}
-	if base["openid"] != User || user["openid"] != User || snap["openid"] == User {
+	if base["openid"] != sender.User || user["openid"] != sender.User || snap["openid"] == sender.User {
 		t.Errorf("openids %v, %v, %v", base["openid"], user["openid"], snap["openid"])
 	}
 	s.wantErrcode(t, "/sns/userinfo"+of(snap), 48001)
@@ -325,7 +327,7 @@ func TestAnswers(t *testing.T) {
 func TestErrcodes(t *testing.T) {
 	s := newSite(t, Config{})
 	base := s.call(t, exchange+s.code(t, "snsapi_base"))
-	token, openid := base["access_token"].(string), "&openid="+User
+	token, openid := base["access_token"].(string), "&openid="+sender.User
 	for _, test := range []struct {
 		name, path string
 		want       int
@@ -343,12 +345,12 @@ func TestErrcodes(t *testing.T) {
 		{"refresh: appid", strings.Replace(refresh, "0001", "0002", 1) + "r", 40013},
 		{"refresh: unknown", refresh + "r", 40030},
 		{"refresh: an access token", refresh + token, 40030},
-		{"userinfo: no token", "/sns/userinfo?openid=" + User, 41001},
+		{"userinfo: no token", "/sns/userinfo?openid=" + sender.User, 41001},
 		{"userinfo: no openid", "/sns/userinfo?access_token=" + token, 41009},
 		{"userinfo: unknown token", "/sns/userinfo?access_token=t" + openid, 40001},
 		{"userinfo: openid", "/sns/userinfo?access_token=" + token + openid + "x", 40003},
 		{"userinfo: scope", "/sns/userinfo?access_token=" + token + openid, 48001},
-		{"auth: no token", "/sns/auth?openid=" + User, 41001},
+		{"auth: no token", "/sns/auth?openid=" + sender.User, 41001},
 		{"auth: no openid", "/sns/auth?access_token=" + token, 41009},
 		{"auth: openid", "/sns/auth?access_token=" + token + openid + "x", 40003},
 		{"auth: unknown token", "/sns/auth?access_token=t" + openid, 40001},
@@ -369,7 +371,7 @@ func TestExpiry(t *testing.T) {
 	s.wantErrcode(t, exchange+used, 40163)
 
 	token := m["access_token"].(string)
-	query := "?access_token=" + token + "&openid=" + User
+	query := "?access_token=" + token + "&openid=" + sender.User
 	again := s.call(t, refresh+m["refresh_token"].(string))
 	if again["access_token"] != token || again["expires_in"] != 7200.0 {
 		t.Errorf("a refresh in time must extend the access token: %v", again)
@@ -386,7 +388,7 @@ func TestExpiry(t *testing.T) {
 	if again["access_token"] == token {
 		t.Error("a refresh after the end must make a new access token")
 	}
-	if got := s.call(t, "/sns/userinfo?access_token="+again["access_token"].(string)+"&openid="+User); got["openid"] != User {
+	if got := s.call(t, "/sns/userinfo?access_token="+again["access_token"].(string)+"&openid="+sender.User); got["openid"] != sender.User {
 		t.Errorf("with the new token: %v", got)
 	}
 	s.wantErrcode(t, "/sns/auth"+query, 42001)
@@ -416,10 +418,10 @@ func TestCapped(t *testing.T) {
 	first := s.code(t, "snsapi_base")
 	second := s.code(t, "snsapi_base")
 	for range maxKept - 1 {
-		s.platform.of("").oauth.mint("snsapi_base", User, false, at)
+		s.platform.of("").oauth.mint("snsapi_base", sender.User, false, at)
 	}
 	s.wantErrcode(t, exchange+first, 40029)
-	if got := s.call(t, exchange+second); got["openid"] != User {
+	if got := s.call(t, exchange+second); got["openid"] != sender.User {
 		t.Errorf("the second code: %v", got)
 	}
 	if n := len(s.platform.of("").oauth.codes.values); n != maxKept {

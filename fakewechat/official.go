@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"wxgate/fakewechat/sender"
 )
 
 const (
@@ -16,14 +18,14 @@ const (
 // official is an official account of the platform, with what WeChat knows of its users, codes and tokens.
 type official struct {
 	platform *Platform
-	account  Account
-	sender   *Sender // nil without a gateway
+	account  sender.Account
+	sender   *sender.Sender // nil without a gateway
 	api      *apiStore
 	oauth    *oauthStore
 }
 
 // newOfficial returns an account that nobody has used.
-func (p *Platform) newOfficial(a Account, gateway string) *official {
+func (p *Platform) newOfficial(a sender.Account, gateway string) *official {
 	o := &official{platform: p, api: newAPIStore(), oauth: newOAuthStore()}
 	for _, c := range accountCalls() {
 		o.api.quota.daily[c.path] = c.daily
@@ -32,41 +34,41 @@ func (p *Platform) newOfficial(a Account, gateway string) *official {
 }
 
 // with returns the same account with other settings.
-func (o *official) with(a Account, gateway string) *official {
+func (o *official) with(a sender.Account, gateway string) *official {
 	changed := *o
 	changed.account, changed.sender = a, nil
 	if gateway != "" {
-		changed.sender = &Sender{URL: gateway, Account: a, Now: o.platform.now, Platform: o.platform}
+		changed.sender = &sender.Sender{URL: gateway, Account: a, Now: o.platform.now}
 	}
 	return &changed
 }
 
 // Put adds an account, whose callbacks go to a gateway's URL ("": to none), or changes the one that has its AppID. The
 // error tells what is wrong with it. Reset forgets what was added.
-func (p *Platform) Put(a Account, gateway string) error {
-	if wrong := a.wrong(gateway); len(wrong) > 0 {
+func (p *Platform) Put(a sender.Account, gateway string) error {
+	if wrong := checkAccount(a, gateway); len(wrong) > 0 {
 		return wrong
 	}
 	if err := p.put(a, gateway); err != nil {
 		return err
 	}
-	p.chat.meet(talker{a.AppID, User})
+	p.chat.meet(talker{a.AppID, sender.User})
 	p.chat.tellAccounts(p.shown)
 	return nil
 }
 
-func (p *Platform) put(a Account, gateway string) error {
+func (p *Platform) put(a sender.Account, gateway string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.AppID == a.AppID })
-	same := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.originalID() == a.OriginalID })
+	same := slices.IndexFunc(p.accounts, func(o *official) bool { return o.account.ReceiverID() == a.OriginalID })
 	switch {
 	case same >= 0 && same != i:
-		return wrongAccount{{"original_id", because("this is the original id of the account %s", p.accounts[same].account.AppID)}}
+		return wrongAccount{{"original_id", sender.Because("this is the original id of the account %s", p.accounts[same].account.AppID)}}
 	case i >= 0:
 		p.accounts[i] = p.accounts[i].with(a, gateway)
 	case len(p.accounts) == maxAccounts:
-		return because("there are %d accounts, and no more than that", maxAccounts)
+		return sender.Because("there are %d accounts, and no more than that", maxAccounts)
 	default:
 		p.accounts = append(p.accounts, p.newOfficial(a, gateway))
 	}
@@ -78,20 +80,20 @@ type wrongAccount []wrongSetting
 
 type wrongSetting struct {
 	name string
-	why  *reason
+	why  *sender.Reason
 }
 
 // Error implements error.
 func (w wrongAccount) Error() string {
 	var all []string
 	for _, f := range w {
-		all = append(all, f.name+": "+f.why.text)
+		all = append(all, f.name+": "+f.why.Error())
 	}
 	return strings.Join(all, "; ")
 }
 
-// wrong returns what is wrong with an account for a gateway.
-func (a *Account) wrong(gateway string) (wrong wrongAccount) {
+// checkAccount returns the errors in an account's settings.
+func checkAccount(a sender.Account, gateway string) (wrong wrongAccount) {
 	for _, f := range []struct {
 		name, value string
 		needed      bool
@@ -101,27 +103,27 @@ func (a *Account) wrong(gateway string) (wrong wrongAccount) {
 	} {
 		switch {
 		case f.needed && f.value == "":
-			wrong = append(wrong, wrongSetting{f.name, because("this is missing")})
+			wrong = append(wrong, wrongSetting{f.name, sender.Because("this is missing")})
 		case len(f.value) > maxSetting:
-			wrong = append(wrong, wrongSetting{f.name, because("this is longer than %d bytes", maxSetting)})
+			wrong = append(wrong, wrongSetting{f.name, sender.Because("this is longer than %d bytes", maxSetting)})
 		case strings.ContainsFunc(f.value, func(r rune) bool { return r <= ' ' || r == 0x7F }):
-			wrong = append(wrong, wrongSetting{f.name, because("this has blanks or control characters")})
+			wrong = append(wrong, wrongSetting{f.name, sender.Because("this has blanks or control characters")})
 		}
 	}
 	if gateway != "" {
-		if _, err := (&Sender{URL: gateway}).target(""); err != nil {
-			wrong = append(wrong, wrongSetting{"gateway", because("%v", err)})
+		if _, err := (&sender.Sender{URL: gateway}).CallbackURL(""); err != nil {
+			wrong = append(wrong, wrongSetting{"gateway", sender.Because("%v", err)})
 		}
 	}
 	if strings.ContainsAny(a.WebDomain, "/:?#@") {
-		wrong = append(wrong, wrongSetting{"web_domain", because("this must be a host alone, such as %s", "www.example.com")})
+		wrong = append(wrong, wrongSetting{"web_domain", sender.Because("this must be a host alone, such as %s", "www.example.com")})
 	}
 	switch _, err := a.Validate(); {
 	case err == nil:
-	case !slices.Contains([]Mode{"", Plain, Compat, Safe}, a.Mode):
-		wrong = append(wrong, wrongSetting{"mode", because("this must be plain, compat or safe")})
+	case !slices.Contains([]sender.Mode{"", sender.Plain, sender.Compat, sender.Safe}, a.Mode):
+		wrong = append(wrong, wrongSetting{"mode", sender.Because("this must be plain, compat or safe")})
 	case a.AppID != "": // without one no key is good
-		wrong = append(wrong, wrongSetting{"aes_key", because("this must be 43 letters or digits")})
+		wrong = append(wrong, wrongSetting{"aes_key", sender.Because("this must be 43 letters or digits")})
 	}
 	return wrong
 }
@@ -148,14 +150,14 @@ func (p *Platform) of(appID string) *official {
 func (p *Platform) asked(appID string) (*official, error) {
 	o := p.of(appID)
 	if appID != "" && o.account.AppID != appID {
-		return nil, fmt.Errorf("no account has the AppID %q", clip(appID, 40))
+		return nil, fmt.Errorf("no account has the AppID %q", sender.Clip(appID, 40))
 	}
 	return o, nil
 }
 
 // named returns the account with an original id, which callbacks are for.
 func (p *Platform) named(originalID string) *official {
-	return p.which(func(o *official) bool { return o.account.originalID() == originalID })
+	return p.which(func(o *official) bool { return o.account.ReceiverID() == originalID })
 }
 
 // knows returns the account that a user belongs to.

@@ -7,18 +7,20 @@ import (
 	"strings"
 	"testing"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 // second is an account besides that of newSite.
-func second() Account {
-	return Account{
+func second() sender.Account {
+	return sender.Account{
 		AppID: "wx0000000000000002", AppSecret: "FakeSecret02", Token: "GatewayToken02",
-		AESKey: strings.Repeat("secondKey", 4) + "second0", OriginalID: "gh_second", Mode: Safe,
+		AESKey: strings.Repeat("secondKey", 4) + "second0", OriginalID: "gh_second", Mode: sender.Safe,
 	}
 }
 
-func put(t *testing.T, p *Platform, a Account, gateway string) {
+func put(t *testing.T, p *Platform, a sender.Account, gateway string) {
 	t.Helper()
 	if err := p.Put(a, gateway); err != nil {
 		t.Fatal(err)
@@ -31,7 +33,7 @@ func TestAccountsSend(t *testing.T) {
 	secondGW, got := gateway(t, 200, fixed("success"))
 	s := newSite(t, Config{Gateway: firstGW})
 	put(t, s.platform, second(), secondGW)
-	xml, err := Compose("gh_second", User, at, "text", "hi")
+	xml, err := sender.Compose("gh_second", sender.User, at, "text", "hi")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,12 +48,12 @@ func TestAccountsSend(t *testing.T) {
 	}
 
 	changed := second()
-	changed.Mode = Plain
+	changed.Mode = sender.Plain
 	put(t, s.platform, changed, "")
 	if _, err := s.platform.SendXML(t.Context(), xml); !errors.Is(err, errNoGateway) {
 		t.Errorf("without a gateway: %v", err)
 	}
-	if got := s.platform.Account(); got != testAccount(Plain) {
+	if got := s.platform.Account(); got != testAccount(sender.Plain) {
 		t.Errorf("the first account is now %+v", got)
 	}
 }
@@ -70,15 +72,15 @@ func TestAccountsAPI(t *testing.T) {
 	s.wantAPI(t, stablePath, strings.Replace(stableBody, "wx0000000000000001", "wx0000000000000003", 1), 40013)
 	s.wantAPI(t, "/cgi-bin/clear_quota?access_token="+other, `{"appid":"wx0000000000000001"}`, 40013)
 
-	xml, err := Compose("gh_second", "oOther", at, "text", "hi")
+	xml, err := sender.Compose("gh_second", "oOther", at, "text", "hi")
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := readRequest(xml)
+	callback, err := sender.ReadCallback(xml)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.platform.told(req, xml)
+	s.platform.RecordCallback(callback)
 	s.wantAPI(t, sendPath+"?access_token="+first, text("oOther", "hi"), 40003)
 	s.wantAPI(t, sendPath+"?access_token="+other, text("oOther", "hi"), 0)
 	s.platform.Did("oOther", Unfollowed) // who is known to the second account alone
@@ -103,10 +105,10 @@ func TestAccountsOAuth(t *testing.T) {
 	code := s.login(t, of(authorize)+"snsapi_userinfo&state=s1").Query().Get("code")
 	s.wantErrcode(t, exchange+code, 40029)
 	got := s.call(t, of(exchange)+code)
-	if got["openid"] != User {
+	if got["openid"] != sender.User {
 		t.Fatalf("got %v", got)
 	}
-	if user := s.call(t, fmt.Sprintf("/sns/userinfo?access_token=%s&openid=%s", got["access_token"], User)); user["nickname"] != "示例&用户😀" {
+	if user := s.call(t, fmt.Sprintf("/sns/userinfo?access_token=%s&openid=%s", got["access_token"], sender.User)); user["nickname"] != "示例&用户😀" {
 		t.Errorf("user %v", user)
 	}
 	s.wantErrcode(t, refresh+fmt.Sprint(got["refresh_token"]), 40030)
@@ -121,17 +123,17 @@ func TestPutRefuses(t *testing.T) {
 	put(t, p, second(), "")
 	for _, test := range []struct {
 		name, field string
-		change      func(a *Account, gateway *string)
+		change      func(a *sender.Account, gateway *string)
 	}{
-		{"no AppID", "app_id", func(a *Account, _ *string) { a.AppID = "" }},
-		{"blanks", "app_id", func(a *Account, _ *string) { a.AppID = "wx 1" }},
-		{"no original id", "original_id", func(a *Account, _ *string) { a.OriginalID = "" }},
-		{"another's original id", "original_id", func(a *Account, _ *string) { a.OriginalID = account }},
-		{"no token", "token", func(a *Account, _ *string) { a.Token = "" }},
-		{"a long secret", "app_secret", func(a *Account, _ *string) { a.AppSecret = strings.Repeat("s", maxSetting+1) }},
-		{"a key that is none", "aes_key", func(a *Account, _ *string) { a.AESKey = "short" }},
-		{"a mode that is none", "mode", func(a *Account, _ *string) { a.Mode = "sealed" }},
-		{"a gateway that is none", "gateway", func(_ *Account, gateway *string) { *gateway = "ftp://example.com/" }},
+		{"no AppID", "app_id", func(a *sender.Account, _ *string) { a.AppID = "" }},
+		{"blanks", "app_id", func(a *sender.Account, _ *string) { a.AppID = "wx 1" }},
+		{"no original id", "original_id", func(a *sender.Account, _ *string) { a.OriginalID = "" }},
+		{"another's original id", "original_id", func(a *sender.Account, _ *string) { a.OriginalID = account }},
+		{"no token", "token", func(a *sender.Account, _ *string) { a.Token = "" }},
+		{"a long secret", "app_secret", func(a *sender.Account, _ *string) { a.AppSecret = strings.Repeat("s", maxSetting+1) }},
+		{"a key that is none", "aes_key", func(a *sender.Account, _ *string) { a.AESKey = "short" }},
+		{"a mode that is none", "mode", func(a *sender.Account, _ *string) { a.Mode = "sealed" }},
+		{"a gateway that is none", "gateway", func(_ *sender.Account, gateway *string) { *gateway = "ftp://example.com/" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a, gateway := second(), ""
@@ -143,7 +145,7 @@ func TestPutRefuses(t *testing.T) {
 		})
 	}
 	var wrong wrongAccount
-	if err := p.Put(Account{Mode: "sealed"}, "x y"); !errors.As(err, &wrong) || len(wrong) < 5 {
+	if err := p.Put(sender.Account{Mode: "sealed"}, "x y"); !errors.As(err, &wrong) || len(wrong) < 5 {
 		t.Errorf("got %v; want all that is wrong", err)
 	}
 	for i := range maxAccounts - 2 {
@@ -167,12 +169,12 @@ func TestResetAccounts(t *testing.T) {
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
 	put(t, s.platform, second(), "")
-	changed := testAccount(Plain)
+	changed := testAccount(sender.Plain)
 	changed.Token = "another"
 	put(t, s.platform, changed, "http://127.0.0.1:1/")
 	s.platform.Reset()
-	acc := testAccount(Plain)
-	if diff := cmp.Diff([]chatAccount{{acc.AppID, acc.OriginalID, Plain, "", "", false}}, s.platform.shown()); diff != "" {
+	acc := testAccount(sender.Plain)
+	if diff := cmp.Diff([]chatAccount{{acc.AppID, acc.OriginalID, sender.Plain, "", "", false}}, s.platform.shown()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := s.platform.Account(); got != acc {
@@ -187,7 +189,7 @@ func TestResetAccounts(t *testing.T) {
 // TestZeroAccount: a Config without an account has the one that everybody knows.
 func TestZeroAccount(t *testing.T) {
 	p := New(Config{})
-	if got := p.Account(); got != DevAccount() {
+	if got := p.Account(); got != sender.DevAccount() {
 		t.Errorf("got %+v; want DevAccount", got)
 	}
 }
@@ -210,8 +212,8 @@ func TestAccountsPage(t *testing.T) {
 		t.Fatalf("status %d: %v", status, said)
 	}
 	var accounts []chatAccount
-	acc := testAccount(Plain)
-	want := []chatAccount{{acc.AppID, acc.OriginalID, Plain, "", "", false}, {"wx0000000000000002", "gh_second", Safe, gw, "", false}}
+	acc := testAccount(sender.Plain)
+	want := []chatAccount{{acc.AppID, acc.OriginalID, sender.Plain, "", "", false}, {"wx0000000000000002", "gh_second", sender.Safe, gw, "", false}}
 	if page.next("accounts", &accounts); !cmp.Equal(want, accounts) {
 		t.Errorf("accounts %+v", accounts)
 	}
@@ -253,7 +255,7 @@ func TestAccountsPage(t *testing.T) {
 	for _, call := range []struct{ path, field string }{{"/fake/lines", "kind"}, {"/fake/users", ""}} {
 		body := map[string]any{"account": "wxNobody"}
 		if call.field != "" {
-			body["user"], body["kind"], body["args"] = User, "text", []string{"hi"}
+			body["user"], body["kind"], body["args"] = sender.User, "text", []string{"hi"}
 		}
 		if status, said := s.post(t, call.path, body, nil); status != http.StatusBadRequest || !strings.Contains(fmt.Sprint(said["error"]), `no account has the AppID "wxNobody"`) {
 			t.Errorf("%s: status %d: %v", call.path, status, said)
@@ -270,7 +272,7 @@ func TestV1Accounts(t *testing.T) {
 	gw, got := gateway(t, 200, fixed("success"))
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
-	list := fmt.Sprintf(`{"accounts": [{"app_id": %q, "original_id": %q, "gateway": "", "mode": "plain", "web_domain": ""}`, testAccount(Plain).AppID, account)
+	list := fmt.Sprintf(`{"accounts": [{"app_id": %q, "original_id": %q, "gateway": "", "mode": "plain", "web_domain": ""}`, testAccount(sender.Plain).AppID, account)
 	s.wantV1(t, "GET", "accounts", "", list+"]}")
 	added := list + fmt.Sprintf(`, {"app_id": "wx2", "original_id": "gh_2", "gateway": %q, "mode": "plain", "web_domain": ""}]}`, gw)
 	s.wantV1(t, "PUT", "accounts", fmt.Sprintf(`{"app_id": "wx2", "original_id": "gh_2", "gateway": %q, "token": "t"}`, gw), added)
@@ -293,7 +295,7 @@ func TestV1Accounts(t *testing.T) {
 func TestDev(t *testing.T) {
 	p := New(Config{})
 	t.Cleanup(p.Close)
-	other := DevAccount()
+	other := sender.DevAccount()
 	other.Token = "another"
 	for _, want := range []bool{true, false} {
 		if got := p.shown()[0].Dev; got != want {

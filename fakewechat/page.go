@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+
+	"wxgate/fakewechat/sender"
 )
 
 //go:embed page.html authorize.html
@@ -20,10 +22,7 @@ var pages = template.Must(template.ParseFS(pageFiles, "*.html"))
 // logPath is where all that the platform saw is listed, for reading and for scripts.
 const logPath = "/fake/log"
 
-const (
-	attempts = 3        // how often WeChat sends a callback that gets no answer
-	maxForm  = 64 << 10 // bytes of the page's form
-)
+const maxForm = 64 << 10 // bytes of the page's form
 
 // render writes one of the templates of page.html and authorize.html.
 func render(w http.ResponseWriter, status int, name string, data any) {
@@ -54,7 +53,7 @@ func (p *Platform) servePage(w http.ResponseWriter, r *http.Request) {
 		Gateway, AppID, Failed, Usage string
 		Kinds                         []string
 		Seen                          []seen
-	}{localeOf(r), "", p.of("").account.AppID, ServiceFailed, Kinds(), strings.Split(kindNames(), ", "), p.newest()}
+	}{localeOf(r), "", p.of("").account.AppID, sender.ServiceFailed, sender.Kinds(), strings.Split(sender.KindNames(), ", "), p.newest()}
 	if s := p.of("").sender; s != nil {
 		data.Gateway = s.URL
 	}
@@ -73,9 +72,9 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind := r.PostForm.Get("kind")
-	from := cmp.Or(r.PostForm.Get("from"), User) // the form of the log has no such field: scripts send as several users
+	from := cmp.Or(r.PostForm.Get("from"), sender.User) // the form of the log has no such field: scripts send as several users
 	longAnswer(w)
-	if _, err := p.sendShown(r.Context(), spoken{from: from, kind: kind, args: words(kind, r.PostForm.Get("arg"))}); err != nil {
+	if _, err := p.sendShown(r.Context(), spoken{from: from, kind: kind, args: sender.SplitArguments(kind, r.PostForm.Get("arg"))}); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -84,24 +83,4 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		back = asked
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
-}
-
-// words splits the form's one field into the arguments of a kind; the last takes the rest, blanks and all.
-func words(kind, text string) []string {
-	most := 3 // event: a name and two more
-	if f := find(messages, kind); f != nil {
-		most = f.max
-		if f.min == 1 && most == 1 {
-			return []string{text}
-		}
-	}
-	var args []string
-	for text = strings.TrimSpace(text); text != ""; text = strings.TrimSpace(text) {
-		if len(args)+1 >= most {
-			return append(args, text)
-		}
-		word, rest, _ := strings.Cut(text, " ")
-		args, text = append(args, word), rest
-	}
-	return args
 }

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"wxgate/fakewechat/sender"
 )
 
 // send posts the page's form.
@@ -44,7 +44,7 @@ func TestPageSendsAs(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if !bytes.Contains(got.body, []byte("oAnother")) || bytes.Contains(got.body, []byte(User)) {
+	if !bytes.Contains(got.body, []byte("oAnother")) || bytes.Contains(got.body, []byte(sender.User)) {
 		t.Errorf("sent %s", got.body)
 	}
 }
@@ -66,7 +66,7 @@ func TestPageShowsReply(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if strings.Contains(page, "<script") || strings.Contains(page, ServiceFailed) {
+	if strings.Contains(page, "<script") || strings.Contains(page, sender.ServiceFailed) {
 		t.Errorf("a script or an error in\n%s", page)
 	}
 	want := "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -83,7 +83,7 @@ func TestPageShowsRefusal(t *testing.T) {
 	s := newSite(t, Config{Gateway: gw})
 	s.send(t, "image", "", nil)
 	_, page := s.get(t, logPath)
-	for _, want := range []string{ServiceFailed, "<li>the status is 500, not 200</li>", `class="refused"`} {
+	for _, want := range []string{sender.ServiceFailed, "<li>the status is 500, not 200</li>", `class="refused"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -115,13 +115,13 @@ func TestThreeAttempts(t *testing.T) {
 	}
 	_, page := s.get(t, logPath)
 	third, second := strings.Index(page, "attempt 3 of 3"), strings.Index(page, "attempt 2 of 3")
-	if third < 0 || second < third || strings.Contains(page, ServiceFailed) {
+	if third < 0 || second < third || strings.Contains(page, sender.ServiceFailed) {
 		t.Errorf("not the newest first, or an error in\n%s", page)
 	}
 
 	gw.Close()
 	s.send(t, "text", "hi", nil)
-	if _, page = s.get(t, logPath); !strings.Contains(page, "no answer in three attempts") || strings.Count(page, ServiceFailed) != 1 {
+	if _, page = s.get(t, logPath); !strings.Contains(page, "no answer in three attempts") || strings.Count(page, sender.ServiceFailed) != 1 {
 		t.Errorf("no error in\n%s", page)
 	}
 }
@@ -155,39 +155,17 @@ func TestSendRefusals(t *testing.T) {
 	}
 }
 
-func TestWords(t *testing.T) {
-	for _, test := range []struct {
-		kind, text string
-		want       []string
-	}{
-		{"text", "", []string{""}},
-		{"text", " a b ", []string{" a b "}},
-		{"voice", "a b", []string{"a b"}},
-		{"image", " ", nil},
-		{"video", "", nil},
-		{"video", "x", []string{"x"}},
-		{"location", "1  2 a  b", []string{"1", "2", "a  b"}},
-		{"link", "u", []string{"u"}},
-		{"event", "CLICK k", []string{"CLICK", "k"}},
-		{"event", "LOCATION 1 2", []string{"LOCATION", "1", "2"}},
-	} {
-		if diff := cmp.Diff(test.want, words(test.kind, test.text)); diff != "" {
-			t.Errorf("%s %q (-want +got):\n%s", test.kind, test.text, diff)
-		}
-	}
-}
-
 // TestNothingLeaks: neither the log nor the page shows a secret, a code or a token; the log no text and no openid.
 func TestNothingLeaks(t *testing.T) {
 	var log bytes.Buffer
 	gw, _ := gateway(t, 200, fixed(as("text", "<Content>answerwords</Content>")))
-	acc := testAccount(Compat)
+	acc := testAccount(sender.Compat)
 	s := newSite(t, Config{Account: acc, Gateway: gw, Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	code := s.code(t, "snsapi_userinfo")
 	m := s.call(t, exchange+code)
 	s.call(t, exchange+code)
 	s.call(t, refresh+m["refresh_token"].(string))
-	s.call(t, "/sns/userinfo?access_token="+m["access_token"].(string)+"&openid="+User)
+	s.call(t, "/sns/userinfo?access_token="+m["access_token"].(string)+"&openid="+sender.User)
 	s.get(t, authorize+"snsapi_base&state=forged-state")
 	s.send(t, "text", "questionwords", nil)
 	_, page := s.get(t, logPath)
@@ -201,7 +179,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("the page shows %q", secret)
 		}
 	}
-	for _, secret := range append(secrets, User, "questionwords", "answerwords") {
+	for _, secret := range append(secrets, sender.User, "questionwords", "answerwords") {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log shows %q", secret)
 		}
@@ -216,7 +194,7 @@ func TestPageIsBounded(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range maxSeen / 2 {
-				p.saw(seen{What: sameInBoth("x"), Outcome: sameInBoth(wide), Fields: []Field{{"Content", long}}})
+				p.saw(seen{What: sameInBoth("x"), Outcome: sameInBoth(wide), Fields: []sender.Field{{Name: "Content", Value: long}}})
 				p.newest()
 			}
 		})

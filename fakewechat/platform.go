@@ -9,12 +9,14 @@ import (
 	"sync"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	"wxgate/internal/rebinding"
 )
 
 // Config says what a Platform is.
 type Config struct {
-	Account Account          // the zero Account: DevAccount
+	Account sender.Account   // the zero Account: DevAccount
 	Gateway string           // the callback URL that messages are sent to; "": none can be sent
 	Now     func() time.Time // nil: time.Now. All expiry goes by it; it may jump
 	Log     *slog.Logger     // nil: no log
@@ -63,14 +65,14 @@ const maxSeen = 200
 type seen struct {
 	At                time.Time
 	What, Outcome     bilingual
-	Fields            []Field
+	Fields            []sender.Field
 	Refused, Warnings []bilingual
 }
 
 // New returns a Platform with one account; Put adds more. Its page has one user, User; others get known by what they do.
 func New(cfg Config) *Platform {
-	if cfg.Account == (Account{}) {
-		cfg.Account = DevAccount()
+	if cfg.Account == (sender.Account{}) {
+		cfg.Account = sender.DevAccount()
 	}
 	p := &Platform{
 		now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(), calls: map[string]*callCount{},
@@ -97,7 +99,7 @@ func New(cfg Config) *Platform {
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle(styleCSS))
 	p.mux.HandleFunc("GET /fake/authorize.css", serveStyle(authorizeCSS))
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
-	p.mux.Handle("POST "+toldPath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
+	p.mux.Handle("POST "+sender.AnnouncePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
 	p.mux.Handle(v1Path, http.NewCrossOriginProtection().Handler(p.v1()))
 	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
 	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
@@ -118,7 +120,7 @@ func New(cfg Config) *Platform {
 }
 
 // Account returns the account of the Config.
-func (p *Platform) Account() Account { return p.of("").account }
+func (p *Platform) Account() sender.Account { return p.of("").account }
 
 // ServeHTTP implements http.Handler.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -141,13 +143,13 @@ func foreignHost(r *http.Request) bool {
 
 // saw puts a line on the page. It must hold no secret, code or token.
 func (p *Platform) saw(s seen) {
-	const most = maxText + 200 // of a value, in bytes: what WeChat would show fits
+	const most = sender.MaxText + 200 // of a value, in bytes: what WeChat would show fits
 	s.At = p.now()
 	for i := range s.Fields {
-		s.Fields[i].Value = clip(s.Fields[i].Value, most)
+		s.Fields[i].Value = sender.Clip(s.Fields[i].Value, most)
 	}
 	for l := range s.What {
-		s.What[l], s.Outcome[l] = clip(s.What[l], most), clip(s.Outcome[l], most)
+		s.What[l], s.Outcome[l] = sender.Clip(s.What[l], most), sender.Clip(s.Outcome[l], most)
 	}
 
 	p.mu.Lock()

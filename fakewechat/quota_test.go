@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -26,7 +28,7 @@ func TestQuotaGet(t *testing.T) {
 	for range 12 {
 		s.wantAPI(t, send, text("oNobody", "hi"), 40003)
 	}
-	s.wantAPI(t, sendPath+"?access_token=x", text(User, "hi"), 40001) // not counted
+	s.wantAPI(t, sendPath+"?access_token=x", text(sender.User, "hi"), 40001) // not counted
 	want := map[string]any{
 		"errcode": 0.0, "errmsg": "ok",
 		"quota":                map[string]any{"daily_limit": 500000.0, "used": 12.0, "remain": 499988.0},

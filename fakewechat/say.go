@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // spoken is what a user shall say: a kind with its arguments, a wechat.v1.Message, or a whole callback.
@@ -21,13 +23,13 @@ type spoken struct {
 // callback makes the callback of what a user says. The error tells what is wrong with it; errNoGateway, that there is
 // nobody to send it to.
 func (p *Platform) callback(s spoken) (*userCallback, error) {
-	c := &userCallback{kind: "xml", what: "xml", xml: []byte(s.xml)}
+	c := &userCallback{kind: "xml", summary: "xml", Callback: sender.Callback{XML: []byte(s.xml)}}
 	to, err := p.asked(s.account)
 	switch {
 	case err != nil:
 		return nil, err
 	case s.xml == "" && s.kind == "" && s.message == nil:
-		return nil, errors.New("nothing is said: kind, message and xml are missing; kinds: " + kindNames())
+		return nil, errors.New("nothing is said: kind, message and xml are missing; kinds: " + sender.KindNames())
 	case s.xml != "" && (s.kind != "" || s.args != nil || s.message != nil):
 		return nil, errors.New("xml is a whole callback: kind, args and message must not stand beside it")
 	case s.message != nil && (s.kind != "" || s.args != nil):
@@ -36,23 +38,23 @@ func (p *Platform) callback(s spoken) (*userCallback, error) {
 		c.from = s.from
 	case s.message != nil:
 		c.kind = "message"
-		c.xml, err = p.composed(to, s.from, s.message)
+		c.XML, err = p.composed(to, s.from, s.message)
 	default:
 		c.kind, c.send = s.kind, append([]string{s.kind}, s.args...)
-		c.what = strings.Join(c.send, " ")
-		c.xml, err = Compose(to.account.originalID(), s.from, p.now(), s.kind, s.args...)
+		c.summary = strings.Join(c.send, " ")
+		c.XML, err = sender.Compose(to.account.ReceiverID(), s.from, p.now(), s.kind, s.args...)
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.req, err = (&Sender{Account: to.account, From: c.from}).read(c.xml)
-	c.to = p.named(c.req.to)
+	c.Callback, err = (&sender.Sender{Account: to.account, From: c.from}).ReadCallback(c.XML)
+	c.to = p.named(c.To)
 	if s.message != nil {
-		c.what = strings.TrimSpace(c.req.msgType + " " + c.req.event)
+		c.summary = strings.TrimSpace(c.MsgType + " " + c.Event)
 	}
 	switch {
 	case err != nil:
-	case s.xml != "" && s.from != "" && s.from != c.req.from:
+	case s.xml != "" && s.from != "" && s.from != c.From:
 		err = errors.New("the callback's FromUserName is another user")
 	case s.xml != "" && s.account != "" && s.account != c.to.account.AppID:
 		err = errors.New("the callback's ToUserName is another account")
@@ -64,16 +66,16 @@ func (p *Platform) callback(s spoken) (*userCallback, error) {
 
 // composed makes a callback of a message in JSON.
 func (p *Platform) composed(to *official, from string, message []byte) ([]byte, error) {
-	m, err := readMessage(message)
+	m, err := sender.ReadMessage(message)
 	if err != nil {
 		return nil, err
 	}
-	return ComposeMessage(to.account.originalID(), from, p.now(), m)
+	return sender.ComposeMessage(to.account.ReceiverID(), from, p.now(), m)
 }
 
 // serveKinds serves the forms of all kinds.
 func (p *Platform) serveKinds(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string][]kindForm{"kinds": kindForms()})
+	writeJSON(w, http.StatusOK, map[string][]sender.KindForm{"kinds": sender.KindForms()})
 }
 
 // pageSpoken is spoken in the page's JSON.
@@ -90,7 +92,7 @@ func (s *pageSpoken) needsFollower() bool { return s.XML == "" || s.New }
 func (s *pageSpoken) spoken(now time.Time) spoken {
 	xml := s.XML
 	if s.New {
-		xml = string(RenewCallback([]byte(xml), now))
+		xml = string(sender.RenewCallback([]byte(xml), now))
 	}
 	return spoken{s.Account, s.User, s.Kind, s.Args, s.Message, xml}
 }
@@ -116,7 +118,7 @@ func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
 	if err != nil && !errors.Is(err, errNoGateway) {
 		answer.Problem = err.Error()
 	} else {
-		answer.XML, answer.Problem = string(c.xml), badUser(c.req.from)
+		answer.XML, answer.Problem = string(c.XML), badUser(c.From)
 		answer.Sent = p.chat.wasSent(c)
 	}
 	writeJSON(w, http.StatusOK, answer)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -25,7 +27,7 @@ func Start(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("fakewechat: %w", err)
 	}
 	p := New(cfg)
-	s := &Server{p, "http://" + lis.Addr().String(), &http.Server{Handler: p, ReadHeaderTimeout: 2 * patience}}
+	s := &Server{p, "http://" + lis.Addr().String(), &http.Server{Handler: p, ReadHeaderTimeout: 2 * sender.Patience}}
 	go func() { _ = s.http.Serve(lis) }()
 	return s, nil
 }
@@ -43,7 +45,7 @@ func (s *Server) Close() {
 // Send sends a callback of User to the gateway, as Deliver does, and shows it on the page. Kind and arguments are those
 // of Compose. The error tells that nothing can be sent.
 func (p *Platform) Send(ctx context.Context, kind string, args ...string) (*Delivery, error) {
-	return p.SendFrom(ctx, User, kind, args...)
+	return p.SendFrom(ctx, sender.User, kind, args...)
 }
 
 // SendFrom is Send for the user with an openid.
@@ -53,7 +55,7 @@ func (p *Platform) SendFrom(ctx context.Context, openid, kind string, args ...st
 
 // SendMessage is SendFrom for a message of any kind, which ComposeMessage makes a callback.
 func (p *Platform) SendMessage(ctx context.Context, openid string, message *wechatv1.Message) (*Delivery, error) {
-	callback, err := ComposeMessage(p.of("").account.originalID(), openid, p.now(), message)
+	callback, err := sender.ComposeMessage(p.of("").account.ReceiverID(), openid, p.now(), message)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // echo is a bot that repeats what it is told, in plain XML.
@@ -50,7 +51,7 @@ func TestStart(t *testing.T) {
 	bot := httptest.NewServer(http.HandlerFunc(echo))
 	t.Cleanup(bot.Close)
 	s := start(t, bot.URL)
-	if s.Account() != fakewechat.DevAccount() {
+	if s.Account() != sender.DevAccount() {
 		t.Errorf("the account is %+v, not DevAccount", s.Account())
 	}
 	silent, err := s.SendFrom(t.Context(), "oSomebody", "event", "subscribe")

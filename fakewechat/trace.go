@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // Bounds of asking a gateway.
@@ -32,7 +34,7 @@ type tracer struct {
 }
 
 func newTracer(internal, key string) *tracer {
-	t := &tracer{key: key, client: (&Sender{}).client()}
+	t := &tracer{key: key, client: (&sender.Sender{}).HTTPClient()}
 	if internal != "" {
 		t.url = strings.TrimSuffix(internal, "/") + "/debug/callbacks?nonce="
 		t.ready = strings.TrimSuffix(internal, "/") + "/readyz"
@@ -94,7 +96,7 @@ func (t *tracer) problems(ctx context.Context) []gatewayProblem {
 	all := []gatewayProblem{}
 	for _, listed := range []map[string]string{report.Problems, report.Away} {
 		for _, name := range slices.Sorted(maps.Keys(listed)) {
-			all = append(all, gatewayProblem{clip(name, maxProblemText), clip(listed[name], maxProblemText)})
+			all = append(all, gatewayProblem{sender.Clip(name, maxProblemText), sender.Clip(listed[name], maxProblemText)})
 		}
 	}
 	return all[:min(len(all), maxGatewayProblems)]

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // Action is what a user does. Most actions allow the account some customer-service messages for a while.
@@ -66,13 +68,11 @@ func (p *Platform) Did(openid string, a Action) {
 	p.knows(openid).did(openid, a, nil)
 }
 
-// told takes note of a callback that is about to be sent; an attempt that repeats the last one is nothing new.
-func (p *Platform) told(r request, callback []byte) {
-	a, is := r.action()
-	if !is {
-		return
+// RecordCallback takes note of a callback that is about to be sent. A callback equal to the user's last one is a retry, and changes nothing.
+func (p *Platform) RecordCallback(c sender.Callback) {
+	if a, is := actionOf(c); is {
+		p.named(c.To).did(c.From, a, c.XML)
 	}
-	p.named(r.to).did(r.from, a, callback)
 }
 
 // did takes note of what a user does, by a callback or, where that is nil, without one.
@@ -109,12 +109,12 @@ var onlyFollowers = []string{
 }
 
 // needsFollower reports whether only a follower can do it: each message, and what is done with the account's menu and chat.
-func (r *request) needsFollower() bool {
-	switch r.msgType {
+func needsFollower(c sender.Callback) bool {
+	switch c.MsgType {
 	case "", "device_text", "device_event":
 		return false
 	case "event":
-		return slices.Contains(onlyFollowers, strings.ToLower(r.event))
+		return slices.Contains(onlyFollowers, strings.ToLower(c.Event))
 	}
 	return true
 }
@@ -134,17 +134,17 @@ func (c *chat) follow(is talker, state followState) {
 	}
 }
 
-// action returns what the user did, false where it allows nothing and ends nothing.
-func (r *request) action() (a Action, is bool) {
+// actionOf returns the user's action in a callback, or false if it neither opens nor ends a window.
+func actionOf(c sender.Callback) (a Action, is bool) {
 	switch {
-	case r.msgType == "" || r.msgType == "device_event":
+	case c.MsgType == "" || c.MsgType == "device_event":
 		return 0, false
-	case r.msgType != "event" && r.menuItem != "":
+	case c.MsgType != "event" && c.MenuItem != "":
 		return Tapped, true
-	case r.msgType != "event":
+	case c.MsgType != "event":
 		return Wrote, true
 	}
-	switch strings.ToLower(r.event) {
+	switch strings.ToLower(c.Event) {
 	case "click", "scancode_push", "scancode_waitmsg":
 		return Tapped, true
 	case "subscribe":

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // sends sends texts until one is refused, and returns how many arrived and the errcode of the last; at most 50.
@@ -45,15 +47,15 @@ func TestWindows(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, Config{})
-			s.wantSends(t, User, 0, 45015)
-			s.platform.Did(User, test.did)
-			s.wantSends(t, User, test.arrived, test.errcode)
-			s.platform.Did(User, test.did) // renews
+			s.wantSends(t, sender.User, 0, 45015)
+			s.platform.Did(sender.User, test.did)
+			s.wantSends(t, sender.User, test.arrived, test.errcode)
+			s.platform.Did(sender.User, test.did) // renews
 			s.clock.advance(test.lasts - 1)
-			s.wantSends(t, User, test.arrived, test.errcode)
-			s.platform.Did(User, test.did)
+			s.wantSends(t, sender.User, test.arrived, test.errcode)
+			s.platform.Did(sender.User, test.did)
 			s.clock.advance(test.lasts)
-			s.wantSends(t, User, 0, 45015)
+			s.wantSends(t, sender.User, 0, 45015)
 		})
 	}
 }
@@ -61,23 +63,23 @@ func TestWindows(t *testing.T) {
 func TestWindowsTogether(t *testing.T) {
 	s := newSite(t, Config{})
 	p := s.platform
-	p.Did(User, Wrote)
-	p.Did(User, Tapped)
-	s.wantSends(t, User, 8, 45047)
-	p.Did(User, Wrote)
-	p.Did(User, Tapped)
-	s.wantAPI(t, s.with(t, sendPath), text(User, "a"), 0) // of the window that ends first
+	p.Did(sender.User, Wrote)
+	p.Did(sender.User, Tapped)
+	s.wantSends(t, sender.User, 8, 45047)
+	p.Did(sender.User, Wrote)
+	p.Did(sender.User, Tapped)
+	s.wantAPI(t, s.with(t, sendPath), text(sender.User, "a"), 0) // of the window that ends first
 	s.clock.advance(time.Minute)
-	s.wantSends(t, User, 5, 45047)
-	p.Did(User, Wrote)
+	s.wantSends(t, sender.User, 5, 45047)
+	p.Did(sender.User, Wrote)
 	p.Did("oAnother", Unfollowed)
 	s.wantSends(t, "oAnother", 0, 45015)
-	s.wantSends(t, User, 5, 45047)
-	p.Did(User, Wrote)
-	p.Did(User, Unfollowed)
-	s.wantSends(t, User, 0, 45015)
-	p.Did(User, Followed)
-	s.wantSends(t, User, 3, 45047)
+	s.wantSends(t, sender.User, 5, 45047)
+	p.Did(sender.User, Wrote)
+	p.Did(sender.User, Unfollowed)
+	s.wantSends(t, sender.User, 0, 45015)
+	p.Did(sender.User, Followed)
+	s.wantSends(t, sender.User, 3, 45047)
 }
 
 func TestDidNobody(t *testing.T) {
@@ -99,7 +101,7 @@ func TestUsersAreBounded(t *testing.T) {
 	if n := len(s.platform.of("").api.users.values); n != maxUsers {
 		t.Errorf("%d users are kept", n)
 	}
-	s.wantSends(t, User, 0, 40003) // came first
+	s.wantSends(t, sender.User, 0, 40003) // came first
 	s.wantSends(t, "o0", 5, 45047)
 }
 
@@ -130,34 +132,34 @@ func TestCallbacksTell(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, Config{})
-			sender := &Sender{URL: gw, Account: testAccount(Compat), Platform: s.platform}
+			sending := &sender.Sender{URL: gw, Account: testAccount(sender.Compat), BeforeSend: s.platform.RecordCallback}
 			callback := test.callback(t)
 			send := func() {
 				t.Helper()
-				if _, err := sender.Send(t.Context(), callback); err != nil {
+				if _, err := sending.Send(t.Context(), callback); err != nil {
 					t.Fatal(err)
 				}
 			}
 			send()
-			s.wantSends(t, User, test.arrived, test.errcode)
+			s.wantSends(t, sender.User, test.arrived, test.errcode)
 			send() // a retry is nothing new
-			s.wantSends(t, User, 0, test.errcode)
-			s.platform.Did(User, Wrote)
+			s.wantSends(t, sender.User, 0, test.errcode)
+			s.platform.Did(sender.User, Wrote)
 			callback = compose(t, "event", "unsubscribe")
 			send()
-			s.wantSends(t, User, 0, 45015)
+			s.wantSends(t, sender.User, 0, 45015)
 		})
 	}
 	t.Run("page", func(t *testing.T) {
 		s := newSite(t, Config{Gateway: gw})
 		s.send(t, "text", "hi", nil)
-		s.wantSends(t, User, 5, 45047)
+		s.wantSends(t, sender.User, 5, 45047)
 		s.send(t, "text", "hi", nil) // another MsgId
-		s.wantSends(t, User, 5, 45047)
+		s.wantSends(t, sender.User, 5, 45047)
 	})
 	t.Run("without a Platform", func(t *testing.T) {
-		sender := &Sender{URL: gw, Account: testAccount(Plain)}
-		if _, err := sender.Send(t.Context(), compose(t, "text", "hi")); err != nil {
+		sending := &sender.Sender{URL: gw, Account: testAccount(sender.Plain)}
+		if _, err := sending.Send(t.Context(), compose(t, "text", "hi")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -165,11 +167,11 @@ func TestCallbacksTell(t *testing.T) {
 		s := newSite(t, Config{})
 		var got any
 		at, _ := gateway(t, http.StatusOK, func(*caught) string {
-			got = s.api(t, s.with(t, sendPath), text(User, "at once"))["errcode"]
+			got = s.api(t, s.with(t, sendPath), text(sender.User, "at once"))["errcode"]
 			return "success"
 		})
-		sender := &Sender{URL: at, Account: testAccount(Plain), Platform: s.platform}
-		if _, err := sender.Send(t.Context(), compose(t, "text", "hi")); err != nil {
+		sending := &sender.Sender{URL: at, Account: testAccount(sender.Plain), BeforeSend: s.platform.RecordCallback}
+		if _, err := sending.Send(t.Context(), compose(t, "text", "hi")); err != nil {
 			t.Fatal(err)
 		}
 		if got != 0.0 {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wxgate/fakewechat/sender"
 )
 
 // v1Path is where tests in other languages steer a Platform; docs/FAKE.md describes it.
@@ -106,7 +108,7 @@ func readV1(r *http.Request, to any) error {
 		return nil
 	}
 	if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return badRequest("unknown key %s", clip(name, 40))
+		return badRequest("unknown key %s", sender.Clip(name, 40))
 	}
 	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
 		return badRequest("the body is longer than %d MiB", maxV1>>20)
@@ -115,7 +117,7 @@ func readV1(r *http.Request, to any) error {
 		if wrong.Field == "" {
 			return badRequest("the body must be a JSON object, not a JSON %s", wrong.Value)
 		}
-		return badRequest("%q must not be a JSON %s", wrong.Field, clip(wrong.Value, 40))
+		return badRequest("%q must not be a JSON %s", wrong.Field, sender.Clip(wrong.Value, 40))
 	}
 	return badRequest("the body must be a JSON object")
 }
@@ -159,7 +161,7 @@ func (p *Platform) v1Messages(w http.ResponseWriter, r *http.Request) (any, erro
 		return nil, badRequest("from is longer than %d bytes", maxOpenID)
 	}
 	if body.XML == "" {
-		body.From = cmp.Or(body.From, User)
+		body.From = cmp.Or(body.From, sender.User)
 	}
 	longAnswer(w)
 	d, err := p.sendShown(r.Context(), spoken{body.Account, body.From, body.Kind, body.Args, body.Message, body.XML})
@@ -187,7 +189,7 @@ func (d *Delivery) v1() v1Delivery {
 		answer.XML, answer.Warnings, answer.Hidden = string(d.Answer.XML), list(d.Answer.Warnings), d.Answer.Hidden
 	}
 	if len(d.Refused) > 0 {
-		answer.Shown = ServiceFailed
+		answer.Shown = sender.ServiceFailed
 	}
 	return answer
 }
@@ -195,7 +197,7 @@ func (d *Delivery) v1() v1Delivery {
 // list is never null in JSON.
 func list(texts []string) []string { return append([]string{}, texts...) }
 
-func byName(fields []Field) map[string]string {
+func byName(fields []sender.Field) map[string]string {
 	values := map[string]string{}
 	for _, f := range fields {
 		values[f.Name] = f.Value
@@ -239,7 +241,7 @@ func (p *Platform) v1Actions(_ http.ResponseWriter, r *http.Request) (any, error
 	openid := r.PathValue("openid")
 	switch {
 	case !known:
-		return nil, badRequest("unknown action %q; there are %s", clip(body.Action, 40), strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
+		return nil, badRequest("unknown action %q; there are %s", sender.Clip(body.Action, 40), strings.Join(slices.Sorted(maps.Keys(actions)), ", "))
 	case openid == "" || len(openid) > maxOpenID:
 		return nil, badRequest("an openid has 1 to %d bytes", maxOpenID)
 	}
@@ -281,7 +283,7 @@ func (p *Platform) v1Calls(_ http.ResponseWriter, r *http.Request) (any, error) 
 
 func (p *Platform) checkPath(path string) error {
 	if paths := p.paths(); !slices.Contains(paths, path) {
-		return badRequest("%q is no path of an API call; there are %s", clip(path, 80), strings.Join(paths, ", "))
+		return badRequest("%q is no path of an API call; there are %s", sender.Clip(path, 80), strings.Join(paths, ", "))
 	}
 	return nil
 }
@@ -309,11 +311,11 @@ func (p *Platform) v1SetFaults(_ http.ResponseWriter, r *http.Request) (any, err
 // v1Accounts tells the accounts, without their secrets.
 func (p *Platform) v1Accounts(http.ResponseWriter, *http.Request) (any, error) {
 	type account struct {
-		AppID      string `json:"app_id"`
-		OriginalID string `json:"original_id"`
-		Gateway    string `json:"gateway"`
-		Mode       Mode   `json:"mode"`
-		WebDomain  string `json:"web_domain"`
+		AppID      string      `json:"app_id"`
+		OriginalID string      `json:"original_id"`
+		Gateway    string      `json:"gateway"`
+		Mode       sender.Mode `json:"mode"`
+		WebDomain  string      `json:"web_domain"`
 	}
 	accounts := []account{}
 	for _, a := range p.shown() {

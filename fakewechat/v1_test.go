@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/fakewechat/sender"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -67,7 +69,7 @@ func TestV1Messages(t *testing.T) {
 	gw, got := gateway(t, http.StatusOK, fixed(as("text", "<Content><![CDATA[<b>你好]]></Content>")))
 	s := newSite(t, Config{Gateway: gw})
 	sent := as("text", "<Content><![CDATA[<b>你好]]></Content>")
-	status, answer := s.v1(t, "POST", "messages", `{"kind": "text", "args": ["hello"], "from": "`+User+`"}`)
+	status, answer := s.v1(t, "POST", "messages", `{"kind": "text", "args": ["hello"], "from": "`+sender.User+`"}`)
 	want := map[string]any{
 		"attempts": []any{map[string]any{"attempt": 1.0, "copy": false, "faults": []any{}, "status": 200.0, "refused": []any{}}},
 		"reply":    map[string]any{"MsgType": "text", "Content": "<b>你好"}, "xml": sent, "refused": []any{}, "warnings": []any{}, "hidden": false, "shown": "",
@@ -78,7 +80,7 @@ func TestV1Messages(t *testing.T) {
 	if !bytes.Contains(got.body, []byte("<![CDATA[hello]]>")) {
 		t.Errorf("sent %s", got.body)
 	}
-	if s.sends(t, User); len(s.platform.Sent(User)) != 5 {
+	if s.sends(t, sender.User); len(s.platform.Sent(sender.User)) != 5 {
 		t.Error("the Platform does not know that the user wrote")
 	}
 
@@ -99,7 +101,7 @@ func TestV1Refused(t *testing.T) {
 	reasons := []any{"the status is 500, not 200"}
 	want := map[string]any{
 		"attempts": []any{map[string]any{"attempt": 1.0, "copy": false, "faults": []any{}, "status": 500.0, "refused": reasons}},
-		"reply":    map[string]any{}, "xml": "", "refused": reasons, "warnings": []any{}, "hidden": false, "shown": ServiceFailed,
+		"reply":    map[string]any{}, "xml": "", "refused": reasons, "warnings": []any{}, "hidden": false, "shown": sender.ServiceFailed,
 	}
 	if diff := cmp.Diff(want, plain(answer)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -126,7 +128,7 @@ func TestV1Users(t *testing.T) {
 		t.Fatalf("got %v", answer)
 	}
 	first, _ := messages[0].(map[string]any)
-	if first["at"] == "" || first["type"] != "text" || first["account"] != "" || first["app_id"] != testAccount(Plain).AppID || !cmp.Equal(first["fields"], any(map[string]any{"content": "hi"})) {
+	if first["at"] == "" || first["type"] != "text" || first["account"] != "" || first["app_id"] != testAccount(sender.Plain).AppID || !cmp.Equal(first["fields"], any(map[string]any{"content": "hi"})) {
 		t.Errorf("got %v", first)
 	}
 	for name, action := range actions {
@@ -174,7 +176,7 @@ func TestV1Reset(t *testing.T) {
 	s.wantV1(t, "GET", "sent?openid=oA", "", `{"messages": []}`)
 	s.wantAPI(t, path, "{}", 40001)
 	s.wantSends(t, "oA", 0, 40003)
-	s.wantSends(t, User, 0, 45015)
+	s.wantSends(t, sender.User, 0, 45015)
 	s.wantErrcode(t, exchange+code, 40029)
 	if got := s.api(t, s.with(t, quotaPath), `{"cgi_path": "`+sendPath+`"}`); got["errcode"] != 0.0 {
 		t.Errorf("the quota is gone: %v", got)
@@ -304,7 +306,7 @@ func TestV1LogsNoSecret(t *testing.T) {
 	if !strings.Contains(log.String(), "control_characters") {
 		t.Errorf("the log does not tell of faults:\n%s", log.String())
 	}
-	for _, secret := range []string{"questionwords", "answerwords", "oSecretUser", testAccount(Plain).Token} {
+	for _, secret := range []string{"questionwords", "answerwords", "oSecretUser", testAccount(sender.Plain).Token} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log shows %q:\n%s", secret, log.String())
 		}

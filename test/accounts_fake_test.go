@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // One fake platform plays WeChat for both accounts of a gateway: their callbacks, their API, their logins.
@@ -43,7 +44,7 @@ func TestAccountsOfOneFake(t *testing.T) {
 		if got := answer.Reply()["Content"]; got != "hello from "+name || len(answer.Refused) != 0 {
 			t.Errorf("%s: got %q, refused: %q", name, got, answer.Refused)
 		}
-		body := fmt.Sprintf(`{"account": %q, "openid": %q, "message": {"text": "news of %s"}}`, name, fakewechat.User, name)
+		body := fmt.Sprintf(`{"account": %q, "openid": %q, "message": {"text": "news of %s"}}`, name, sender.User, name)
 		resp, err := http.Post(internal+"/v1/account/messages", "application/json", bytes.NewReader([]byte(body)))
 		if err != nil {
 			t.Fatal(err)
@@ -53,12 +54,12 @@ func TestAccountsOfOneFake(t *testing.T) {
 		if resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: a message: %s, %s", name, resp.Status, said)
 		}
-		if got := loginTo(t, public, "account="+name+"&"); got["openid"] != fakewechat.User {
+		if got := loginTo(t, public, "account="+name+"&"); got["openid"] != sender.User {
 			t.Errorf("%s: after the login /oauth/userinfo says %v", name, got)
 		}
 	}
 	var pushed []string
-	for _, m := range fake.Sent(fakewechat.User) {
+	for _, m := range fake.Sent(sender.User) {
 		pushed = append(pushed, m.AppID+": "+m.Fields[0].Value)
 	}
 	want := []string{listed["shop"].AppID + ": news of shop", listed["club"].AppID + ": news of club"}
@@ -68,5 +69,5 @@ func TestAccountsOfOneFake(t *testing.T) {
 	if n := fake.Calls("/cgi-bin/stable_token"); n != len(names) {
 		t.Errorf("%d calls for an access token; want one of each account", n)
 	}
-	noSecrets(t, p, fakewechat.User, listed["shop"].AppSecret, listed["club"].AppSecret)
+	noSecrets(t, p, sender.User, listed["shop"].AppSecret, listed["club"].AppSecret)
 }

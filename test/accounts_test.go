@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // The accounts of the file of these tests, each with a token, key and AppSecret of its own.
-var listed = map[string]fakewechat.Account{
+var listed = map[string]sender.Account{
 	"shop": {AppID: "wx00000000e2e00011", Token: "e2eShopToken", AESKey: strings.Repeat("shopKey", 6) + "0", AppSecret: "e2eShopSecret", OriginalID: "gh_shop"},
 	"club": {AppID: "wx00000000e2e00012", Token: "e2eClubToken", AESKey: strings.Repeat("clubKey", 6) + "0", AppSecret: "e2eClubSecret", OriginalID: "gh_club"},
 	"cafe": {AppID: "wx00000000e2e00013", Token: "e2eCafeToken", AESKey: strings.Repeat("cafeKey", 6) + "0", AppSecret: "e2eCafeSecret", OriginalID: "gh_cafe"},
@@ -36,12 +36,12 @@ func list(t *testing.T, path, more string, names ...string) {
 }
 
 // status sends a text of an account to a path, and returns the status and what was answered.
-func status(t *testing.T, public, path, name string, mode fakewechat.Mode) (int, string) {
+func status(t *testing.T, public, path, name string, mode sender.Mode) (int, string) {
 	t.Helper()
 	a := listed[name]
 	a.Mode = mode
-	s := &fakewechat.Sender{URL: "http://" + public + path, Account: a}
-	callback, err := fakewechat.Compose(a.OriginalID, user, time.Now(), "text", "hello")
+	s := &sender.Sender{URL: "http://" + public + path, Account: a}
+	callback, err := sender.Compose(a.OriginalID, user, time.Now(), "text", "hello")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,10 +151,10 @@ func TestAccountsOfRoles(t *testing.T) {
 	}
 	gateway := start(t, env("WXGATE_REPLIER="+replierAddr, "WXGATE_OAUTH="+oauthAddr), "gateway", "--accounts", path)
 	public := "http://" + gateway.addr("listen")
-	if got := say(t, sender(gateway.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+	if got := say(t, senderTo(gateway.addr("listen"), "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
-	if got := loginTo(t, public, "account=second&"); got["openid"] != fakewechat.User {
+	if got := loginTo(t, public, "account=second&"); got["openid"] != sender.User {
 		t.Errorf("after the login with the second account /oauth/userinfo says %v", got)
 	}
 	resp, err := http.Get(public + "/oauth/login")
@@ -166,7 +166,7 @@ func TestAccountsOfRoles(t *testing.T) {
 		t.Errorf("login with the first account, which has no AppSecret: %s", resp.Status)
 	}
 	for _, p := range []*process{gateway, oauth, replier} {
-		noSecrets(t, p, fakewechat.User)
+		noSecrets(t, p, sender.User)
 	}
 }
 

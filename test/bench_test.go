@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/gateway"
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
@@ -76,7 +76,7 @@ func benchmarkCallback(b *testing.B, durable bool, waiting int) {
 	url := "http://" + g.Addr().String() + "/?timestamp=" + timestamp + "&nonce=1&signature=" + wechat.Signature(token, timestamp, "1")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.Cleanup(client.CloseIdleConnections)
-	callback, err := fakewechat.Compose(gh, user, time.Now(), "text", "hello")
+	callback, err := sender.Compose(gh, user, time.Now(), "text", "hello")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,15 +10,16 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestBrowserAccounts: two accounts side by side, of two gateways; the second is added on the page.
 func TestBrowserAccounts(t *testing.T) {
 	shop, club := listed["shop"], listed["club"]
-	shop.Mode = fakewechat.Safe
+	shop.Mode = sender.Safe
 	gateways := map[string]*process{}
 	urls := map[string]string{}
-	for name, a := range map[string]fakewechat.Account{"shop": shop, "club": club} {
+	for name, a := range map[string]sender.Account{"shop": shop, "club": club} {
 		p := start(t, env("WECHAT_APP_ID="+a.AppID, "WECHAT_TOKEN="+a.Token, "WECHAT_AES_KEY="+a.AESKey), "serve")
 		gateways[name], urls[name] = p, "http://"+p.addr("listen")+"/"
 	}
@@ -59,7 +60,7 @@ func TestBrowserAccounts(t *testing.T) {
 
 	// The wrong token: WeChat would refuse the answer.
 	b.says("hello club")
-	b.sees("#lines .failed", fakewechat.ServiceFailed)
+	b.sees("#lines .failed", sender.ServiceFailed)
 	b.sees("#detail .checks", "the status is 403, not 200")
 	b.click("#settings")
 	if got := value[[]string](b, "[...document.querySelectorAll('#account input')].map(e => e.value)"); len(got) != 7 || got[4]+got[5]+got[6] != "" {
@@ -118,14 +119,14 @@ func TestBrowserAccounts(t *testing.T) {
 	}
 	b.quiet()
 	for _, p := range gateways {
-		noSecrets(t, p, fakewechat.User)
+		noSecrets(t, p, sender.User)
 	}
 }
 
 // compose returns a text of User for an account.
 func compose(t *testing.T, to, content string) []byte {
 	t.Helper()
-	callback, err := fakewechat.Compose(to, fakewechat.User, time.Now(), "text", content)
+	callback, err := sender.Compose(to, sender.User, time.Now(), "text", content)
 	if err != nil {
 		t.Fatal(err)
 	}

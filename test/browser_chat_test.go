@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestBrowser drives the chat page of dev as a person does.
@@ -133,11 +134,11 @@ func TestBrowserFailure(t *testing.T) {
 	_, url, gateway := startSite(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
 	b := openTab(t, url, "en-US")
 	b.says("is anybody there?")
-	b.sees("#lines .failed", fakewechat.ServiceFailed)
+	b.sees("#lines .failed", sender.ServiceFailed)
 	b.sees("#detail .checks", "the status is 502, not 200")
 	gateway.Close()
 	b.says("still nobody?")
-	b.sees("#lines .failed:last-child", fakewechat.ServiceFailed)
+	b.sees("#lines .failed:last-child", sender.ServiceFailed)
 	b.sees("#detail .checks", "no answer in three attempts")
 	if n := value[int](b, `document.querySelectorAll('#detail .attempt').length`); n != 3 {
 		t.Errorf("%d attempts", n)
@@ -186,7 +187,7 @@ func TestBrowserReplies(t *testing.T) {
 			kind, content = "news", "<ArticleCount>2</ArticleCount><Articles>"+article(good)+article(good)+"</Articles>"
 		}
 		fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>1</CreateTime><MsgType>%s</MsgType>%s</xml>",
-			fakewechat.User, gh, kind, content)
+			sender.User, gh, kind, content)
 	})
 	b := openTab(t, url, "en-US")
 	for _, test := range []struct{ kind, want string }{
@@ -224,11 +225,11 @@ func TestBrowserReplies(t *testing.T) {
 	if err := json.Unmarshal(answer, &access); err != nil {
 		t.Fatal(err)
 	}
-	p.Did(fakewechat.User, fakewechat.Wrote)
-	call("/cgi-bin/message/custom/typing?access_token=", fmt.Sprintf(`{"touser":%q,"command":"Typing"}`, fakewechat.User))
+	p.Did(sender.User, fakewechat.Wrote)
+	call("/cgi-bin/message/custom/typing?access_token=", fmt.Sprintf(`{"touser":%q,"command":"Typing"}`, sender.User))
 	b.sees("#peer", "typing")
 	call("/cgi-bin/message/custom/send?access_token=", fmt.Sprintf(
-		`{"touser":%q,"msgtype":"msgmenu","msgmenu":{"head_content":"Happy?","list":[{"id":"1","content":"<b>Yes</b>"},{"id":"2","content":"No"}]}}`, fakewechat.User))
+		`{"touser":%q,"msgtype":"msgmenu","msgmenu":{"head_content":"Happy?","list":[{"id":"1","content":"<b>Yes</b>"},{"id":"2","content":"No"}]}}`, sender.User))
 	b.sees("#lines .theirs:last-child .bubble", "<b>Yes</b>")
 	b.sees("#peer", "Official account")
 	b.pictures("replies", phone, desktop)
@@ -246,7 +247,7 @@ func TestBrowserReplies(t *testing.T) {
 	}
 	b.click("#users button:last-child")
 	b.sees("#lines .said .bubble", "music")
-	b.sees("#lines .failed", fakewechat.ServiceFailed) // the reply is for another user
+	b.sees("#lines .failed", sender.ServiceFailed) // the reply is for another user
 	b.click("#lines .failed")
 	b.sees("#detail", hostile)
 	if n := value[int](b, "document.querySelectorAll('img[onerror]').length"); n != 0 {

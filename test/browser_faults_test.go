@@ -8,7 +8,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestBrowserFaults: what goes wrong on purpose is set in the dialog, strikes, shows on all pages, and ends, in both languages.
@@ -44,7 +44,7 @@ func TestBrowserFaults(t *testing.T) {
 		t.Errorf("the badge says %q", title)
 	}
 	b.says("is anybody there?")
-	b.sees("#lines .failed", fakewechat.ServiceFailed)
+	b.sees("#lines .failed", sender.ServiceFailed)
 	b.sees("#detail #refused", "no answer in three attempts")
 	b.sees("#detail .attempt .tag", "Lost")
 	if n := value[int](b, "document.querySelectorAll('#detail .attempt .verdict.bad').length"); n != 3 {

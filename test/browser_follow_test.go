@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"testing"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestFindingsBrowserFollow: who leaves an account reads nothing of it, and writes nothing, until they follow again.
@@ -13,7 +13,7 @@ func TestFindingsBrowserFollow(t *testing.T) {
 	t.Parallel()
 	p, url, _ := startSite(t, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>1</CreateTime><MsgType>text</MsgType><Content>bye</Content></xml>",
-			fakewechat.User, gh)
+			sender.User, gh)
 	})
 	b := openTab(t, url, "en-US")
 	disabled := func(selector string, want bool) {

@@ -14,13 +14,13 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // repliesWith answers each callback with a reply's elements.
 func repliesWith(elements string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>1</CreateTime>%s</xml>", fakewechat.User, gh, elements)
+		fmt.Fprintf(w, "<xml><ToUserName>%s</ToUserName><FromUserName>%s</FromUserName><CreateTime>1</CreateTime>%s</xml>", sender.User, gh, elements)
 	}
 }
 
@@ -122,7 +122,7 @@ func TestFindingsBrowserManyUsers(t *testing.T) {
 
 	// So are accounts.
 	for i := range 5 {
-		account := fakewechat.Account{AppID: fmt.Sprintf("wx%016d", i), OriginalID: fmt.Sprintf("gh_%012d", i), Token: token}
+		account := sender.Account{AppID: fmt.Sprintf("wx%016d", i), OriginalID: fmt.Sprintf("gh_%012d", i), Token: token}
 		if err := p.Put(account, ""); err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // screenshotsEnv names a directory where TestBrowser leaves pictures of the page for people to look at.
@@ -277,7 +278,7 @@ func startSite(t *testing.T, gateway http.HandlerFunc) (p *fakewechat.Platform, 
 	t.Helper()
 	gw = httptest.NewServer(gateway)
 	t.Cleanup(gw.Close)
-	account := fakewechat.Account{AppID: appID, AppSecret: appSecret, Token: token, OriginalID: gh}
+	account := sender.Account{AppID: appID, AppSecret: appSecret, Token: token, OriginalID: gh}
 	p = fakewechat.New(fakewechat.Config{Account: account, Gateway: gw.URL})
 	site := httptest.NewServer(p)
 	t.Cleanup(site.Close)

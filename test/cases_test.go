@@ -138,8 +138,8 @@ func playUnverifiedAccount(t *testing.T) {
 	wechat.SetFaults(fakewechat.Faults{APIErrors: map[int]float64{48001: 1}})
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_API_URL="+api, "WXGATE_REPLY_TIMEOUT=700ms",
 		"WXGATE_RULES="+slowRules(t, bot))...), "serve")
-	s := sender(p.addr("listen"), "safe")
-	s.Platform = wechat
+	s := senderTo(p.addr("listen"), "safe")
+	s.BeforeSend = wechat.RecordCallback
 	told := say(t, s, "text", "first")
 	close(b.release)
 	waitFor(t, "the answer to be kept", func() bool {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // cluster is a whole wxgate as it runs on many machines: real processes, each service several times.
@@ -30,7 +31,7 @@ type cluster struct {
 
 type gatewayNode struct {
 	*daemon
-	sender *fakewechat.Sender
+	sender *sender.Sender
 }
 
 // replierNode is a replier and its network: everything that it says and hears, but for its bot.
@@ -62,7 +63,7 @@ const chaosRules = `rules:
 // startCluster starts all processes, which log into dir; onSent gets the customer-service messages.
 func startCluster(ctx context.Context, t *testing.T, dir string, onSent func(fakewechat.CustomMessage)) *cluster {
 	t.Helper()
-	account := sender("", "safe").Account
+	account := senderTo("", "safe").Account
 	platform := fakewechat.New(fakewechat.Config{Account: account, OnSent: onSent})
 	wechat := httptest.NewServer(platform)
 	t.Cleanup(wechat.Close)
@@ -117,8 +118,8 @@ func startCluster(ctx context.Context, t *testing.T, dir string, onSent func(fak
 			"WXGATE_NATS=" + strings.Join(natsURLs, ","),
 		}, accountEnv...), binary, "gateway")
 		internal(d)
-		s := sender(listen, "safe")
-		s.Platform = platform
+		s := senderTo(listen, "safe")
+		s.BeforeSend = platform.RecordCallback
 		c.gateways = append(c.gateways, gatewayNode{d, s})
 	}
 	t.Cleanup(func() {

@@ -7,21 +7,22 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestChaosJudge: what a run may not do is found.
 func TestChaosJudge(t *testing.T) {
-	success := func(m *message) { m.answered(&fakewechat.Result{}) }
+	success := func(m *message) { m.answered(&sender.Result{}) }
 	says := func(content string) func(*message) {
 		return func(m *message) {
-			m.answered(&fakewechat.Result{Fields: []fakewechat.Field{{Name: "MsgType", Value: "text"}, {Name: "Content", Value: content}}})
+			m.answered(&sender.Result{Fields: []sender.Field{{Name: "MsgType", Value: "text"}, {Name: "Content", Value: content}}})
 		}
 	}
 	reply := func(m *message) { says(echo(m.text))(m) }
 	push := func(m *message) { m.pushed(echo(m.text)) }
 	late := func(m *message) { m.unanswered() }
 	double := func(m *message) { m.doubled() }
-	refused := func(m *message) { m.answered(&fakewechat.Result{Refused: []string{"no XML"}}) }
+	refused := func(m *message) { m.answered(&sender.Result{Refused: []string{"no XML"}}) }
 	tooLarge := botWork{seconds: 5, kilobytes: 1000}
 	for _, c := range []struct {
 		name  string
@@ -110,7 +111,7 @@ func TestChaosPushes(t *testing.T) {
 	}
 	first, second := l.messages[0], l.messages[1]
 	sent := func(to, content string) {
-		l.onSent(fakewechat.CustomMessage{To: to, Type: "text", Fields: []fakewechat.Field{{Name: "content", Value: content}}})
+		l.onSent(fakewechat.CustomMessage{To: to, Type: "text", Fields: []sender.Field{{Name: "content", Value: content}}})
 	}
 	sent(second.openid, echo(second.text))
 	sent(first.openid, echo(second.text)) // another user's

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // WeChat's ways (platform page "消息推送"): how long it waits for an answer, and how often it sends a message.
@@ -25,7 +26,7 @@ const maxReconnects = 4
 // load is WeChat and the load balancer between it and the gateways: users write at a steady rate, whatever comes back.
 type load struct {
 	rate     float64 // messages a second
-	senders  []*fakewechat.Sender
+	senders  []*sender.Sender
 	next     atomic.Uint64 // gateway
 	client   *http.Client
 	slow     float64 // share of messages that a bot takes 5 to 9 s for
@@ -139,7 +140,7 @@ func (l *load) deliver(ctx context.Context, m *message, callback []byte) {
 
 // attempt is one attempt of WeChat's; nil without an answer in its time. Where a gateway breaks the connection or is not
 // there, the load balancer turns to the next.
-func (l *load) attempt(ctx context.Context, callback []byte) *fakewechat.Result {
+func (l *load) attempt(ctx context.Context, callback []byte) *sender.Result {
 	ctx, cancel := context.WithTimeout(ctx, wechatPatience)
 	defer cancel()
 	at := l.next.Add(1)

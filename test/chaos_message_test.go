@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 const (
@@ -64,7 +64,7 @@ func (w botWork) text(mark string) string {
 // newMessage writes a text: "fast …", "slow SECONDS …" or "slow SECONDS large KILOBYTES …". callback is its XML.
 func newMessage(number int, work botWork) (m *message, callback []byte, err error) {
 	m = &message{number: number, sent: time.Now(), work: work, openid: openidOf(number % chaosUsers), text: work.text(fmt.Sprintf("%s-%d", chaosMark, number))}
-	if callback, err = fakewechat.Compose(gh, m.openid, m.sent, "text", m.text); err != nil {
+	if callback, err = sender.Compose(gh, m.openid, m.sent, "text", m.text); err != nil {
 		return nil, nil, err
 	}
 	m.id = string(msgIDElement.FindSubmatch(callback)[1])
@@ -87,7 +87,7 @@ func numberIn(text string) (int, bool) {
 }
 
 // answered notes an HTTP answer.
-func (m *message) answered(r *fakewechat.Result) {
+func (m *message) answered(r *sender.Result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.first == 0 {

@@ -52,7 +52,7 @@ func TestFindingsWrongEnvironment(t *testing.T) {
 func TestFindingsServiceLinks(t *testing.T) {
 	p := start(t, env(append(accountEnv, "WXGATE_SERVICE_HOST=10.0.0.1", "WXGATE_PORT=tcp://10.0.0.1:8000", "WXGATE_PORT_8000_TCP_ADDR=10.0.0.1",
 		"WXGATE_GATEWAY_SERVICE_PORT_PUBLIC=8000", "WXGATE_FAKE=http://127.0.0.1:1")...), "serve")
-	if got := say(t, sender(p.addr("listen"), "safe"), "text", "hello"); got != "hello" {
+	if got := say(t, senderTo(p.addr("listen"), "safe"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
 }

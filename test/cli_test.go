@@ -8,13 +8,13 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/internal/testaddr"
 )
 
 func composed(t *testing.T, kind string, args ...string) ([]byte, error) {
 	t.Helper()
-	return fakewechat.Compose(gh, user, time.Now(), kind, args...)
+	return sender.Compose(gh, user, time.Now(), kind, args...)
 }
 
 // Each wrong start ends with a line for each error, before anything listens.
@@ -106,7 +106,7 @@ func TestSecretsFromFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, env("WECHAT_TOKEN_FILE="+file), "serve")
-	if got := say(t, sender(p.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+	if got := say(t, senderTo(p.addr("listen"), "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestFindingsFullDisk: while the disk is full /readyz says so, and WeChat hears success for nothing that is not stored. With
@@ -23,15 +23,15 @@ func TestFindingsFullDisk(t *testing.T) {
 	wechat, api := platform(t)
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_APP_SECRET="+appSecret, "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(),
 		"WXGATE_REPLY_TIMEOUT=700ms", "WXGATE_SLOW=push", "WXGATE_RULES="+slowRules(t, bot))...), "serve")
-	s := sender(p.addr("listen"), "safe")
-	s.Platform = wechat
+	s := senderTo(p.addr("listen"), "safe")
+	s.BeforeSend = wechat.RecordCallback
 	ready := func() string { return get(t, http.DefaultClient, "http://"+p.addr("internal-listen")+"/readyz") }
 
 	if got := say(t, s, "text", "before"); got != "" {
 		t.Errorf("got %q, want success", got)
 	}
 	p.limitFiles(1)
-	meanwhile, err := fakewechat.Compose(gh, user, time.Now(), "text", "meanwhile")
+	meanwhile, err := sender.Compose(gh, user, time.Now(), "text", "meanwhile")
 	if err != nil {
 		t.Fatal(err)
 	}

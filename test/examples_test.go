@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // The bots of examples/, each as its README runs it, behind a whole wxgate.
@@ -212,12 +212,12 @@ func tryBot(t *testing.T, command func() *exec.Cmd) {
 }
 
 // startGateway starts wxgate and returns a WeChat that sends to it, in safe mode.
-func startGateway(t *testing.T, env []string, args ...string) *fakewechat.Sender {
+func startGateway(t *testing.T, env []string, args ...string) *sender.Sender {
 	t.Helper()
-	return sender(start(t, env, args...).addr("listen"), "safe")
+	return senderTo(start(t, env, args...).addr("listen"), "safe")
 }
 
-func converse(t *testing.T, s *fakewechat.Sender, lines []line) {
+func converse(t *testing.T, s *sender.Sender, lines []line) {
 	t.Helper()
 	for _, l := range lines {
 		if got := say(t, s, l.kind, l.args...); got != l.want {

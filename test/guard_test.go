@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/internal/service/testca"
 )
 
@@ -78,7 +78,7 @@ func TestInternalKey(t *testing.T) {
 	replier := start(t, env("WXGATE_INTERNAL_KEY_FILE="+file), "replier")
 	target := "WXGATE_REPLIER=" + replier.addr("replier-listen")
 	gateway := start(t, env("WECHAT_TOKEN="+token, target, "WXGATE_INTERNAL_KEY="+internalKey), "gateway")
-	if got := say(t, sender(gateway.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+	if got := say(t, senderTo(gateway.addr("listen"), "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("with the key the answer was %q", got)
 	}
 	internal := "http://" + gateway.addr("internal-listen")
@@ -102,7 +102,7 @@ func TestInternalKey(t *testing.T) {
 	// A gateway without the key, or with a wrong one, gets nothing out of the replier; its users see no error.
 	for name, keys := range map[string]string{"none": "", "wrong": strings.Repeat("x", 32)} {
 		stranger := start(t, env("WECHAT_TOKEN="+token, target, "WXGATE_INTERNAL_KEY="+keys, "WXGATE_BUSY_TEXT= "), "gateway")
-		if got := say(t, sender(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
+		if got := say(t, senderTo(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
 			t.Errorf("%s: the answer was %q", name, got)
 		}
 		if code := stranger.stop(); code != 0 {
@@ -143,7 +143,7 @@ func TestMutualTLS(t *testing.T) {
 	addr := replier.addr("replier-listen")
 	account := env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr)
 	gateway := start(t, append(account, gatewayEnv...), "gateway")
-	s := sender(gateway.addr("listen"), "plain")
+	s := senderTo(gateway.addr("listen"), "plain")
 	if got := say(t, s, "text", "hello"); got != "hello" {
 		t.Errorf("the answer was %q", got)
 	}
@@ -180,7 +180,7 @@ func TestMutualTLS(t *testing.T) {
 	// Gateways that the replier does not know, or that do not know it, get no answer.
 	for name, more := range map[string][]string{"another authority": foreignEnv, "no TLS": nil} {
 		stranger := start(t, append(append(account, "WXGATE_REPLY_TIMEOUT=300ms", "WXGATE_SLOW=drop"), more...), "gateway")
-		if got := say(t, sender(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
+		if got := say(t, senderTo(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
 			t.Errorf("%s: the answer was %q", name, got)
 		}
 		if code := stranger.stop(); code != 0 {
@@ -215,10 +215,10 @@ func TestServeGuarded(t *testing.T) {
 	ca := testca.New(t, "ours")
 	settings := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "wxgate", "wx.example.com"))
 	p := start(t, env(append(append(settings, accountEnv...), "WXGATE_INTERNAL_KEY="+internalKey)...), "dev")
-	if got := say(t, sender(p.addr("listen"), "safe"), "text", "hello"); got != "hello" {
+	if got := say(t, senderTo(p.addr("listen"), "safe"), "text", "hello"); got != "hello" {
 		t.Errorf("the answer was %q", got)
 	}
-	if got := login(t, "http://"+p.addr("listen")); got["openid"] != fakewechat.User {
+	if got := login(t, "http://"+p.addr("listen")); got["openid"] != sender.User {
 		t.Errorf("after the login /oauth/userinfo says %v", got)
 	}
 	for _, flag := range []string{"internal-listen", "replier-listen", "oauth-listen"} {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // TestHoldThenAnswer: a bot that is slower than WeChat waits is asked once, and its answer goes to a later attempt.
@@ -19,9 +19,9 @@ func TestHoldThenAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_RULES="+rules, "WXGATE_REPLY_TIMEOUT=400ms"), "serve")
-	s := sender(p.addr("listen"), "plain")
+	s := senderTo(p.addr("listen"), "plain")
 	s.Client = &http.Client{Timeout: 600 * time.Millisecond} // WeChat's patience, shorter
-	callback, err := fakewechat.Compose(gh, user, time.Now(), "text", "slow")
+	callback, err := sender.Compose(gh, user, time.Now(), "text", "slow")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestHoldThenAnswer(t *testing.T) {
 	if err != nil || len(result.Refused) > 0 {
 		t.Fatal(result, err)
 	}
-	if want := (fakewechat.Field{Name: "Content", Value: "bot: slow"}); !slices.Contains(result.Fields, want) {
+	if want := (sender.Field{Name: "Content", Value: "bot: slow"}); !slices.Contains(result.Fields, want) {
 		t.Errorf("got %v, want %v", result.Fields, want)
 	}
 	if len(b.asked) != 0 {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 const loginGuide = "docs/LOGIN.md"
@@ -89,7 +89,7 @@ func TestLoginGuide(t *testing.T) {
 	cookie := browserLogin(t, public)
 	const signature = `signature wx0123456789abcdef [0-9]{10} \S{16,} [0-9a-f]{40}`
 	want := map[string][2]*regexp.Regexp{ // of who is logged in, and of who is not
-		"who":     {regexp.MustCompile(`^示例&用户😀 ` + fakewechat.User + `\n$`), regexp.MustCompile(`^nobody\n$`)},
+		"who":     {regexp.MustCompile(`^示例&用户😀 ` + sender.User + `\n$`), regexp.MustCompile(`^nobody\n$`)},
 		"page":    {regexp.MustCompile(`^#who 示例&用户😀\n$`), regexp.MustCompile(`^goes to /oauth/login\?return_to=%2Fshop%3Fitem%3D1%23a\n$`)},
 		"service": {regexp.MustCompile(`^access token until 20\d\d-\S+\nuser 示例&用户😀\n` + signature + `\n$`), nil},
 	}
@@ -111,7 +111,7 @@ func TestLoginGuide(t *testing.T) {
 				return out.String(), errs.String(), err
 			}
 			kind, _, _ := strings.Cut(program.file, ".")
-			good := []string{"COOKIE=" + cookie, "OPENID=" + fakewechat.User, "INTERNAL_KEY=" + key}
+			good := []string{"COOKIE=" + cookie, "OPENID=" + sender.User, "INTERNAL_KEY=" + key}
 			if out, errs, err := run(good...); err != nil || !want[kind][0].MatchString(out) {
 				t.Errorf("says %q, %v, %s; want %s", out, err, errs, want[kind][0])
 			}
@@ -130,5 +130,5 @@ func TestLoginGuide(t *testing.T) {
 			}
 		})
 	}
-	noSecrets(t, p, fakewechat.User)
+	noSecrets(t, p, sender.User)
 }

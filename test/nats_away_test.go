@@ -24,8 +24,8 @@ func TestFindingsServeWaitsForNATS(t *testing.T) {
 	}
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_APP_SECRET="+appSecret, "WECHAT_API_URL="+api, "WXGATE_NATS="+nats.URL(),
 		"WXGATE_REPLY_TIMEOUT=700ms", "WXGATE_RULES="+rules)...), "serve")
-	s := sender(p.addr("listen"), "safe")
-	s.Platform = wechat
+	s := senderTo(p.addr("listen"), "safe")
+	s.BeforeSend = wechat.RecordCallback
 	if got := say(t, s, "text", "hello"); got != "hi" {
 		t.Errorf("got %q while NATS is unreachable", got)
 	}

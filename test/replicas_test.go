@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/internal/store/storetest"
 )
 
@@ -47,11 +47,11 @@ func TestReplicasComeAndGo(t *testing.T) {
 	}
 	a := replier(first, "first")
 	gateway := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+names.target("replier.test", port)), "gateway")
-	s := sender(gateway.addr("listen"), "plain")
+	s := senderTo(gateway.addr("listen"), "plain")
 	users := func() map[string]int {
 		got := map[string]int{}
 		for i := range 20 {
-			callback, err := fakewechat.Compose(gh, "oUser"+strconv.Itoa(i), time.Now(), "text", "hello")
+			callback, err := sender.Compose(gh, "oUser"+strconv.Itoa(i), time.Now(), "text", "hello")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,8 +91,8 @@ func TestDeadline(t *testing.T) {
 			if become != nil {
 				become(r)
 			}
-			s := sender(gateway.addr("listen"), "safe")
-			s.Platform = wechat
+			s := senderTo(gateway.addr("listen"), "safe")
+			s.BeforeSend = wechat.RecordCallback
 			if got := say(t, s, "text", "hello"); got != "" {
 				t.Errorf("got %q, want success", got)
 			}

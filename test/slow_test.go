@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/internal/store/storetest"
 	"wxgate/internal/testaddr"
 )
@@ -22,7 +23,7 @@ import (
 // platform is the fake WeChat of these tests, whose API calls come over HTTP.
 func platform(t *testing.T) (*fakewechat.Platform, string) {
 	t.Helper()
-	p := fakewechat.New(fakewechat.Config{Account: fakewechat.Account{AppID: appID, AppSecret: appSecret, Token: token, OriginalID: gh}})
+	p := fakewechat.New(fakewechat.Config{Account: sender.Account{AppID: appID, AppSecret: appSecret, Token: token, OriginalID: gh}})
 	server := httptest.NewServer(p)
 	t.Cleanup(server.Close)
 	return p, server.URL
@@ -74,8 +75,8 @@ func TestPushSurvivesKill(t *testing.T) {
 	settings := env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(),
 		"WXGATE_REPLY_TIMEOUT=700ms", "WXGATE_RULES="+slowRules(t, bot))...)
 	p := start(t, settings, "serve")
-	s := sender(p.addr("listen"), "safe")
-	s.Platform = wechat
+	s := senderTo(p.addr("listen"), "safe")
+	s.BeforeSend = wechat.RecordCallback
 	if got := say(t, s, "text", "slow 世界"); got != "" {
 		t.Fatalf("got %q, want success", got)
 	}
@@ -150,8 +151,8 @@ func TestOutage(t *testing.T) {
 	close(b.release)
 	wechat, api := platform(t)
 	gateway, replier := scaled(t, api, storetest.Start(t).URL())
-	s := sender(gateway.addr("listen"), "safe")
-	s.Platform = wechat
+	s := senderTo(gateway.addr("listen"), "safe")
+	s.BeforeSend = wechat.RecordCallback
 	var want []string
 	for i := range 4 {
 		text := "hello " + strconv.Itoa(i)
@@ -184,8 +185,8 @@ func TestTakeover(t *testing.T) {
 			gateway, replier := scaled(t, api, nats)
 			first := replier(bot)
 			first.addr("replier-listen")
-			s := sender(gateway.addr("listen"), "safe")
-			s.Platform = wechat
+			s := senderTo(gateway.addr("listen"), "safe")
+			s.BeforeSend = wechat.RecordCallback
 			if got := say(t, s, "text", "confide"); got != "" {
 				t.Fatalf("got %q, want success", got)
 			}

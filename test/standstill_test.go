@@ -19,8 +19,8 @@ func TestFindingsStandstillLosesNoAnswer(t *testing.T) {
 	}
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(),
 		"WXGATE_REPLY_TIMEOUT=700ms", "WXGATE_RULES="+rules)...), "serve")
-	s := sender(p.addr("listen"), "safe")
-	s.Platform = wechat
+	s := senderTo(p.addr("listen"), "safe")
+	s.BeforeSend = wechat.RecordCallback
 	if got := say(t, s, "text", "slow"); got != "" {
 		t.Fatalf("got %q, want success", got)
 	}

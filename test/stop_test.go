@@ -54,7 +54,7 @@ func startBot(t *testing.T) (*bot, string) {
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	b, addr := startBot(t)
 	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr), "gateway")
-	s := sender(p.addr("listen"), "plain")
+	s := senderTo(p.addr("listen"), "plain")
 	internal := p.addr("internal-listen")
 
 	callback := make(chan string, 1)
@@ -121,7 +121,7 @@ func TestStopDespiteHealthWatch(t *testing.T) {
 func TestSecondSignalQuitsAtOnce(t *testing.T) {
 	b, addr := startBot(t)
 	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr), "gateway")
-	s := sender(p.addr("listen"), "plain")
+	s := senderTo(p.addr("listen"), "plain")
 	callback, _ := composed(t, "text", "never answered")
 	go func() { _, _ = s.Send(t.Context(), callback) }()
 	<-b.asked

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 )
 
 // The account of these tests.
@@ -25,16 +25,16 @@ const (
 
 var accountEnv = []string{"WECHAT_APP_ID=" + appID, "WECHAT_TOKEN=" + token, "WECHAT_AES_KEY=" + aesKey, "WECHAT_APP_SECRET=" + appSecret}
 
-func sender(addr string, mode fakewechat.Mode) *fakewechat.Sender {
-	return &fakewechat.Sender{URL: "http://" + addr + "/", Account: fakewechat.Account{
+func senderTo(addr string, mode sender.Mode) *sender.Sender {
+	return &sender.Sender{URL: "http://" + addr + "/", Account: sender.Account{
 		AppID: appID, AppSecret: appSecret, Token: token, AESKey: aesKey, OriginalID: gh, Mode: mode,
 	}}
 }
 
 // say sends a message and returns the reply's Content, "" for success.
-func say(t *testing.T, s *fakewechat.Sender, kind string, args ...string) string {
+func say(t *testing.T, s *sender.Sender, kind string, args ...string) string {
 	t.Helper()
-	callback, err := fakewechat.Compose(gh, user, time.Now(), kind, args...)
+	callback, err := sender.Compose(gh, user, time.Now(), kind, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,8 +87,8 @@ func env(more ...string) []string { return append(append([]string{}, anyPort...)
 func TestDev(t *testing.T) {
 	p := start(t, env(append(accountEnv, "WECHAT_MODE=compat")...), "dev")
 	public := p.addr("listen")
-	for _, mode := range []fakewechat.Mode{"compat", "safe"} {
-		s := sender(public, mode)
+	for _, mode := range []sender.Mode{"compat", "safe"} {
+		s := senderTo(public, mode)
 		if err := s.Verify(t.Context()); err != nil {
 			t.Errorf("%s: %v", mode, err)
 		}
@@ -99,13 +99,13 @@ func TestDev(t *testing.T) {
 		}
 	}
 	got := login(t, "http://"+public)
-	if got["openid"] != fakewechat.User || got["nickname"] == "" {
+	if got["openid"] != sender.User || got["nickname"] == "" {
 		t.Errorf("after the login /oauth/userinfo says %v", got)
 	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-	noSecrets(t, p, fakewechat.User)
+	noSecrets(t, p, sender.User)
 }
 
 // allowLink finds the button of the fake platform's authorize page.
@@ -191,13 +191,13 @@ func TestRolesApart(t *testing.T) {
 	replierAddr := replier.addr("replier-listen")
 	// A gateway is not bothered by an AppSecret.
 	gateway := start(t, env(append(accountEnv, "WXGATE_SLOW=drop", "WXGATE_REPLIER="+replierAddr, "WXGATE_OAUTH="+oauth.addr("oauth-listen"))...), "gateway")
-	s := sender(gateway.addr("listen"), "safe")
+	s := senderTo(gateway.addr("listen"), "safe")
 	for _, c := range blogPost {
 		if got := say(t, s, c.kind, c.args...); got != c.want {
 			t.Errorf("%s %q: got %q, want %q", c.kind, c.args, got, c.want)
 		}
 	}
-	if got := login(t, "http://"+gateway.addr("listen")); got["openid"] != fakewechat.User {
+	if got := login(t, "http://"+gateway.addr("listen")); got["openid"] != sender.User {
 		t.Errorf("after the login /oauth/userinfo says %v", got)
 	}
 
@@ -234,7 +234,7 @@ func TestRolesApart(t *testing.T) {
 		if code := p.stop(); code != 0 {
 			t.Errorf("%v: exit code %d after SIGTERM", p.cmd.Args, code)
 		}
-		noSecrets(t, p, fakewechat.User)
+		noSecrets(t, p, sender.User)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestRolesApart(t *testing.T) {
 func TestServeWithTokenOnly(t *testing.T) {
 	p := start(t, env("WECHAT_TOKEN="+token, "WECHAT_AES_KEY=", "WECHAT_APP_SECRET="), "serve")
 	public := p.addr("listen")
-	if got := say(t, sender(public, "plain"), "text", "hello"); got != "hello" {
+	if got := say(t, senderTo(public, "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
 	resp, err := http.Get("http://" + public + "/oauth/login")

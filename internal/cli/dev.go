@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/gateway"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -92,7 +93,7 @@ func answerSlowly(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, 
 	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}, nil
 }
 
-func printURLs(w io.Writer, account fakewechat.Account, o opened, gatewayURL, fakeURL string) {
+func printURLs(w io.Writer, account sender.Account, o opened, gatewayURL, fakeURL string) {
 	internalURL := browserURL(o.gateway.InternalAddr())
 	fmt.Fprintf(w, `wxgate dev: everything runs in this process, against a fake WeChat. Ctrl-C stops it.
 
@@ -156,7 +157,7 @@ func checkURL(flag, value string) error {
 }
 
 // checkAccount returns what is wrong with an account of flags: without a good key nothing can be sealed.
-func checkAccount(a fakewechat.Account) error {
+func checkAccount(a sender.Account) error {
 	if _, err := a.Validate(); err != nil {
 		return fmt.Errorf("--mode, --aes-key, --app-id: %w", err)
 	}
@@ -177,17 +178,17 @@ func (f fakeFlags) faults() (fakewechat.Faults, error) {
 }
 
 // fakeAccount returns the account of the fake platform: that of the flags, or where no token is given one made up.
-func fakeAccount(f accountFlags, secret service.Secret) fakewechat.Account {
+func fakeAccount(f accountFlags, secret service.Secret) sender.Account {
 	if f.Token == "" {
-		account := fakewechat.DevAccount()
+		account := sender.DevAccount()
 		if f.Mode != "" {
-			account.Mode = fakewechat.Mode(f.Mode)
+			account.Mode = sender.Mode(f.Mode)
 		}
 		return account
 	}
-	return fakewechat.Account{
+	return sender.Account{
 		AppID: f.AppID, AppSecret: secret.Reveal(), Token: f.Token.Reveal(), AESKey: f.AESKey.Reveal(),
-		OriginalID: fakewechat.DevAccount().OriginalID, Mode: fakewechat.Mode(f.mode()),
+		OriginalID: sender.DevAccount().OriginalID, Mode: sender.Mode(f.mode()),
 	}
 }
 

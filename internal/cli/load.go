@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/term"
 
-	"wxgate/internal/load"
+	"wxgate/internal/loadgen"
 )
 
 type loadCmd struct {
@@ -45,7 +45,7 @@ func (c *loadCmd) Run(ctx context.Context) error {
 		account.OriginalID = c.To
 	}
 	progress, endProgress := progressLine(os.Stderr)
-	generator, err := load.New(load.Config{
+	generator, err := loadgen.New(loadgen.Config{
 		URL: c.URL, Account: account, Rate: c.Rate, Duration: c.Duration, Users: c.Users, Mix: c.Mix, Duplicates: c.Duplicates,
 		InFlight: c.InFlight, Echo: c.Echo, TestHosts: c.TestHosts, Anywhere: c.Anywhere, Progress: progress,
 	})
@@ -64,12 +64,12 @@ func (c *loadCmd) Run(ctx context.Context) error {
 }
 
 // progressLine returns what writes progress, on a terminal always into the same line, and what ends that line.
-func progressLine(w *os.File) (write func(load.Progress), end func()) {
+func progressLine(w *os.File) (write func(loadgen.Progress), end func()) {
 	if !term.IsTerminal(int(w.Fd())) {
-		return func(p load.Progress) { fmt.Fprintln(w, p) }, func() {}
+		return func(p loadgen.Progress) { fmt.Fprintln(w, p) }, func() {}
 	}
 	const clearLine = "\r\x1b[K"
-	return func(p load.Progress) {
+	return func(p loadgen.Progress) {
 		line := p.String()
 		if width, _, err := term.GetSize(int(w.Fd())); err == nil && width > 0 {
 			line = line[:min(len(line), width-1)] // a second line would stay

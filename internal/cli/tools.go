@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/internal/service"
 	"wxgate/internal/wechat"
 )
@@ -33,7 +33,7 @@ type sendCmd struct {
 
 // Help describes the kinds.
 func (c *sendCmd) Help() string {
-	kinds := strings.ReplaceAll("\n"+strings.TrimSpace(fakewechat.Kinds()), "\n", "\n    ")
+	kinds := strings.ReplaceAll("\n"+strings.TrimSpace(sender.Kinds()), "\n", "\n    ")
 	return "Kinds and what they take:\n" + kinds + "\n    xml XML|-\n" +
 		"\nxml is a whole callback, - reads it from stdin: it says itself who it is for and from. With --new it is a new message each time. With --from, what is not XML is sent too." +
 		"\n\nWithout --token the account of \"wxgate dev\" is used. Exit 1 where WeChat would show the user an error."
@@ -50,24 +50,24 @@ func (c *sendCmd) Run(ctx context.Context) error {
 	}
 	from := c.From
 	if from == "" {
-		from = fakewechat.User
+		from = sender.User
 	}
-	sender := fakewechat.Sender{URL: c.URL, Account: account, PlatformURL: c.Fake}
+	s := sender.Sender{URL: c.URL, Account: account, PlatformURL: c.Fake}
 	var callback []byte
 	var err error
 	if c.Kind == "xml" {
-		sender.From = c.From
+		s.From = c.From
 		if callback, err = c.whole(); c.New {
-			callback = fakewechat.RenewCallback(callback, time.Now())
+			callback = sender.RenewCallback(callback, time.Now())
 		}
 	} else {
-		callback, err = fakewechat.Compose(account.OriginalID, from, time.Now(), c.Kind, c.Args...)
+		callback, err = sender.Compose(account.OriginalID, from, time.Now(), c.Kind, c.Args...)
 	}
 	if err != nil {
 		return err
 	}
 	for attempt := 1; ; attempt++ {
-		result, err := sender.Send(ctx, callback)
+		result, err := s.Send(ctx, callback)
 		if err == nil {
 			return printResult(os.Stdout, c.URL, result)
 		}
@@ -93,7 +93,7 @@ func (c *sendCmd) whole() ([]byte, error) {
 // sendAttempts is how often WeChat sends a callback that is not answered (platform page "消息推送").
 const sendAttempts = 3
 
-func printResult(w io.Writer, url string, r *fakewechat.Result) error {
+func printResult(w io.Writer, url string, r *sender.Result) error {
 	fmt.Fprintf(w, "POST %s: %d in %s\n", url, r.Status, r.Took.Round(100*time.Microsecond))
 	switch {
 	case r.XML != nil:
@@ -112,7 +112,7 @@ func printResult(w io.Writer, url string, r *fakewechat.Result) error {
 		fmt.Fprintf(w, "warning: %s\n", warning)
 	}
 	if len(r.Refused) > 0 {
-		return fmt.Errorf("WeChat would show %q:\n%s", fakewechat.ServiceFailed, strings.Join(r.Refused, "\n"))
+		return fmt.Errorf("WeChat would show %q:\n%s", sender.ServiceFailed, strings.Join(r.Refused, "\n"))
 	}
 	return nil
 }
