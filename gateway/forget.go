@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
-	"wxgate/gateway/login"
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -48,7 +47,7 @@ func (f *forgetter) start(ctx context.Context, msg *wechatv1.Message) (wait func
 		outcome := "forgotten"
 		switch {
 		case err == nil:
-		case login.ReasonOf(err) == oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT:
+		case oauthv1.ReasonOf(err) == oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT:
 			outcome = "no_login" // nothing was ever kept
 		default:
 			outcome = "failed"

@@ -42,8 +42,8 @@ func TestForget(t *testing.T) {
 		{"another change", eventXML("user_info_modified"), nil, false, "", "INFO"},
 		{"another event", eventXML("subscribe"), nil, false, "", "INFO"},
 		{"a text", textXML("user_authorization_revoke"), nil, false, "", "INFO"},
-		{"an account without a login", eventXML("user_authorization_revoke"), service.NewError(codes.NotFound, "UNKNOWN_ACCOUNT", "confide", nil, nil), true, "no_login", "INFO"},
-		{"oauthsvc fails", eventXML("user_authorization_revoke"), service.NewError(codes.Unavailable, "STORE_UNAVAILABLE", "confide", nil, nil), true, "failed", "ERROR"},
+		{"an account without a login", eventXML("user_authorization_revoke"), &service.RPCError{Code: codes.NotFound, Reason: "UNKNOWN_ACCOUNT", Message: "confide"}, true, "no_login", "INFO"},
+		{"oauthsvc fails", eventXML("user_authorization_revoke"), &service.RPCError{Code: codes.Unavailable, Reason: "STORE_UNAVAILABLE", Message: "confide"}, true, "failed", "ERROR"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f, fake := startOAuth(t, nil)

@@ -135,8 +135,8 @@ func TestRESTRefuses(t *testing.T) {
 func TestRESTErrors(t *testing.T) {
 	f := start(t, nil)
 	for want, err := range map[int]error{
-		400: service.NewError(codes.InvalidArgument, "INVALID_REQUEST", "say more", map[string]string{"errcode": "41008", "rid": "r1"}, errors.New("confide")),
-		503: service.NewError(codes.Unavailable, "UPSTREAM_UNAVAILABLE", "say more", map[string]string{"errcode": "41008", "rid": "r1"}, nil),
+		400: &service.RPCError{Code: codes.InvalidArgument, Reason: "INVALID_REQUEST", Message: "say more", Metadata: map[string]string{"errcode": "41008", "rid": "r1"}, Cause: errors.New("confide")},
+		503: &service.RPCError{Code: codes.Unavailable, Reason: "UPSTREAM_UNAVAILABLE", Message: "say more", Metadata: map[string]string{"errcode": "41008", "rid": "r1"}},
 	} {
 		f.bot.will(func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return nil, err })
 		got := f.do(t, "POST", f.internal+"/v1/reply", strings.NewReader(question(t)))

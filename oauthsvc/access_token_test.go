@@ -142,7 +142,7 @@ func asCaller(t *testing.T, err error) error {
 	if err == nil {
 		return nil
 	}
-	return failed(t.Context(), err).err()
+	return failureOf(t.Context(), err).RPCError()
 }
 
 func TestForceLimits(t *testing.T) {
@@ -279,7 +279,7 @@ func TestFindingsShortLife(t *testing.T) {
 			p.expectCalls(t, tokenCall, ticketCall)
 		})
 	}
-	if old := (credential{Value: "a", Expires: time.Now().Add(time.Minute), Made: time.Now().Add(-askedApart)}); old.fresh() {
+	if old := (credential{Value: "a", Expires: time.Now().Add(time.Minute), Made: time.Now().Add(-trustFor)}); old.isFresh() {
 		t.Error("one of half a minute ago is taken for fresh")
 	}
 }

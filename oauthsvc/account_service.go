@@ -2,9 +2,6 @@ package oauthsvc
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha1" // WeChat's choice: the protocol has no other
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -13,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wxgate/internal/service"
+	"wxgate/oauthsvc/wechatapi"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -24,65 +22,84 @@ type accountService struct {
 
 // GetAccessToken implements oauth.v1.AccountService.
 func (s accountService) GetAccessToken(ctx context.Context, req *oauthv1.GetAccessTokenRequest) (*oauthv1.GetAccessTokenResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount())
+	a, err := s.checkRequest(ctx, req.GetAccount())
 	if err != nil {
 		return nil, err
 	}
 	service.LineOf(ctx).Add(slog.Bool("refused", req.GetRefused() != ""))
-	c, err := s.accessToken(ctx, a, req.GetRefused(), forcedPerDayByCallers)
+	token, err := s.accessToken(ctx, a, req.GetRefused(), forcedPerDayByCallers)
 	if err != nil {
-		return nil, end(ctx, outcome{failure: failed(ctx, err)})
+		return nil, finishCall(ctx, failedOutcome(ctx, err))
 	}
-	return &oauthv1.GetAccessTokenResponse{AccessToken: c.Value, ExpireTime: timestamppb.New(c.Expires)}, nil
+	return &oauthv1.GetAccessTokenResponse{AccessToken: token.Value, ExpireTime: timestamppb.New(token.Expires)}, nil
 }
 
 // SignJsapi implements oauth.v1.AccountService.
 func (s accountService) SignJsapi(ctx context.Context, req *oauthv1.SignJsapiRequest) (*oauthv1.SignJsapiResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount())
+	a, err := s.checkRequest(ctx, req.GetAccount())
 	if err != nil {
 		return nil, err
 	}
-	page, err := pageURL(req.GetUrl())
+	page, err := jsapiPage(req.GetUrl())
 	if err != nil {
 		return nil, err
 	}
-	ticket, err := s.ticket(ctx, a)
+	ticket, err := s.jsapiTicket(ctx, a)
 	if err != nil {
-		return nil, end(ctx, outcome{failure: failed(ctx, err)})
+		return nil, finishCall(ctx, failedOutcome(ctx, err))
 	}
-	now, nonce := time.Now().Unix(), rand.Text()
-	return &oauthv1.SignJsapiResponse{AppId: a.AppID, Timestamp: now, NonceStr: nonce, Signature: jsapiSignature(ticket.Value, nonce, now, page)}, nil
-}
-
-// jsapiSignature is platform.md F.4.
-func jsapiSignature(ticket, nonce string, timestamp int64, page string) string {
-	sum := sha1.Sum(fmt.Appendf(nil, "jsapi_ticket=%s&noncestr=%s&timestamp=%d&url=%s", ticket, nonce, timestamp, page))
-	return hex.EncodeToString(sum[:])
+	return signJsapi(a.AppID, ticket.Value, page), nil
 }
 
 // SendCustomMessage implements oauth.v1.AccountService.
 func (s accountService) SendCustomMessage(ctx context.Context, req *oauthv1.SendCustomMessageRequest) (*oauthv1.SendCustomMessageResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount(), field{"openid", req.GetOpenid()})
+	a, err := s.checkRequest(ctx, req.GetAccount(), requiredField{"openid", req.GetOpenid()})
 	if err != nil {
 		return nil, err
 	}
-	payload, err := customMessage(req.GetOpenid(), req.GetMessage())
+	payload, err := wechatapi.CustomMessage(req.GetOpenid(), req.GetMessage())
 	if err != nil {
 		return nil, err
 	}
 	service.LineOf(ctx).Add(slog.Any("msgtype", payload["msgtype"]))
-	if err := checkAttempt(req.GetAttemptId()); err != nil {
+	if err := checkAttemptID(req.GetAttemptId()); err != nil {
 		return nil, err
 	}
-	if err := end(ctx, s.send(ctx, a, req.GetAttemptId(), payload)); err != nil {
+	if err := finishCall(ctx, s.sendOnce(ctx, a, req.GetAttemptId(), payload)); err != nil {
 		return nil, err
 	}
 	return &oauthv1.SendCustomMessageResponse{}, nil
 }
 
+// CheckCustomMessage implements oauth.v1.AccountService.
+func (s accountService) CheckCustomMessage(ctx context.Context, req *oauthv1.CheckCustomMessageRequest) (*oauthv1.CheckCustomMessageResponse, error) {
+	a, err := s.checkRequest(ctx, req.GetAccount(), requiredField{"attempt_id", req.GetAttemptId()})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAttemptID(req.GetAttemptId()); err != nil {
+		return nil, err
+	}
+	if req.GetAgeMs() < 0 {
+		return nil, wechatapi.InvalidRequest("age_ms: below 0; expected how long ago the attempt was made, in milliseconds")
+	}
+	age := time.Duration(min(req.GetAgeMs(), keepSend.Milliseconds())) * time.Millisecond
+	if err := finishCall(ctx, s.attemptOutcome(ctx, a, req.GetAttemptId(), age)); err != nil {
+		return nil, err
+	}
+	return &oauthv1.CheckCustomMessageResponse{}, nil
+}
+
+func checkAttemptID(id string) error {
+	if len(id) > maxAttemptID {
+		return wechatapi.InvalidRequest(fmt.Sprintf("attempt_id: longer than %d bytes", maxAttemptID))
+	}
+	return nil
+}
+
 // SetTyping implements oauth.v1.AccountService.
 func (s accountService) SetTyping(ctx context.Context, req *oauthv1.SetTypingRequest) (*oauthv1.SetTypingResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount(), field{"openid", req.GetOpenid()})
+	a, err := s.checkRequest(ctx, req.GetAccount(), requiredField{"openid", req.GetOpenid()})
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +107,8 @@ func (s accountService) SetTyping(ctx context.Context, req *oauthv1.SetTypingReq
 	if req.GetTyping() {
 		command = "Typing"
 	}
-	if err := end(ctx, s.accountCall(ctx, a, typingCall, nil, map[string]any{"touser": req.GetOpenid(), "command": command})); err != nil {
+	out := s.callForAccount(ctx, a, wechatapi.Request{Call: wechatapi.SetTyping, Payload: map[string]any{"touser": req.GetOpenid(), "command": command}})
+	if err := finishCall(ctx, out); err != nil {
 		return nil, err
 	}
 	return &oauthv1.SetTypingResponse{}, nil
@@ -98,30 +116,30 @@ func (s accountService) SetTyping(ctx context.Context, req *oauthv1.SetTypingReq
 
 // ListCallbackIps implements oauth.v1.AccountService.
 func (s accountService) ListCallbackIps(ctx context.Context, req *oauthv1.ListCallbackIpsRequest) (*oauthv1.ListCallbackIpsResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount())
+	a, err := s.checkRequest(ctx, req.GetAccount())
 	if err != nil {
 		return nil, err
 	}
-	out := s.accountCall(ctx, a, callbackIPCall, nil, nil)
-	if err := end(ctx, out); err != nil {
+	out := s.callForAccount(ctx, a, wechatapi.Request{Call: wechatapi.GetCallbackIPs})
+	if err := finishCall(ctx, out); err != nil {
 		return nil, err
 	}
-	return &oauthv1.ListCallbackIpsResponse{Ips: out.body.IPList}, nil
+	return &oauthv1.ListCallbackIpsResponse{Ips: out.Answer.Texts("ip_list")}, nil
 }
 
 // GetQuota implements oauth.v1.AccountService.
 func (s accountService) GetQuota(ctx context.Context, req *oauthv1.GetQuotaRequest) (*oauthv1.GetQuotaResponse, error) {
-	a, err := s.begin(ctx, req.GetAccount(), field{"cgi_path", req.GetCgiPath()})
+	a, err := s.checkRequest(ctx, req.GetAccount(), requiredField{"cgi_path", req.GetCgiPath()})
 	if err != nil {
 		return nil, err
 	}
 	if !strings.HasPrefix(req.GetCgiPath(), "/") {
-		return nil, invalid("cgi_path: expected a path such as /cgi-bin/message/custom/send")
+		return nil, wechatapi.InvalidRequest("cgi_path: expected a path such as /cgi-bin/message/custom/send")
 	}
-	out := s.accountCall(ctx, a, quotaCall, nil, map[string]any{"cgi_path": req.GetCgiPath()})
-	if err := end(ctx, out); err != nil {
+	out := s.callForAccount(ctx, a, wechatapi.Request{Call: wechatapi.GetQuota, Payload: map[string]any{"cgi_path": req.GetCgiPath()}})
+	if err := finishCall(ctx, out); err != nil {
 		return nil, err
 	}
-	q := out.body.Quota
-	return &oauthv1.GetQuotaResponse{DailyLimit: q.DailyLimit, Used: q.Used, Remain: q.Remain}, nil
+	quota := out.Answer.Object("quota")
+	return &oauthv1.GetQuotaResponse{DailyLimit: quota.Number("daily_limit"), Used: quota.Number("used"), Remain: quota.Number("remain")}, nil
 }

@@ -1,62 +1,48 @@
 package oauthsvc
 
 import (
-	"google.golang.org/grpc/codes"
-
 	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
-	"wxgate/internal/service"
-	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// roster is the accounts of one moment.
-type roster struct {
+// accountSet is the accounts of one moment.
+type accountSet struct {
 	byName map[string]accounts.Account
-	main   string // the one where none is named
+	first  string
 }
 
-// newRoster returns the roster of a list with one account at least.
-func newRoster(list ...accounts.Account) *roster {
-	r := &roster{byName: make(map[string]accounts.Account, len(list)), main: list[0].Name}
+// newAccountSet returns the set of a list that is not empty.
+func newAccountSet(list ...accounts.Account) *accountSet {
+	set := &accountSet{byName: make(map[string]accounts.Account, len(list)), first: list[0].Name}
 	for _, a := range list {
-		r.byName[a.Name] = a
+		set.byName[a.Name] = a
 	}
-	return r
+	return set
 }
 
-// find returns an account that has what OAuth needs; "" names the main one.
-func (r *roster) find(name string) (accounts.Account, error) {
+// find returns an account; "" names the first one.
+func (s *accountSet) find(name string) (a accounts.Account, known bool) {
 	if name == "" {
-		name = r.main
+		name = s.first
 	}
-	a, known := r.byName[name]
-	switch {
-	case !known:
-		return a, unknownAccount("account: not one of this service's; expected the name of one, or nothing for the first")
-	case a.AppSecret == "":
-		return a, unknownAccount("account: " + name + " has no AppSecret, and so no OAuth; give it app_secret or app_secret_file in the accounts file")
-	}
-	return a, nil
+	a, known = s.byName[name]
+	return a, known
 }
 
-func unknownAccount(message string) error {
-	return service.NewError(codes.NotFound, reasonName(oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT), message, nil, nil)
-}
-
-// openAccounts sets what gives the accounts of the moment.
+// openAccounts reads the accounts, from their file if there is one.
 func (s *Server) openAccounts(cfg Config) error {
 	if cfg.AccountsFile == "" {
-		fixed := newRoster(accounts.Account{Name: DefaultAccount, AppID: cfg.AppID, AppSecret: cfg.AppSecret})
-		s.accounts = func() *roster { return fixed }
+		fixed := newAccountSet(accounts.Account{Name: DefaultAccount, AppID: cfg.AppID, AppSecret: cfg.AppSecret})
+		s.accounts = func() *accountSet { return fixed }
 		return nil
 	}
 	var err error
-	s.file, err = configfile.Open(cfg.Env, "oauthsvc accounts", func(load *configfile.Load, before *roster) *roster {
+	s.file, err = configfile.Open(cfg.Env, "oauthsvc accounts", func(load *configfile.Load, before *accountSet) *accountSet {
 		list := accounts.Read(load, cfg.AccountsFile, accounts.OAuth)
 		if load.Err() != nil {
 			return nil
 		}
-		next := newRoster(list...)
+		next := newAccountSet(list...)
 		if before != nil {
 			configfile.NoteNames(load, before.byName, next.byName)
 		}

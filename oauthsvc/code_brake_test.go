@@ -17,19 +17,19 @@ func TestFindingsBrakeOnRefusedCodes(t *testing.T) {
 		var b codeBrake
 		shop, club := accounts.Account{AppID: "wxshop"}, accounts.Account{AppID: "wxclub"}
 		for range refusedCodesAtOnce {
-			if f := b.check(shop); f != nil {
+			if f := b.checkAccount(shop); f != nil {
 				t.Fatal(f)
 			}
-			b.note(shop)
+			b.countRefused(shop)
 		}
-		if f := b.check(shop); f == nil || f.code != codes.ResourceExhausted || reasonName(f.reason) != "RATE_LIMITED" || f.retryAfter == 0 {
+		if f := b.checkAccount(shop); f == nil || f.Code != codes.ResourceExhausted || f.Reason.Name() != "RATE_LIMITED" || f.RetryAfter == 0 {
 			t.Errorf("after %d: %+v; want RATE_LIMITED, and when to try again", refusedCodesAtOnce, f)
 		}
-		if f := b.check(club); f != nil {
+		if f := b.checkAccount(club); f != nil {
 			t.Errorf("another account: %v", f)
 		}
 		time.Sleep(time.Second)
-		if f := b.check(shop); f != nil {
+		if f := b.checkAccount(shop); f != nil {
 			t.Errorf("a second later: %v", f)
 		}
 		if most := 2 * 60 * refusedCodesPerSecond; most > 50_000 {
@@ -44,7 +44,7 @@ func TestFindingsBrakeSavesCalls(t *testing.T) {
 	good := p.answers[exchangeCall][0]
 	p.says(exchangeCall, refusedWith(40029), good)
 	f := p.serve(t)
-	brake := f.server.brake.limiter(f.account(t))
+	brake := f.server.brake.limiterOf(f.account(t))
 	brake.AllowN(time.Now(), refusedCodesAtOnce-1)
 	brake.SetLimit(0)
 	_, err := f.exchange(t.Context(), "", "made up", "")
@@ -58,7 +58,7 @@ func TestFindingsBrakeSavesCalls(t *testing.T) {
 	brake.SetLimit(refusedCodesPerSecond)
 	brake.SetBurst(2 * refusedCodesAtOnce)
 	deadline := time.Now().Add(patience)
-	for f.server.brake.check(f.account(t)) != nil && time.Now().Before(deadline) {
+	for f.server.brake.checkAccount(f.account(t)) != nil && time.Now().Before(deadline) {
 		time.Sleep(time.Millisecond)
 	}
 	if token, err := f.exchange(t.Context(), "", "code0", ""); err != nil || token != testToken {

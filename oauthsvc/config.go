@@ -11,6 +11,7 @@ import (
 	"wxgate/internal/configfile"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
+	"wxgate/oauthsvc/wechatapi"
 )
 
 // DefaultAccount is the name of the only account, where there is no accounts file.
@@ -71,13 +72,8 @@ func checkBase(setting, base string) error {
 		return fmt.Errorf("%s is missing: a URL such as https://api.weixin.qq.com", setting)
 	}
 	u, err := url.Parse(base)
-	if err != nil || !isWeb(u) || strings.ContainsAny(base, "?#") {
+	if err != nil || !wechatapi.IsWebURL(u) || strings.ContainsAny(base, "?#") {
 		return fmt.Errorf("%s: expected http:// or https:// and a host, without user, query and fragment", setting)
 	}
 	return nil
-}
-
-// isWeb tells whether u is an absolute http or https URL without a user.
-func isWeb(u *url.URL) bool {
-	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }

@@ -1,14 +1,34 @@
 package oauthsvc
 
 import (
+	"crypto/rand"
+	"crypto/sha1" // WeChat's choice: the protocol has no other
+	"encoding/hex"
+	"fmt"
 	"net/url"
 	"strings"
+	"time"
+
+	"wxgate/oauthsvc/wechatapi"
+	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// pageURL returns a page's URL as the JS-SDK's signature wants it: location.href without what follows "#" (platform.md F.4).
-// What browsers always do to a URL is done here too: no spaces around it, scheme and host in lower case, no default port, and a
-// path. Path and query stay as they are, also if they cannot be unescaped: /100% is a path that browsers have.
-func pageURL(page string) (string, error) {
+// signJsapi signs a page for wx.config.
+func signJsapi(appID, ticket, page string) *oauthv1.SignJsapiResponse {
+	now, nonce := time.Now().Unix(), rand.Text()
+	return &oauthv1.SignJsapiResponse{AppId: appID, Timestamp: now, NonceStr: nonce, Signature: jsapiSignature(ticket, nonce, now, page)}
+}
+
+// jsapiSignature is platform.md F.4.
+func jsapiSignature(ticket, nonce string, timestamp int64, page string) string {
+	sum := sha1.Sum(fmt.Appendf(nil, "jsapi_ticket=%s&noncestr=%s&timestamp=%d&url=%s", ticket, nonce, timestamp, page))
+	return hex.EncodeToString(sum[:])
+}
+
+// jsapiPage returns a page's URL in the form that WeChat signs: location.href without the fragment (platform.md F.4). It
+// changes a URL as browsers do: no spaces around it, scheme and host in lower case, no default port, and a path. Path and query
+// stay unchanged, even if they cannot be unescaped: browsers accept a path such as /100%.
+func jsapiPage(page string) (string, error) {
 	page, _, _ = strings.Cut(strings.TrimSpace(page), "#")
 	scheme, rest, _ := strings.Cut(page, "://")
 	host, path := rest, ""
@@ -16,8 +36,8 @@ func pageURL(page string) (string, error) {
 		host, path = rest[:i], rest[i:]
 	}
 	u, err := url.Parse(scheme + "://" + host)
-	if err != nil || !isWeb(u) || strings.HasPrefix(path, "\\") {
-		return "", invalid("url: expected the page's URL as the browser has it, such as https://wx.example.com/page?a=1")
+	if err != nil || !wechatapi.IsWebURL(u) || strings.HasPrefix(path, "\\") {
+		return "", wechatapi.InvalidRequest("url: expected the page's URL as the browser has it, such as https://wx.example.com/page?a=1")
 	}
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path

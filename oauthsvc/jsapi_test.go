@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"wxgate/oauthsvc/wechatapi"
 )
 
 // TestFindingsPageURL: a page is signed as browsers have it in location.href.
@@ -27,13 +29,13 @@ func TestFindingsPageURL(t *testing.T) {
 		"https://wx.example.com/a?b=%zz&c=%E9%A1%B5#d#e": "https://wx.example.com/a?b=%zz&c=%E9%A1%B5",
 		"https://wx.example.com/页?a=[]|^":                "https://wx.example.com/页?a=[]|^",
 	} {
-		if got, err := pageURL(page); got != want || err != nil {
+		if got, err := jsapiPage(page); got != want || err != nil {
 			t.Errorf("%q: %q, %v; want %q", page, got, err, want)
 		}
 	}
 	for _, bad := range []string{"", " ", "/page", "wx.example.com", "javascript:alert(1)", "https://", "https:///x", "https://u@wx.example.com/",
 		"https://u:p@wx.example.com/", "ftp://wx.example.com/", "https://wx.example.com\\a", "https://wx.example.com:port/", "https://a b/", "://a/", "https:/a.cn/"} {
-		if got, err := pageURL(bad); err == nil {
+		if got, err := jsapiPage(bad); err == nil {
 			t.Errorf("%q: %q; want an error", bad, got)
 		}
 	}
@@ -45,17 +47,17 @@ func FuzzPageURL(f *testing.F) {
 		f.Add(page)
 	}
 	f.Fuzz(func(t *testing.T, page string) {
-		got, err := pageURL(page)
+		got, err := jsapiPage(page)
 		if err != nil {
 			return
 		}
-		again, err := pageURL(got)
+		again, err := jsapiPage(got)
 		if err != nil || again != got {
 			t.Errorf("%q: %q, and of that %q, %v", page, got, again, err)
 		}
 		scheme, rest, _ := strings.Cut(got, "://")
 		host, _, hasPath := strings.Cut(rest, "/")
-		if u, err := url.Parse(scheme + "://" + host); err != nil || !isWeb(u) || !hasPath || strings.Contains(got, "#") {
+		if u, err := url.Parse(scheme + "://" + host); err != nil || !wechatapi.IsWebURL(u) || !hasPath || strings.Contains(got, "#") {
 			t.Errorf("%q: %q is no page", page, got)
 		}
 	})

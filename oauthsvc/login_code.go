@@ -8,111 +8,102 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"wxgate/internal/accounts"
+	"wxgate/oauthsvc/wechatapi"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 const (
-	// keepOutcome is as long as a code is good for (platform.md E.1).
-	keepOutcome = 5 * time.Minute
-	// keepState is as long as a gateway's state is good for at most.
+	// keepExchange is as long as a code is valid (platform.md E.1).
+	keepExchange = 5 * time.Minute
+	// keepState is as long as a gateway's state is valid at most.
 	keepState = 10 * time.Minute
 )
 
-// exchange is how the exchange of a code ended. It is kept, so that a code is exchanged once.
-type exchange struct {
-	State   string       // what stands for the state that brought the code; "": there was none
-	Asked   time.Time    // when WeChat was asked
-	Body    *body        // nil if it failed
-	Failure *keptFailure // nil if it did not
+// codeExchange is how the exchange of a code ended. It is kept, so that a code is exchanged once.
+type codeExchange struct {
+	State   string             // stands for the state that brought the code; "": there was none
+	Asked   time.Time          // when WeChat was asked
+	Answer  wechatapi.Answer   `json:"Body"` // nil if it failed
+	Failure *wechatapi.Failure // nil if it did not
 }
 
-// keptFailure is a failure without its cause.
-type keptFailure struct {
-	Code    codes.Code
-	Reason  oauthv1.ErrorReason
-	Message string
-	Errcode string
-	Rid     string
-}
-
-func (f *failure) keep() *keptFailure {
-	return &keptFailure{f.code, f.reason, f.message, f.errcode, f.rid}
-}
-
-func (f *keptFailure) failure() *failure {
-	return &failure{code: f.Code, reason: f.Reason, message: f.Message, errcode: f.Errcode, rid: f.Rid}
-}
-
-// exchangeCode returns the token for a code: callers at the same time share one call, and later ones get what it
-// brought; shared is true for all but the one who made it. A state is good for one code, and a code for the state that brought
-// it first: whoever else gets hold of the code gets nothing for it.
-func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out outcome, shared bool) {
-	login := ""
+// exchangeCode returns the token for a code. Concurrent callers share one call, and later callers get its outcome; shared is
+// true for all but the caller who made the call. A state is valid for one code, and a code for the state that brought it
+// first: a thief of the code gets no token for it.
+func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out wechatapi.Outcome, shared bool) {
+	stateKey := ""
 	if state != "" {
-		login = keyOf(a, state)
-		mine := keyOf(a, code)
-		owner, err := s.states.Claim(ctx, login, []byte(mine))
+		stateKey = keyOf(a, state)
+		codeKey := keyOf(a, code)
+		owner, err := s.states.Claim(ctx, stateKey, []byte(codeKey))
 		if err != nil {
-			return outcome{failure: failed(ctx, err)}, false
+			return failedOutcome(ctx, err), false
 		}
-		if string(owner) != mine {
-			return outcome{failure: stateUsed()}, false
+		if string(owner) != codeKey {
+			return wechatapi.Outcome{Failure: stateUsed()}, false
 		}
 	}
-	x, shared, err := s.codes.once(ctx, a, code, func(exchange) bool { return true }, func(ctx context.Context) (exchange, error) {
-		if f := s.brake.check(a); f != nil {
-			return exchange{}, f
-		}
-		asked := time.Now()
-		out := s.api.do(ctx, exchangeCall, url.Values{"appid": {a.AppID}, "secret": {a.AppSecret.Reveal()},
-			"code": {code}, "grant_type": {"authorization_code"}}, nil)
-		f := out.failure
-		switch {
-		case f == nil:
-			return exchange{State: login, Asked: asked, Body: &out.body}, s.keepUser(ctx, a, out.body)
-		case f.aboutCode():
-			s.brake.note(a)
-			return exchange{State: login, Asked: asked, Failure: f.keep()}, nil
-		}
-		return exchange{}, f // the code may still be good
+	done, shared, err := s.codes.getOrMake(ctx, a, code, func(codeExchange) bool { return true }, func(ctx context.Context) (codeExchange, error) {
+		return s.makeExchange(ctx, a, code, stateKey)
 	})
 	switch {
 	case err != nil:
-		return outcome{failure: failed(ctx, err)}, shared
-	case x.State != login:
-		return outcome{failure: codeOfAnotherLogin()}, shared
-	case x.Body == nil:
-		return outcome{failure: x.Failure.failure()}, shared
+		return failedOutcome(ctx, err), shared
+	case done.State != stateKey:
+		return wechatapi.Outcome{Failure: codeOfAnotherLogin()}, shared
+	case done.Failure != nil:
+		return wechatapi.Outcome{Failure: done.Failure}, shared
 	}
-	if f := s.checkWithdrawal(ctx, a, x); f != nil {
-		return outcome{failure: f}, shared
+	if f := s.checkWithdrawal(ctx, a, done); f != nil {
+		return wechatapi.Outcome{Failure: f}, shared
 	}
-	return outcome{body: *x.Body}, shared
+	return wechatapi.Outcome{Answer: done.Answer}, shared
 }
 
-// checkWithdrawal returns why a token is not given out of whose user withdrew since WeChat was asked for it, or nil.
-func (s *Server) checkWithdrawal(ctx context.Context, a accounts.Account, x exchange) *failure {
-	at, err := s.withdrewAt(ctx, a, x.Body.OpenID)
-	if err != nil {
-		return failed(ctx, err)
+// makeExchange exchanges a code at WeChat, and keeps the user's token. Its error means that the code may still be valid.
+func (s *Server) makeExchange(ctx context.Context, a accounts.Account, code, stateKey string) (codeExchange, error) {
+	if f := s.brake.checkAccount(a); f != nil {
+		return codeExchange{}, f
 	}
-	if at.Before(x.Asked) {
+	asked := time.Now()
+	out := s.api.Do(ctx, wechatapi.Request{Call: wechatapi.ExchangeCode, Query: url.Values{"appid": {a.AppID}, "secret": {a.AppSecret.Reveal()},
+		"code": {code}, "grant_type": {"authorization_code"}}})
+	f := out.Failure
+	switch {
+	case f == nil:
+		return codeExchange{State: stateKey, Asked: asked, Answer: out.Answer}, s.keepUserToken(ctx, a, out.Answer)
+	case f.IsAboutCode():
+		s.brake.countRefused(a)
+		return codeExchange{State: stateKey, Asked: asked, Failure: f}, nil
+	}
+	return codeExchange{}, f
+}
+
+// checkWithdrawal returns nil, or why the token of an exchange may not be given out: its user withdrew after WeChat was asked
+// for it.
+func (s *Server) checkWithdrawal(ctx context.Context, a accounts.Account, done codeExchange) *wechatapi.Failure {
+	openid, token := done.Answer.Text("openid"), done.Answer.Text("access_token")
+	at, err := s.withdrawalTime(ctx, a, openid)
+	if err != nil {
+		return failureOf(ctx, err)
+	}
+	if at.Before(done.Asked) {
 		return nil
 	}
 	// It may have been kept after the user was forgotten.
-	if err := s.users.forgetIf(ctx, a, x.Body.OpenID, func(t userToken) bool { return t.AccessToken == x.Body.AccessToken }); err != nil {
-		return failed(ctx, err)
+	if err := s.users.forgetIf(ctx, a, openid, func(kept userToken) bool { return kept.AccessToken == token }); err != nil {
+		return failureOf(ctx, err)
 	}
-	return &failure{code: codes.InvalidArgument, reason: oauthv1.ErrorReason_ERROR_REASON_CODE_USED,
-		message: "the user withdrew after this login; send the user to log in again"}
+	return &wechatapi.Failure{Code: codes.InvalidArgument, Reason: oauthv1.ErrorReason_ERROR_REASON_CODE_USED,
+		Message: "the user withdrew after this login; send the user to log in again"}
 }
 
-func stateUsed() *failure {
-	return &failure{code: codes.PermissionDenied, reason: oauthv1.ErrorReason_ERROR_REASON_STATE_USED,
-		message: "state: it brought another code before; send the user to log in again"}
+func stateUsed() *wechatapi.Failure {
+	return &wechatapi.Failure{Code: codes.PermissionDenied, Reason: oauthv1.ErrorReason_ERROR_REASON_STATE_USED,
+		Message: "state: it brought another code before; send the user to log in again"}
 }
 
-func codeOfAnotherLogin() *failure {
-	return &failure{code: codes.InvalidArgument, reason: oauthv1.ErrorReason_ERROR_REASON_CODE_USED,
-		message: "the code came with another state before; send the user to log in again"}
+func codeOfAnotherLogin() *wechatapi.Failure {
+	return &wechatapi.Failure{Code: codes.InvalidArgument, Reason: oauthv1.ErrorReason_ERROR_REASON_CODE_USED,
+		Message: "the code came with another state before; send the user to log in again"}
 }

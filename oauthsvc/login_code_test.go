@@ -50,8 +50,8 @@ func TestExchangeOnce(t *testing.T) {
 }
 
 func TestOutcomeIsKept(t *testing.T) {
-	if keepOutcome != 5*time.Minute {
-		t.Errorf("an outcome is kept for %s; want 5m", keepOutcome)
+	if keepExchange != 5*time.Minute {
+		t.Errorf("an outcome is kept for %s; want 5m", keepExchange)
 	}
 	p := newPlatform()
 	f := p.serve(t)
@@ -93,7 +93,7 @@ func TestFailureIsNotKept(t *testing.T) {
 	t.Parallel()
 	p := newPlatform()
 	f := p.serve(t)
-	f.server.api.pause = never
+	f.server.api.Pause = never
 	good := p.answers[exchangeCall][0]
 	for name, tt := range map[string]struct{ answer, reason string }{
 		"busy":         {refusedWith(-1), "UPSTREAM_UNAVAILABLE"},
@@ -201,10 +201,10 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestPanicInACall(t *testing.T) {
 	p := newPlatform()
 	f := p.serve(t)
-	works := f.server.api.client.Transport
-	f.server.api.client.Transport = roundTrip(func(*http.Request) (*http.Response, error) { panic(testCode) })
-	expect(t, f.do(t.Context(), exchangeCall), codes.Internal, "")
-	f.server.api.client.Transport = works
+	works := f.server.api.HTTP.Transport
+	f.server.api.HTTP.Transport = roundTrip(func(*http.Request) (*http.Response, error) { panic(testCode) })
+	expect(t, f.do(t.Context(), exchangeCall), codes.Internal, "INTERNAL")
+	f.server.api.HTTP.Transport = works
 	if err := f.do(t.Context(), exchangeCall); err != nil {
 		t.Errorf("after a panic: %v; want the token", err)
 	}
@@ -218,7 +218,7 @@ func TestStopEndsWhatRuns(t *testing.T) {
 		hangs(w, r)
 		close(ended)
 	})
-	f.server.api.timeout = time.Hour
+	f.server.api.Timeout = time.Hour
 	ctx, leave := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() { gone <- f.do(ctx, exchangeCall) }()

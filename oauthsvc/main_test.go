@@ -81,7 +81,7 @@ func startWith(t *testing.T, change func(*Config)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.server.api.pause = func(ctx context.Context, wait time.Duration) bool {
+	f.server.api.Pause = func(ctx context.Context, wait time.Duration) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.waits = append(f.waits, wait)
@@ -154,7 +154,7 @@ func (f *fixture) keepToken(t *testing.T, c credential) {
 // account returns the service's only account.
 func (f *fixture) account(t *testing.T) accounts.Account {
 	t.Helper()
-	a, err := f.server.accounts().find("")
+	a, err := f.server.findAccount("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"wxgate/oauthsvc/wechatapi"
+)
+
+// call is the path of a call, as WeChat gets it.
+type call string
+
+var (
+	exchangeCall   = call(wechatapi.ExchangeCode.Path)
+	refreshCall    = call(wechatapi.RefreshUserToken.Path)
+	userInfoCall   = call(wechatapi.GetUserInfo.Path)
+	checkCall      = call(wechatapi.CheckUserToken.Path)
+	tokenCall      = call(wechatapi.GetStableToken.Path)
+	ticketCall     = call(wechatapi.GetTicket.Path)
+	sendCall       = call(wechatapi.SendMessage.Path)
+	typingCall     = call(wechatapi.SetTyping.Path)
+	callbackIPCall = call(wechatapi.GetCallbackIPs.Path)
+	quotaCall      = call(wechatapi.GetQuota.Path)
 )
 
 // asked is a call that WeChat got.

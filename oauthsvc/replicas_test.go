@@ -238,8 +238,8 @@ func TestFailed(t *testing.T) {
 		{errOtherSecret, codes.Internal, ""},
 		{fmt.Errorf("make: %w", loginRequired()), codes.Unauthenticated, "LOGIN_REQUIRED"},
 	} {
-		if f := failed(t.Context(), tt.err); f.code != tt.code || reasonName(f.reason) != tt.reason {
-			t.Errorf("%v: %s %s; want %s %s", tt.err, f.code, reasonName(f.reason), tt.code, tt.reason)
+		if f := failureOf(t.Context(), tt.err); f.Code != tt.code || f.Reason.Name() != tt.reason {
+			t.Errorf("%v: %s %s; want %s %s", tt.err, f.Code, f.Reason.Name(), tt.code, tt.reason)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -87,7 +86,7 @@ func TestRetries(t *testing.T) {
 func TestUnsentMessage(t *testing.T) {
 	p := newPlatform()
 	f := p.serve(t)
-	transport := f.server.api.client.Transport.(*http.Transport)
+	transport := f.server.api.HTTP.Transport.(*http.Transport)
 	f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 	dials := 0
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -100,41 +99,4 @@ func TestUnsentMessage(t *testing.T) {
 		t.Error(err)
 	}
 	p.expectCalls(t, sendCall)
-}
-
-// TestPause: nobody waits for what comes after the caller's time.
-func TestPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		passed := func(want time.Duration) {
-			t.Helper()
-			if got := time.Since(start); got != want {
-				t.Errorf("%s passed; want %s", got, want)
-			}
-			start = time.Now()
-		}
-		if !pause(t.Context(), time.Second) {
-			t.Error("no deadline: false; want true")
-		}
-		passed(time.Second)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if !pause(ctx, time.Second/2) {
-			t.Error("time enough: false; want true")
-		}
-		passed(time.Second / 2)
-		if pause(ctx, time.Second/2) {
-			t.Error("not time enough: true; want false")
-		}
-		passed(0)
-		ctx, leave := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, leave)
-		if pause(ctx, time.Minute) {
-			t.Error("the caller left: true; want false")
-		}
-		passed(time.Second)
-		if pause(ctx, 0) {
-			t.Error("the caller has left: true; want false")
-		}
-	})
 }

@@ -35,7 +35,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	var current atomic.Pointer[http.HandlerFunc]
 	f := start(t, func(w http.ResponseWriter, r *http.Request) { (*current.Load())(w, r) })
-	f.server.api.timeout = 50 * time.Millisecond
+	f.server.api.Timeout = 50 * time.Millisecond
 	for name, wechat := range map[string]http.HandlerFunc{
 		"success": func(w http.ResponseWriter, r *http.Request) {
 			newPlatform().ServeHTTP(w, r)
@@ -81,7 +81,7 @@ func TestNothingLeaks(t *testing.T) {
 	t.Run("nobody listens", func(t *testing.T) { expectNoSecrets(t, startAt(t, "http://127.0.0.1:1")) })
 	t.Run("no such host", func(t *testing.T) {
 		f := startAt(t, "http://wechat.invalid")
-		f.server.api.client.Transport.(*http.Transport).DialContext = func(_ context.Context, network, _ string) (net.Conn, error) {
+		f.server.api.HTTP.Transport.(*http.Transport).DialContext = func(_ context.Context, network, _ string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: network, Err: &net.DNSError{Err: "no such host", Name: "wechat.invalid", IsNotFound: true}}
 		}
 		expectNoSecrets(t, f)
@@ -102,7 +102,7 @@ func TestNothingLeaks(t *testing.T) {
 // expectNoSecrets makes all calls, and looks for what they hold in errors and log.
 func expectNoSecrets(t *testing.T, f *fixture) {
 	t.Helper()
-	f.server.api.pause = never
+	f.server.api.Pause = never
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var all strings.Builder

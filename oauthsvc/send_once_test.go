@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"wxgate/internal/service"
 	"wxgate/internal/store"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
@@ -86,7 +87,7 @@ func TestAttemptGoesOn(t *testing.T) {
 	go func() { answer <- f.checks(t.Context(), "one", 0) }()
 	limited, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := f.checks(limited, "one", 0); err == nil || len(status.Convert(err).Details()) > 0 {
+	if err := f.checks(limited, "one", 0); err == nil || service.SpecificInfo(err) != nil {
 		t.Errorf("while it goes on: %v; want an error of the question", err)
 	}
 	close(goOn)
@@ -114,13 +115,13 @@ func TestAttemptNotKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := f.account(t)
-	if err := bucket.Put(t.Context(), sendKey(a, "died", 1), sendTry{By: "somebody"}.encode()); err != nil {
+	if err := bucket.Put(t.Context(), sendKey(a, "died", 1), sendTry{By: "somebody"}.encodeJSON()); err != nil {
 		t.Fatal(err)
 	}
 	if err := bucket.Put(t.Context(), sendKey(a, "odd", 1), []byte("[]")); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.checks(t.Context(), "died", sendEnds+time.Second); !maybe(t, err) {
+	if err := f.checks(t.Context(), "died", sendOver+time.Second); !maybe(t, err) {
 		t.Errorf("its process died: %v", err)
 	}
 	if err := f.checks(t.Context(), "odd", 0); !maybe(t, err) {

@@ -1,4 +1,5 @@
-// Package oauthsvc makes WeChat's web OAuth calls: it alone knows the AppSecret and api.weixin.qq.com.
+// Package oauthsvc serves OAuthService and AccountService: logins, and the calls that an account makes at WeChat. It alone knows
+// the AppSecret.
 package oauthsvc
 
 import (
@@ -11,6 +12,7 @@ import (
 	"wxgate/internal/configfile"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
+	"wxgate/oauthsvc/wechatapi"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -18,20 +20,20 @@ import (
 type Server struct {
 	oauthv1.UnimplementedOAuthServiceServer
 	openURL  string
-	accounts func() *roster            // those of the moment
-	file     *configfile.Live[*roster] // nil without an accounts file
+	accounts func() *accountSet            // the current ones
+	file     *configfile.Live[*accountSet] // nil without an accounts file
 	grpc     *service.GRPC
-	api      *upstream
-	own      *store.Store // where none was handed in
+	api      *wechatapi.Client
+	ownStore *store.Store // nil if the Config has one
 
 	brake       codeBrake
-	codes       vault[exchange]
-	states      *store.Bucket // of each state, its code
+	codes       vault[codeExchange]
+	states      *store.Bucket // the code of each state
 	users       vault[userToken]
-	withdrawals *store.Bucket // of each user who withdrew, when
+	withdrawals *store.Bucket // when users withdrew
 	tokens      vault[credential]
-	forced      vault[forcedTokens] // beside the tokens
-	sends       sends
+	forced      vault[forcedTokens] // in the bucket of tokens
+	sends       sendAttempts
 }
 
 // New validates the configuration and binds the address.
@@ -44,15 +46,15 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if err := s.openStore(cfg); err != nil {
-		s.close()
+		s.closeStore()
 		return nil, err
 	}
 	var err error
 	if s.grpc, err = service.ListenGRPC(cfg.Env, "oauth-listen", cfg.Listen); err != nil {
-		s.close()
+		s.closeStore()
 		return nil, err
 	}
-	s.api = newUpstream(strings.Split(cfg.APIURL, ","), cfg.Env)
+	s.api = wechatapi.New(strings.Split(cfg.APIURL, ","), cfg.Env)
 	oauthv1.RegisterOAuthServiceServer(s.grpc, s)
 	oauthv1.RegisterAccountServiceServer(s.grpc, accountService{Server: s})
 	return s, nil
@@ -64,45 +66,45 @@ func (s *Server) GRPC() *service.GRPC { return s.grpc }
 // Addr returns the gRPC address.
 func (s *Server) Addr() net.Addr { return s.grpc.Addr() }
 
-// Close gives address and connections back; for a server that never served.
+// Close releases address and connections; for a server that never served.
 func (s *Server) Close() {
 	s.grpc.Close()
-	s.api.close()
-	s.close()
+	s.api.Close()
+	s.closeStore()
 }
 
-func (s *Server) close() {
-	if s.own != nil {
-		s.own.Close()
+func (s *Server) closeStore() {
+	if s.ownStore != nil {
+		s.ownStore.Close()
 	}
 }
 
-// maxLoginBytes is how much is kept of codes, and of states. Strangers can make both up: when they fill it, what is forgotten
-// first is the oldest. It is enough for some 20,000 codes in five minutes.
+// maxLoginBytes is the most that codes, and states, may take in the store. Strangers can make both up: if they fill it, the
+// oldest are forgotten first. It is enough for some 20,000 codes in five minutes.
 const maxLoginBytes = 16 << 20
 
-// openStore opens what must last.
+// openStore opens the buckets.
 func (s *Server) openStore(cfg Config) error {
 	kept := cfg.Store
 	if kept == nil {
 		var err error
-		if s.own, err = store.Open(store.Config{Env: cfg.Env}); err != nil {
+		if s.ownStore, err = store.Open(store.Config{Env: cfg.Env}); err != nil {
 			return err
 		}
-		kept = s.own
+		kept = s.ownStore
 	}
 	var errs [6]error
-	s.codes, errs[0] = openVault[exchange](kept, "codes", keepOutcome, maxLoginBytes)
+	s.codes, errs[0] = openVault[codeExchange](kept, "codes", keepExchange, maxLoginBytes)
 	s.states, errs[1] = kept.BoundedBucket("oauth_states", keepState, maxLoginBytes)
-	s.users, errs[2] = openVault[userToken](kept, "users", keepUserToken, 0)
+	s.users, errs[2] = openVault[userToken](kept, "users", keepUserTokens, 0)
 	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential, 0)
 	s.forced = vault[forcedTokens]{s.tokens.name, s.tokens.bucket}
-	s.sends, errs[4] = openSends(kept)
+	s.sends, errs[4] = openSendAttempts(kept)
 	s.withdrawals, errs[5] = kept.Bucket("oauth_withdrawals", keepWithdrawal)
 	return errors.Join(errs[:]...)
 }
 
-// Serve serves until ctx ends, then finishes what is in flight.
+// Serve serves until ctx ends, then finishes the requests in flight.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.Close()
 	if s.file != nil {

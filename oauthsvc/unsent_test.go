@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -19,7 +18,6 @@ import (
 
 	"wxgate/internal/store"
 	"wxgate/internal/testaddr"
-	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 // serveConns calls serve for each connection to a new listener, whose address it returns. serve has the connection closed.
@@ -167,7 +165,7 @@ func TestFindingsSentIsNotSentAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, second := twoHosts(t, first(t))
-			f.server.api.timeout = 500 * time.Millisecond
+			f.server.api.Timeout = 500 * time.Millisecond
 			if err := f.sends(t.Context(), "one"); !maybe(t, err) {
 				t.Errorf("the message: %v; want maybe_sent", err)
 			}
@@ -175,7 +173,7 @@ func TestFindingsSentIsNotSentAgain(t *testing.T) {
 				t.Errorf("what became of it: %v; want maybe_sent", err)
 			}
 			second.expectCalls(t)
-			f.server.api.timeout = callTimeout
+			f.server.api.Timeout = 3 * time.Second
 			if err := f.sends(t.Context(), "two"); err != nil {
 				t.Errorf("the next one: %v", err)
 			}
@@ -192,7 +190,7 @@ func TestFindingsDeadConnection(t *testing.T) {
 			t.Parallel()
 			first := quietTLS(t, newPlatform(), http2)
 			f, second := twoHosts(t, first.URL)
-			f.server.api.client.Transport.(*http.Transport).TLSClientConfig = trusting(first)
+			f.server.api.HTTP.Transport.(*http.Transport).TLSClientConfig = trusting(first)
 			for range 3 {
 				if err := f.do(t.Context(), sendCall); err != nil {
 					t.Fatal(err)
@@ -229,8 +227,8 @@ func TestFindingsHTTP2(t *testing.T) {
 		hangs(w, r)
 	}), true)
 	f, second := twoHosts(t, first.URL)
-	f.server.api.client.Transport.(*http.Transport).TLSClientConfig = trusting(first)
-	f.server.api.timeout = 500 * time.Millisecond
+	f.server.api.HTTP.Transport.(*http.Transport).TLSClientConfig = trusting(first)
+	f.server.api.Timeout = 500 * time.Millisecond
 	if err := f.sends(t.Context(), "one"); !maybe(t, err) {
 		t.Errorf("no answer: %v; want maybe_sent", err)
 	}
@@ -251,32 +249,6 @@ func (p *platform) payloads(c call) (all []string) {
 		}
 	}
 	return all
-}
-
-// TestFindingsGate: a body is handed out after its claim, once, and never after its call ended.
-func TestFindingsGate(t *testing.T) {
-	gate, err := newGate(apiRequest{payload: "text", claim: func() error { return nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opened, err := gate.shut(); opened || err != nil {
-		t.Errorf("not read: %t, %v; want false", opened, err)
-	}
-	late, _ := gate.body()
-	if _, err := late.Read(make([]byte, 10)); !errors.Is(err, errShut) {
-		t.Errorf("read after the end: %v; want errShut", err)
-	}
-	claims := 0
-	gate, _ = newGate(apiRequest{payload: "text", claim: func() error { claims++; return nil }})
-	for range 2 { // HTTP/2 may send it again
-		body, _ := gate.body()
-		if data, err := io.ReadAll(body); string(data) != `"text"`+"\n" || err != nil {
-			t.Errorf("read %q, %v", data, err)
-		}
-	}
-	if opened, err := gate.shut(); !opened || err != nil || claims != 1 {
-		t.Errorf("read: %t, %v, %d claims; want true and one claim", opened, err, claims)
-	}
 }
 
 // TestFindingsDeathBeforeSending: a process that dies while it connects, or after WeChat's refusal, leaves no attempt of which
@@ -307,7 +279,7 @@ func TestFindingsDeathBeforeSending(t *testing.T) {
 	}
 	p.says(sendCall, refusedWith(-1), ok)
 	expect(t, other.sends(t.Context(), "two"), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
-	if err := other.checks(t.Context(), "two", sendEnds+time.Second); maybe(t, err) {
+	if err := other.checks(t.Context(), "two", sendOver+time.Second); maybe(t, err) {
 		t.Errorf("a refusal: %v; want it noted", err)
 	}
 	p.expectCalls(t, sendCall)
@@ -347,22 +319,5 @@ func TestFindingsRefusedTokenIsNoDoubt(t *testing.T) {
 	}
 	if err := f2.checks(t.Context(), "two", time.Second); err != nil {
 		t.Errorf("what became of it: %v", err)
-	}
-}
-
-// TestFindingsClaimFails: without the store nothing is sent, and WeChat's host is not to blame.
-func TestFindingsClaimFails(t *testing.T) {
-	p := newPlatform()
-	f := p.serve(t)
-	f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
-	out := f.server.api.perform(t.Context(), apiRequest{call: sendCall, payload: "x", claim: func() error { return store.ErrAway }})
-	if out.failure == nil || out.failure.reason != oauthv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE || out.failure.maybeSent {
-		t.Errorf("got %+v; want STORE_UNAVAILABLE, and certainly not sent", out.failure)
-	}
-	if got := p.payloads(sendCall); len(got) > 0 {
-		t.Errorf("WeChat got %q, want nothing", got)
-	}
-	if len(f.server.api.hosts.left) > 0 {
-		t.Error("the host was left")
 	}
 }

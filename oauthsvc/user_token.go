@@ -3,6 +3,7 @@ package oauthsvc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -10,14 +11,15 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"wxgate/internal/accounts"
+	"wxgate/oauthsvc/wechatapi"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 const (
-	// keepUserToken is longer than a refresh token lives: 30 days (platform.md E.2).
-	keepUserToken = 31 * 24 * time.Hour
-	// early is how long before its end a token is renewed.
-	early = time.Minute
+	// keepUserTokens is longer than a refresh token lives: 30 days (platform.md E.2).
+	keepUserTokens = 31 * 24 * time.Hour
+	// refreshEarly is how long before its end a user's token is refreshed.
+	refreshEarly = time.Minute
 )
 
 // userToken is a user's web token as it is kept.
@@ -28,39 +30,40 @@ type userToken struct {
 	Scope        string
 }
 
-// newUserToken returns the token of WeChat's answer. It is taken for good a while, however soon WeChat says that it ends: one
-// that is refused is refreshed.
-func newUserToken(b *body) userToken {
-	life := max(time.Duration(b.ExpiresIn)*time.Second, early+askedApart)
-	return userToken{b.AccessToken, time.Now().Add(life), b.RefreshToken, b.Scope}
+// newUserToken returns the token of WeChat's answer. It is taken for valid a while, however short its life is: if WeChat
+// refuses it, it is refreshed.
+func newUserToken(answer wechatapi.Answer) userToken {
+	life := max(time.Duration(answer.Number("expires_in"))*time.Second, refreshEarly+trustFor)
+	return userToken{answer.Text("access_token"), time.Now().Add(life), answer.Text("refresh_token"), answer.Text("scope")}
 }
 
-// showsProfile reports whether a scope, as WeChat says it, is more than the openid.
+// showsProfile reports whether a token of this scope, as WeChat writes it, gives more than the openid.
 func showsProfile(scope string) bool {
 	return strings.Contains(scope, "snsapi_userinfo") || strings.Contains(scope, "snsapi_login")
 }
 
-// keepUser keeps the token of a user who logged in, unless the one that is kept shows more. A virtual user of the snapshot page
-// is none.
-func (s *Server) keepUser(ctx context.Context, a accounts.Account, b body) error {
-	if b.IsSnapshotUser != 0 {
+// keepUserToken keeps the token of a user who logged in, unless the kept token shows more. It keeps none of a virtual user of
+// the snapshot page.
+func (s *Server) keepUserToken(ctx context.Context, a accounts.Account, answer wechatapi.Answer) error {
+	if answer.Number("is_snapshotuser") != 0 {
 		return nil
 	}
-	if !showsProfile(b.Scope) {
-		kept, ok, err := s.users.get(ctx, a, b.OpenID)
+	openid, token := answer.Text("openid"), newUserToken(answer)
+	if !showsProfile(token.Scope) {
+		kept, ok, err := s.users.get(ctx, a, openid)
 		if err != nil || ok && showsProfile(kept.Scope) {
 			return err
 		}
 	}
-	return s.users.put(ctx, a, b.OpenID, newUserToken(&b))
+	return s.users.put(ctx, a, openid, token)
 }
 
-// userToken returns a user's token, refreshed where it has expired, or is the one that WeChat refused.
-func (s *Server) userToken(ctx context.Context, a accounts.Account, openid, refused string) (userToken, error) {
-	fresh := func(t userToken) bool {
-		return t.AccessToken != refused && time.Until(t.Expires) > early
+// validUserToken returns a user's kept token. It refreshes one that expired, or that WeChat refused.
+func (s *Server) validUserToken(ctx context.Context, a accounts.Account, openid, refused string) (userToken, error) {
+	isFresh := func(t userToken) bool {
+		return t.AccessToken != refused && time.Until(t.Expires) > refreshEarly
 	}
-	token, _, err := s.users.once(ctx, a, openid, fresh, func(ctx context.Context) (userToken, error) {
+	token, _, err := s.users.getOrMake(ctx, a, openid, isFresh, func(ctx context.Context) (userToken, error) {
 		kept, ok, err := s.users.get(ctx, a, openid)
 		if err != nil {
 			return kept, err
@@ -68,51 +71,56 @@ func (s *Server) userToken(ctx context.Context, a accounts.Account, openid, refu
 		if !ok {
 			return kept, loginRequired()
 		}
-		out := s.api.do(ctx, refreshCall, url.Values{"appid": {a.AppID}, "grant_type": {"refresh_token"}, "refresh_token": {kept.RefreshToken}}, nil)
-		if f := out.failure; f != nil {
-			if f.reason == oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED {
-				// It would be asked for in vain. A login meanwhile brought another, which stays.
-				_ = s.users.forgetIf(ctx, a, openid, func(t userToken) bool { return t.AccessToken == kept.AccessToken })
-			}
-			return kept, f
-		}
-		if out.body.OpenID != openid {
-			return kept, unexpected(answerError("a token of another user than asked"))
-		}
-		next := newUserToken(&out.body)
-		// What WeChat leaves out has not changed (platform.md E.2).
-		next.RefreshToken, next.Scope = cmp.Or(next.RefreshToken, kept.RefreshToken), cmp.Or(next.Scope, kept.Scope)
-		return next, nil
+		return s.renewUserToken(ctx, a, openid, kept)
 	})
 	return token, err
 }
 
-// keptUserInfo returns the profile of a user whose token is kept.
-func (s *Server) keptUserInfo(ctx context.Context, a accounts.Account, openid, lang string) outcome {
+// renewUserToken refreshes a kept token. If that is no longer possible, it forgets the token.
+func (s *Server) renewUserToken(ctx context.Context, a accounts.Account, openid string, kept userToken) (userToken, error) {
+	out := s.refreshUserToken(ctx, a, kept.RefreshToken)
+	if f := out.Failure; f != nil {
+		if f.Reason == oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED {
+			// Another refresh would fail too. If a login brought another token meanwhile, that one stays.
+			_ = s.users.forgetIf(ctx, a, openid, func(t userToken) bool { return t.AccessToken == kept.AccessToken })
+		}
+		return kept, f
+	}
+	if out.Answer.Text("openid") != openid {
+		return kept, wechatapi.UnexpectedAnswer(errors.New("a token of another user than the refreshed one's"))
+	}
+	next := newUserToken(out.Answer)
+	// What WeChat leaves out has not changed (platform.md E.2).
+	next.RefreshToken, next.Scope = cmp.Or(next.RefreshToken, kept.RefreshToken), cmp.Or(next.Scope, kept.Scope)
+	return next, nil
+}
+
+func (s *Server) refreshUserToken(ctx context.Context, a accounts.Account, refreshToken string) wechatapi.Outcome {
+	return s.api.Do(ctx, wechatapi.Request{Call: wechatapi.RefreshUserToken,
+		Query: url.Values{"appid": {a.AppID}, "grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}})
+}
+
+// userInfoByKeptToken asks WeChat for the profile of a user whose token is kept.
+func (s *Server) userInfoByKeptToken(ctx context.Context, a accounts.Account, openid, lang string) wechatapi.Outcome {
 	refused := ""
 	for {
-		token, err := s.userToken(ctx, a, openid, refused)
+		token, err := s.validUserToken(ctx, a, openid, refused)
 		if err != nil {
-			return outcome{failure: failed(ctx, err)}
+			return failedOutcome(ctx, err)
 		}
 		out := s.userInfo(ctx, token.AccessToken, openid, lang)
-		if refused != "" || out.failure == nil || !out.failure.aboutToken() {
+		if refused != "" || out.Failure == nil || !out.Failure.IsAboutToken() {
 			return out
 		}
-		refused = token.AccessToken // once
+		refused = token.AccessToken
 	}
 }
 
-func (s *Server) userInfo(ctx context.Context, token, openid, lang string) outcome {
-	return s.api.do(ctx, userInfoCall, url.Values{"access_token": {token}, "openid": {openid}, "lang": {lang}}, nil)
+func (s *Server) userInfo(ctx context.Context, token, openid, lang string) wechatapi.Outcome {
+	return s.api.Do(ctx, wechatapi.Request{Call: wechatapi.GetUserInfo, Query: url.Values{"access_token": {token}, "openid": {openid}, "lang": {lang}}})
 }
 
-func loginRequired() *failure {
-	return &failure{code: codes.Unauthenticated, reason: oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED,
-		message: "no token of this user is kept; send the user to log in"}
-}
-
-// aboutToken tells whether WeChat refused an access token that another could take the place of.
-func (f *failure) aboutToken() bool {
-	return f.reason == oauthv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED || f.reason == oauthv1.ErrorReason_ERROR_REASON_TOKEN_INVALID
+func loginRequired() *wechatapi.Failure {
+	return &wechatapi.Failure{Code: codes.Unauthenticated, Reason: oauthv1.ErrorReason_ERROR_REASON_LOGIN_REQUIRED,
+		Message: "no token of this user is kept; send the user to log in"}
 }

@@ -49,7 +49,7 @@ func TestKeptUser(t *testing.T) {
 	}{
 		"good":                    {anHour, nil, nil, "", []asked{withUserToken("kept")}},
 		"expired":                 {time.Now().Add(-time.Hour), nil, nil, "", []asked{refreshing, withUserToken("refreshed")}},
-		"about to expire":         {time.Now().Add(early / 2), nil, nil, "", []asked{refreshing, withUserToken("refreshed")}},
+		"about to expire":         {time.Now().Add(refreshEarly / 2), nil, nil, "", []asked{refreshing, withUserToken("refreshed")}},
 		"refused, 42001":          {anHour, []string{refusedWith(42001), `{"openid":"` + testOpenID + `"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
 		"refused, 40001":          {anHour, []string{refusedWith(40001), `{"openid":"` + testOpenID + `"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},
 		"refused, 40014":          {anHour, []string{refusedWith(40014), `{"openid":"` + testOpenID + `"}`}, nil, "", []asked{withUserToken("kept"), refreshing, withUserToken("refreshed")}},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
@@ -22,7 +23,7 @@ func TestNonsense(t *testing.T) {
 	const token = `{"access_token":"a","expires_in":7200,"refresh_token":"r","openid":"o","scope":"snsapi_base"}`
 	var current atomic.Pointer[http.HandlerFunc]
 	f := start(t, func(w http.ResponseWriter, r *http.Request) { (*current.Load())(w, r) })
-	f.server.api.pause = never
+	f.server.api.Pause = never
 	for name, wechat := range map[string]http.HandlerFunc{
 		"empty":        says(""),
 		"spaces":       says(" \n"),
@@ -152,14 +153,14 @@ func TestUpstreamHangs(t *testing.T) {
 			t.Run(name+strings.ReplaceAll(string(c), "/", " "), func(t *testing.T) {
 				t.Parallel()
 				f := start(t, wechat)
-				f.server.api.timeout = 20 * time.Millisecond
+				f.server.api.Timeout = 20 * time.Millisecond
 				expect(t, f.do(t.Context(), c), codes.DeadlineExceeded, "UPSTREAM_TIMEOUT")
 			})
 		}
 		t.Run(name+", the caller's limit", func(t *testing.T) {
 			t.Parallel()
 			f := start(t, wechat)
-			f.server.api.timeout = time.Hour
+			f.server.api.Timeout = time.Hour
 			// Not over gRPC: there the caller's side ends at the same time, and may be first.
 			for what, do := range map[string]func(context.Context) error{
 				"exchange": func(ctx context.Context) error {
@@ -180,8 +181,8 @@ func TestUpstreamHangs(t *testing.T) {
 			}
 		})
 	}
-	if callTimeout != 3*time.Second {
-		t.Errorf("a call may take %s; want 3s", callTimeout)
+	if limit := start(t, hangs).server.api.Timeout; limit != 3*time.Second {
+		t.Errorf("a call may take %s; want 3s", limit)
 	}
 }
 
@@ -198,7 +199,7 @@ func TestMetrics(t *testing.T) {
 	})
 	for _, c := range snsCalls {
 		if c == checkCall {
-			f.server.api.timeout = 20 * time.Millisecond
+			f.server.api.Timeout = 20 * time.Millisecond
 		}
 		_ = f.do(t.Context(), c)
 	}
@@ -221,11 +222,37 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	}
+	const maxAttempts = 3
 	want := map[string]float64{
 		"/sns/oauth2/access_token unavailable": maxAttempts, "/sns/oauth2/refresh_token ok": 1, "/sns/userinfo refused": 1, "/sns/auth timeout": maxAttempts,
 		"seconds /sns/oauth2/access_token": maxAttempts, "seconds /sns/oauth2/refresh_token": 1, "seconds /sns/userinfo": 1, "seconds /sns/auth": maxAttempts,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+func TestSampleErrors(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]refused{
+		"error.-1.json":         {codes.Unavailable, "UPSTREAM_UNAVAILABLE", map[string]string{"errcode": "-1", "rid": "6a5c0f10-1b2c3d4e-5f607182", "retry_after_ms": "1000"}},
+		"error.40001.json":      {codes.Unauthenticated, "TOKEN_INVALID", map[string]string{"errcode": "40001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
+		"error.48001.json":      {codes.PermissionDenied, "NOT_AUTHORIZED", map[string]string{"errcode": "48001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
+		"sns.auth.invalid.json": {codes.InvalidArgument, "OPENID_INVALID", map[string]string{"errcode": "40003"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, says(sample(t, name)))
+			if diff := cmp.Diff(want, seen(t, f.do(t.Context(), userInfoCall))); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestIPNotAllowedNamesTheAddress(t *testing.T) {
+	f := start(t, says(sample(t, "error.40164.json")))
+	err := f.do(t.Context(), exchangeCall)
+	if message := status.Convert(err).Message(); !strings.Contains(message, "203.0.113.9") {
+		t.Errorf("message %q; want the address to add to the white list", message)
 	}
 }

@@ -27,7 +27,7 @@ func (s *Server) Reply(ctx context.Context, req *replierv1.ReplyRequest) (*repli
 func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *seen) (*replierv1.ReplyResponse, error) {
 	msg := req.GetMessage()
 	if msg == nil {
-		return nil, service.NewError(codes.InvalidArgument, "", "message: missing, but required", nil, nil)
+		return nil, &service.RPCError{Code: codes.InvalidArgument, Message: "message: missing, but required"}
 	}
 	line := service.LineOf(ctx)
 	line.Add(slog.String("account", msg.GetAccount()), slog.String("user", service.Short(msg.GetFromUserName())),
@@ -67,7 +67,7 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *
 	case mayDefer && readsBusyText(r, msg):
 		return s.giveUp(line, r), nil
 	case d.crowdedOut():
-		return nil, service.NewError(codes.ResourceExhausted, "", errTooManyCalls.Error(), nil, nil)
+		return nil, &service.RPCError{Code: codes.ResourceExhausted, Message: errTooManyCalls.Error()}
 	default:
 		state := stateAnswered
 		if !sure {

@@ -1,7 +1,6 @@
 package replier
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +38,7 @@ func (r *refusals) learn(account string, err error) {
 	switch {
 	case err == nil:
 		r.note(account, false)
-	case understand(err, true).reason == reasonName(oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED):
+	case oauthv1.ReasonOf(err) == oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED:
 		r.note(account, true)
 	}
 }
@@ -55,6 +54,3 @@ func (r *refusals) recent(account string) (refused, known bool) {
 	}
 	return last.refused, known
 }
-
-// reasonName returns a reason as google.rpc.ErrorInfo carries it.
-func reasonName(r oauthv1.ErrorReason) string { return strings.TrimPrefix(r.String(), "ERROR_REASON_") }

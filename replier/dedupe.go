@@ -158,7 +158,7 @@ func (o *once) end(key *fingerprint, r *run, d decision, err error) {
 func guarded(ctx context.Context, r *run, decide decider) (d decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = service.NewError(codes.Internal, "", "internal error", nil, service.PanicError(p))
+			err = &service.RPCError{Code: codes.Internal, Message: "internal error", Cause: service.PanicError(p)}
 		}
 	}()
 	return decide(ctx, r), nil

@@ -37,7 +37,7 @@ func (d deliveries) ListDeliveries(_ context.Context, req *replierv1.ListDeliver
 	most := min(int(req.GetPageSize()), maxPage)
 	switch {
 	case most < 0:
-		return nil, service.NewError(codes.InvalidArgument, "", "page_size: less than 0; expected 1 to 1000, or 0 for 100", nil, nil)
+		return nil, &service.RPCError{Code: codes.InvalidArgument, Message: "page_size: less than 0; expected 1 to 1000, or 0 for 100"}
 	case most == 0:
 		most = usualPage
 	}
@@ -61,7 +61,7 @@ func checkID(id string) error {
 		ok = ok && (c >= '0' && c <= '9' || c >= 'a' && c <= 'f')
 	}
 	if !ok {
-		return service.NewError(codes.InvalidArgument, "", "id: expected 32 hex digits, as ListDeliveries and the log give them", nil, nil)
+		return &service.RPCError{Code: codes.InvalidArgument, Message: "id: expected 32 hex digits, as ListDeliveries and the log give them"}
 	}
 	return nil
 }
@@ -71,9 +71,9 @@ func deliveryError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, backlog.ErrUnknown):
-		return service.NewError(codes.NotFound, "", "id: "+err.Error(), nil, nil)
+		return &service.RPCError{Code: codes.NotFound, Message: "id: " + err.Error()}
 	case errors.Is(err, backlog.ErrNotFailed), errors.Is(err, backlog.ErrTaken):
-		return service.NewError(codes.FailedPrecondition, "", "id: "+err.Error(), nil, nil)
+		return &service.RPCError{Code: codes.FailedPrecondition, Message: "id: " + err.Error()}
 	}
-	return service.NewError(codes.Unavailable, "", "where messages are stored cannot be reached; try again, and see this service's log", nil, err)
+	return &service.RPCError{Code: codes.Unavailable, Message: "where messages are stored cannot be reached; try again, and see this service's log", Cause: err}
 }

@@ -34,7 +34,7 @@ func sendError(code codes.Code, reason, errcode string, meta ...string) error {
 		}
 		m[key] = value
 	}
-	return service.NewError(code, reason, "refused", m, nil)
+	return &service.RPCError{Code: code, Reason: reason, Message: "refused", Metadata: m}
 }
 
 // TestPushFails: each answer ends in an outcome that can be seen, and only what surely was not sent is sent again.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"wxgate/internal/backlog"
+	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -53,7 +54,7 @@ func (s *Server) ask(ctx context.Context, msg *wechatv1.Message, attempt string,
 	switch st := status.Convert(err); {
 	case st.Code() == codes.Unimplemented: // an oauthsvc of a version before
 		return pushed{state: backlog.Uncertain, reason: "the call was cut off"}
-	case err != nil && len(st.Details()) == 0: // it is the question that failed, not the attempt
+	case err != nil && service.SpecificInfo(err) == nil: // it is the question that failed, not the attempt
 		return pushed{state: backlog.Sending, reason: st.Code().String()}
 	}
 	p := understand(err, true)
@@ -64,16 +65,16 @@ func (s *Server) ask(ctx context.Context, msg *wechatv1.Message, attempt string,
 }
 
 // final are the reasons for which WeChat will not take the message later either; true: but it may take another one.
-var final = map[string]bool{
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED):   false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT):   false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID): true,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED): false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID):  false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED):  false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT): false,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST): true,
-	reasonName(oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR):  true,
+var final = map[oauthv1.ErrorReason]bool{
+	oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED:   false,
+	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT:   false,
+	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID: true,
+	oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED: false,
+	oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID:  false,
+	oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED:  false,
+	oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT: false,
+	oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST: true,
+	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR:  true,
 }
 
 // understand returns what an error of SendCustomMessage means for the message; reached is false if the call certainly did not
@@ -84,10 +85,8 @@ func understand(err error, reached bool) pushed {
 	}
 	st := status.Convert(err)
 	p := pushed{state: backlog.Pending, reason: st.Code().String()}
-	for _, detail := range st.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			return p.explained(info)
-		}
+	if info := service.SpecificInfo(err); info != nil {
+		return p.explained(info)
 	}
 	switch {
 	case st.Code() == codes.InvalidArgument:
@@ -102,7 +101,7 @@ func understand(err error, reached bool) pushed {
 func (p pushed) explained(info *errdetails.ErrorInfo) pushed {
 	meta := info.GetMetadata()
 	p.reason, p.errcode = info.GetReason(), meta["errcode"]
-	another, isFinal := final[p.reason]
+	another, isFinal := final[oauthv1.ReasonNamed(p.reason)]
 	switch {
 	case meta["maybe_sent"] != "":
 		p.state = backlog.Uncertain

@@ -40,7 +40,8 @@ var mayImport = map[string][]string{
 	"gateway/login":            {"internal/service", "proto/oauth/v1"},
 	"gateway":                  {"gateway/login", "internal/accounts", "internal/backlog", "internal/configfile", "internal/rest/oauth/v1", "internal/rest/replier/v1", "internal/service", "internal/wechat", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
 	"replier":                  {"internal/accounts", "internal/backlog", "internal/configfile", "internal/service", "proto/wechat/v1", "proto/replier/v1", "proto/oauth/v1"},
-	"oauthsvc":                 {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "proto/oauth/v1"},
+	"oauthsvc":                 {"internal/accounts", "internal/configfile", "internal/service", "internal/store", "oauthsvc/wechatapi", "proto/oauth/v1"},
+	"oauthsvc/wechatapi":       {"internal/service", "proto/oauth/v1"},
 	"examples/go":              {"replier", "proto/wechat/v1"},
 }
 

@@ -89,7 +89,7 @@ func TestFindingsBogusCodesAreBraked(t *testing.T) {
 	visit := func(code, address string) answer {
 		return f.do(t, "GET", f.public+b.back(code), nil, header("X-Forwarded-For", address), func(r *http.Request) { r.AddCookie(b.cookie) })
 	}
-	fake.will("ExchangeCode", service.NewError(codes.InvalidArgument, "CODE_INVALID", "confide", nil, nil))
+	fake.will("ExchangeCode", &service.RPCError{Code: codes.InvalidArgument, Reason: "CODE_INVALID", Message: "confide"})
 	braked := 0
 	for i := range 3 * refusedAtOnce {
 		got := visit(fmt.Sprint("bogus", i), "198.51.100.1")

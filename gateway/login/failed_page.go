@@ -38,7 +38,7 @@ func wordsOf(reason string) (told words, known bool) {
 	if told, known = loginWords[reason]; known {
 		return told, true
 	}
-	if told, known = failureWords[oauthv1.ErrorReason(oauthv1.ErrorReason_value["ERROR_REASON_"+reason])]; known {
+	if told, known = failureWords[oauthv1.ReasonNamed(reason)]; known {
 		return told, true
 	}
 	for code := codes.Canceled; code <= codes.Unauthenticated; code++ {

@@ -3,7 +3,6 @@ package login
 import (
 	"net/http"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -57,11 +56,11 @@ var failureWords = map[oauthv1.ErrorReason]words{
 
 // oauthFailure turns an error of oauthsvc into what the browser gets. It is the one place that does.
 func oauthFailure(err error, retry string) *pageError {
-	code, reason := status.Code(err), ReasonOf(err)
+	code, reason := status.Code(err), oauthv1.ReasonOf(err)
 	if reason == oauthv1.ErrorReason_ERROR_REASON_STATE_USED {
-		return forbiddenPage(trim(reason), retry)
+		return forbiddenPage(reason.Name(), retry)
 	}
-	name := trim(reason)
+	name := reason.Name()
 	told, known := failureWords[reason]
 	switch {
 	case known:
@@ -72,16 +71,3 @@ func oauthFailure(err error, retry string) *pageError {
 	}
 	return &pageError{told.status, name, told.english, told.chinese, retry}
 }
-
-// ReasonOf returns why a call of oauthsvc failed, unspecified where it does not say.
-func ReasonOf(err error) oauthv1.ErrorReason {
-	for _, d := range status.Convert(err).Details() {
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			return oauthv1.ErrorReason(oauthv1.ErrorReason_value["ERROR_REASON_"+info.GetReason()])
-		}
-	}
-	return oauthv1.ErrorReason_ERROR_REASON_UNSPECIFIED
-}
-
-// trim returns a reason as google.rpc.ErrorInfo has it.
-func trim(r oauthv1.ErrorReason) string { return r.String()[len("ERROR_REASON_"):] }

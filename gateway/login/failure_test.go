@@ -88,11 +88,12 @@ func TestFailurePages(t *testing.T) {
 	f, fake := start(t, nil)
 	b := f.login(t, "?return_to=/shop")
 	for number, name := range oauthv1.ErrorReason_name {
-		want, known := failures[oauthv1.ErrorReason(number)]
+		reason := oauthv1.ErrorReason(number)
+		want, known := failures[reason]
 		if !known {
 			t.Errorf("%s is not in the table", name)
 		}
-		err := service.NewError(want.code, strings.TrimPrefix(name, "ERROR_REASON_"), "confide "+testAccess, map[string]string{"errcode": "40029", "rid": "r"}, nil)
+		err := error(&service.RPCError{Code: want.code, Reason: reason.Name(), Message: "confide " + testAccess, Metadata: map[string]string{"errcode": "40029", "rid": "r"}})
 		for method, path := range map[string]string{"GetAuthorizeUrl": loginPath + "?return_to=/shop", "ExchangeCode": b.back(testCode), "GetUserInfo": b.back(testCode)} {
 			t.Run(name+" of "+method, func(t *testing.T) {
 				fake.will(method, err)
@@ -168,7 +169,7 @@ func TestPagesEscape(t *testing.T) {
 func TestFailureReasonsAreLogged(t *testing.T) {
 	f, fake := start(t, nil)
 	b := f.login(t, "")
-	fake.will("ExchangeCode", service.NewError(codes.InvalidArgument, "CODE_USED", "confide", nil, nil))
+	fake.will("ExchangeCode", &service.RPCError{Code: codes.InvalidArgument, Reason: "CODE_USED", Message: "confide"})
 	f.fails(t, b.back(testCode), b.cookie)
 	f.fails(t, callbackPath+"?code="+testCode+"&state=forged")
 	f.fails(t, b.back(""))

@@ -106,7 +106,7 @@ func (o *fakeOAuth) ExchangeCode(_ context.Context, r *oauthv1.ExchangeCodeReque
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if code, known := o.states[r.GetState()]; known && code != r.GetCode() {
-		return nil, service.NewError(codes.PermissionDenied, "STATE_USED", "confide", nil, nil)
+		return nil, &service.RPCError{Code: codes.PermissionDenied, Reason: "STATE_USED", Message: "confide"}
 	}
 	o.states[r.GetState()] = r.GetCode()
 	return &oauthv1.ExchangeCodeResponse{Token: o.token}, nil

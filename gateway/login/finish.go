@@ -93,7 +93,7 @@ func (o *oauth) exchange(r *http.Request, back returned) (*session, error) {
 	ctx, retry := r.Context(), o.retry(back.target)
 	exchanged, err := o.client.ExchangeCode(ctx, &oauthv1.ExchangeCodeRequest{Account: back.account, Code: back.code, State: back.state})
 	if err != nil {
-		if isAboutCode(ReasonOf(err)) {
+		if isAboutCode(oauthv1.ReasonOf(err)) {
 			o.brake.count(r)
 		}
 		return nil, oauthFailure(err, retry)

@@ -53,6 +53,7 @@ func handled(t *testing.T, gatherer prometheus.Gatherer, labels map[string]strin
 func TestGRPCErrors(t *testing.T) {
 	const text = "the user's text"
 	meta := map[string]string{"errcode": "40029"}
+	internal := &errdetails.ErrorInfo{Reason: "INTERNAL", Domain: "wxgate"}
 	for _, tt := range []struct {
 		name  string
 		call  func() error
@@ -64,17 +65,29 @@ func TestGRPCErrors(t *testing.T) {
 		{"OK", func() error { return nil }, status.New(codes.OK, ""), nil, "INFO", ""},
 		{
 			"reason and cause", func() error {
-				return NewError(codes.FailedPrecondition, "CODE_USED", "the code was used", meta, errors.New("private"))
+				return &RPCError{Code: codes.FailedPrecondition, Reason: "CODE_USED", Message: "the code was used", Metadata: meta, Cause: errors.New("private")}
 			},
 			status.New(codes.FailedPrecondition, "the code was used"),
 			&errdetails.ErrorInfo{Reason: "CODE_USED", Domain: "wxgate", Metadata: meta}, "WARN", "private",
 		},
 		{
-			"neither", func() error { return NewError(codes.NotFound, "", "none", meta, nil) },
-			status.New(codes.NotFound, "none"), nil, "WARN", "",
+			"neither", func() error { return &RPCError{Code: codes.NotFound, Message: "none", Metadata: meta} },
+			status.New(codes.NotFound, "none"), &errdetails.ErrorInfo{Reason: "NOT_FOUND", Domain: "wxgate", Metadata: meta}, "WARN", "",
 		},
-		{"panic", func() error { panic(text) }, status.New(codes.Internal, "internal error"), nil, "ERROR", "panic: a string\n"},
-		{"runtime panic", func() error { return []error{}[len(text)] }, status.New(codes.Internal, "internal error"), nil, "ERROR", "panic: runtime error: index out of range"},
+		{
+			"a status", func() error { return status.Error(codes.Aborted, "again") },
+			status.New(codes.Aborted, "again"), &errdetails.ErrorInfo{Reason: "ABORTED", Domain: "wxgate"}, "WARN", "",
+		},
+		{
+			"an end of a context", func() error { return context.DeadlineExceeded },
+			status.New(codes.DeadlineExceeded, "context deadline exceeded"), &errdetails.ErrorInfo{Reason: "DEADLINE_EXCEEDED", Domain: "wxgate"}, "WARN", "",
+		},
+		{
+			"another error", func() error { return errors.New("odd") },
+			status.New(codes.Unknown, "odd"), &errdetails.ErrorInfo{Reason: "UNKNOWN", Domain: "wxgate"}, "ERROR", "",
+		},
+		{"panic", func() error { panic(text) }, status.New(codes.Internal, "internal error"), internal, "ERROR", "panic: a string\n"},
+		{"runtime panic", func() error { return []error{}[len(text)] }, status.New(codes.Internal, "internal error"), internal, "ERROR", "panic: runtime error: index out of range"},
 	} {
 		overBoth(t, func(t *testing.T, env Env, log *logBuffer, start func(func(context.Context) error) (Conn, func() error)) {
 			conn, stop := start(func(context.Context) error { return tt.call() })

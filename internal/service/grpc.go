@@ -13,7 +13,6 @@ import (
 	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
@@ -59,15 +58,15 @@ func ListenGRPC(env Env, flag, addr string) (*GRPC, error) {
 	}
 	metrics := newCallMetrics("server", env.Registerer)
 	recovered := recovery.WithRecoveryHandler(func(p any) error {
-		return NewError(codes.Internal, "", "internal error", nil, PanicError(p))
+		return &RPCError{Code: codes.Internal, Message: "internal error", Cause: PanicError(p)}
 	})
 	g := &GRPC{log: env.Log, flag: flag, lis: lis, guard: env.Guard, health: health.NewServer(), methods: map[string]grpc.UnaryHandler{}}
-	g.interceptors = []grpc.UnaryServerInterceptor{metrics.server, logUnary(env.Log),
+	g.interceptors = []grpc.UnaryServerInterceptor{metrics.server, logUnary(env.Log), explainUnary,
 		auth.UnaryServerInterceptor(env.Guard.admit), shave, recovery.UnaryServerInterceptor(recovered)}
 	g.Server = grpc.NewServer(
 		grpc.Creds(env.Guard.credentials()),
 		grpc.ChainUnaryInterceptor(g.interceptors...),
-		grpc.ChainStreamInterceptor(metrics.stream, logStream(env.Log),
+		grpc.ChainStreamInterceptor(metrics.stream, logStream(env.Log), explainStream,
 			auth.StreamServerInterceptor(env.Guard.admit), recovery.StreamServerInterceptor(recovered)),
 		// Clients look up the replicas of a name anew when a connection ends: so they find those that were added. What is
 		// under way on an old connection goes on for as long as a bot may take.
@@ -115,28 +114,6 @@ func (g *GRPC) Serve(ctx context.Context) error {
 	return nil
 }
 
-// NewError returns the error of a gRPC handler: the caller sees code, reason (with metadata, as google.rpc.ErrorInfo)
-// and message; the log alone sees cause, which may be nil.
-func NewError(code codes.Code, reason, message string, meta map[string]string, cause error) error {
-	st := status.New(code, message)
-	if reason != "" {
-		info := &errdetails.ErrorInfo{Reason: reason, Domain: "wxgate", Metadata: meta}
-		if detailed, err := st.WithDetails(info); err == nil {
-			st = detailed
-		}
-	}
-	return &grpcError{st, cause}
-}
-
-type grpcError struct {
-	status *status.Status
-	cause  error
-}
-
-func (e *grpcError) Error() string              { return e.status.Message() }
-func (e *grpcError) GRPCStatus() *status.Status { return e.status }
-func (e *grpcError) Unwrap() error              { return e.cause }
-
 // metadataID is RequestIDHeader as gRPC metadata.
 var metadataID = strings.ToLower(RequestIDHeader)
 
@@ -170,9 +147,9 @@ func (l *Line) ends(err error) {
 	if err == nil {
 		return
 	}
-	var private *grpcError
-	if errors.As(err, &private) && private.cause != nil {
-		l.Add(slog.String("cause", private.cause.Error()))
+	var private *RPCError
+	if errors.As(err, &private) && private.Cause != nil {
+		l.Add(slog.String("cause", private.Cause.Error()))
 	}
 }
 

@@ -130,7 +130,7 @@ func (g *Guard) admit(ctx context.Context) (context.Context, error) {
 	}
 	name, err := g.check(metadata.ValueFromIncomingContext(ctx, "authorization"))
 	if err != nil {
-		return nil, NewError(codes.Unauthenticated, "", wanted, nil, err)
+		return nil, &RPCError{Code: codes.Unauthenticated, Message: wanted, Cause: err}
 	}
 	LineOf(ctx).showed(name)
 	return ctx, nil

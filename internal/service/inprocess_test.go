@@ -59,7 +59,7 @@ func TestLineJoins(t *testing.T) {
 		group map[string]any
 	}{
 		{nil, "INFO", map[string]any{"rule": "hours"}},
-		{NewError(codes.NotFound, "", "none", nil, errors.New("private")), "INFO", map[string]any{"rule": "hours", "code": "NotFound", "cause": "private"}},
+		{&RPCError{Code: codes.NotFound, Message: "none", Cause: errors.New("private")}, "INFO", map[string]any{"rule": "hours", "code": "NotFound", "cause": "private"}},
 	} {
 		fails = tt.fails
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))

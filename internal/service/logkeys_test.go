@@ -55,7 +55,7 @@ func TestFindingsEndedCallerLeavesOneCode(t *testing.T) {
 	log := &logBuffer{}
 	caller.write(ctx, log.logger(), slog.LevelInfo, "http")
 	_, call := withLine(ctx, "id-1", ownPeerName)
-	err := NewError(codes.NotFound, "", "not found", nil, errors.New("the cause"))
+	err := &RPCError{Code: codes.NotFound, Message: "not found", Cause: errors.New("the cause")}
 	if call.join(caller, "/test.v1.Test/Call", err) {
 		t.Fatal("it joined a line that has ended")
 	}

@@ -1,6 +1,8 @@
-package oauthsvc
+package wechatapi
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -43,11 +45,11 @@ func TestDecodeUserInfo(t *testing.T) {
 		"errcode 0 as a string": {`{"errcode":"0","openid":"o"}`, &oauthv1.UserInfo{Openid: "o"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, f := understand(userInfoCall, []byte(tt.json))
+			a, f := understandAnswer(GetUserInfo, []byte(tt.json))
 			if f != nil {
-				t.Fatal(f.cause)
+				t.Fatal(f.Cause)
 			}
-			if diff := cmp.Diff(tt.want, b.userInfo(), protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(tt.want, a.UserInfo(), protocmp.Transform()); diff != "" {
 				t.Errorf("user (-want +got):\n%s", diff)
 			}
 		})
@@ -75,12 +77,12 @@ func TestDecodeToken(t *testing.T) {
 		"scope with a comma too many": {`"scope":"snsapi_base,snsapi_userinfo,"`, &oauthv1.Token{Scope: "snsapi_base,snsapi_userinfo"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, f := understand(exchangeCall, []byte(`{"access_token":"a","openid":"o",`+tt.more+`}`))
+			a, f := understandAnswer(ExchangeCode, []byte(`{"access_token":"a","openid":"o",`+tt.more+`}`))
 			if f != nil {
-				t.Fatal(f.cause)
+				t.Fatal(f.Cause)
 			}
 			tt.want.AccessToken, tt.want.Openid = "a", "o"
-			if diff := cmp.Diff(tt.want, b.token(), protocmp.Transform()); diff != "" {
+			if diff := cmp.Diff(tt.want, a.UserToken(), protocmp.Transform()); diff != "" {
 				t.Errorf("token (-want +got):\n%s", diff)
 			}
 		})
@@ -93,13 +95,13 @@ func TestDecodeErrorsHoldNothing(t *testing.T) {
 		`{"access_token":["` + testToken + `"]}`, `{"errcode":"` + testToken + `"}`, `{"errcode":{"a":"` + testToken + `"}}`,
 		`{"errcode":0,"errmsg":"` + testToken + `"}`, `{"expires_in":"` + testToken + `"}`,
 	} {
-		_, f := understand(tokenCall, []byte(json))
-		if f == nil || f.cause == nil {
+		_, f := understandAnswer(GetStableToken, []byte(json))
+		if f == nil || f.Cause == nil {
 			t.Errorf("%s: understood, or without a cause", json)
 			continue
 		}
-		if strings.Contains(f.cause.Error()+f.message, testToken) {
-			t.Errorf("%s: %v; want nothing of the answer in it", json, f.cause)
+		if strings.Contains(f.Cause.Error()+f.Message, testToken) {
+			t.Errorf("%s: %v; want nothing of the answer in it", json, f.Cause)
 		}
 	}
 }
@@ -108,24 +110,28 @@ func TestDecodeErrorsHoldNothing(t *testing.T) {
 func FuzzUnderstand(f *testing.F) {
 	for _, name := range []string{"sns.access_token.snapshot.json", "sns.refresh_token.json", "sns.userinfo.json",
 		"sns.userinfo.legacy.json", "sns.auth.ok.json", "error.40029.json", "error.40164.json"} {
-		f.Add([]byte(sample(f, name)))
+		data, err := os.ReadFile(filepath.Join("..", "..", "internal", "wechat", "testdata", "samples", "json", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, c := range allCalls {
-			b, failed := understand(c, data)
-			withMark, failedWithMark := understand(c, append([]byte("\ufeff"), data...))
-			if !strings.HasPrefix(string(data), "\ufeff") && (!cmp.Equal(b, withMark) || (failed == nil) != (failedWithMark == nil)) {
-				t.Errorf("%s: a byte order mark changes the answer", c)
+			a, failed := understandAnswer(c, data)
+			withMark, failedWithMark := understandAnswer(c, append([]byte("\ufeff"), data...))
+			if !strings.HasPrefix(string(data), "\ufeff") && (!cmp.Equal(a, withMark) || (failed == nil) != (failedWithMark == nil)) {
+				t.Errorf("%s: a byte order mark changes the answer", c.Path)
 			}
 			switch {
-			case failed != nil && (reasonName(failed.reason) == "" || failed.message == "" || !utf8.ValidString(failed.rid)):
-				t.Errorf("%s: failure %+v; want a reason, a message and a rid in UTF-8", c, failed)
-			case failed == nil && slices.Contains([]call{exchangeCall, refreshCall, userInfoCall}, c) && b.OpenID == "":
-				t.Errorf("%s: an answer without openid", c)
+			case failed != nil && (failed.Reason.Name() == "" || failed.Message == "" || !utf8.ValidString(failed.RID)):
+				t.Errorf("%s: failure %+v; want a reason, a message and a rid in UTF-8", c.Path, failed)
+			case failed == nil && slices.Contains([]*Call{ExchangeCode, RefreshUserToken, GetUserInfo}, c) && a.Text("openid") == "":
+				t.Errorf("%s: an answer without openid", c.Path)
 			}
-			for _, m := range []proto.Message{b.token(), b.userInfo()} {
+			for _, m := range []proto.Message{a.UserToken(), a.UserInfo()} {
 				if _, err := proto.Marshal(m); err != nil {
-					t.Errorf("%s: gRPC cannot carry the answer: %v", c, err)
+					t.Errorf("%s: gRPC cannot carry the answer: %v", c.Path, err)
 				}
 			}
 		}

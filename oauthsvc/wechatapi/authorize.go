@@ -1,4 +1,4 @@
-package oauthsvc
+package wechatapi
 
 import (
 	"fmt"
@@ -15,13 +15,13 @@ const maxRedirectURI = 2048
 // statePattern is from platform.md E.1.
 var statePattern = regexp.MustCompile(`^[a-zA-Z0-9]{0,128}$`)
 
-// authorizeURL returns the page that asks the user. It is put together by hand: WeChat checks the order of the
-// parameters (platform.md E.1).
-func authorizeURL(base, appID string, req *oauthv1.GetAuthorizeUrlRequest) (string, error) {
+// AuthorizeURL returns the URL of WeChat's page that asks the user; base is the URL of WeChat's open platform. The query is
+// built by hand: WeChat checks the order of the parameters (platform.md E.1).
+func AuthorizeURL(base, appID string, req *oauthv1.GetAuthorizeUrlRequest) (string, error) {
 	if err := checkRedirectURI(req.GetRedirectUri()); err != nil {
 		return "", err
 	}
-	if err := checkState(req.GetState()); err != nil {
+	if err := CheckState(req.GetState()); err != nil {
 		return "", err
 	}
 	scope, path := req.GetScope(), "/connect/oauth2/authorize"
@@ -32,7 +32,7 @@ func authorizeURL(base, appID string, req *oauthv1.GetAuthorizeUrlRequest) (stri
 	case "snsapi_login":
 		path = "/connect/qrconnect"
 	default:
-		return "", invalid("scope: expected snsapi_base, snsapi_userinfo or snsapi_login")
+		return "", InvalidRequest("scope: expected snsapi_base, snsapi_userinfo or snsapi_login")
 	}
 	page := base + path + "?appid=" + appID +
 		"&redirect_uri=" + url.QueryEscape(req.GetRedirectUri()) + "&response_type=code&scope=" + scope
@@ -50,25 +50,31 @@ func authorizeURL(base, appID string, req *oauthv1.GetAuthorizeUrlRequest) (stri
 
 func checkRedirectURI(uri string) error {
 	if uri == "" {
-		return invalid("redirect_uri: missing, but required")
+		return InvalidRequest("redirect_uri: missing, but required")
 	}
 	if len(uri) > maxRedirectURI {
-		return invalid(fmt.Sprintf("redirect_uri: %d bytes; expected at most %d", len(uri), maxRedirectURI))
+		return InvalidRequest(fmt.Sprintf("redirect_uri: %d bytes; expected at most %d", len(uri), maxRedirectURI))
 	}
 	u, err := url.Parse(uri)
-	if err != nil || !isWeb(u) {
-		return invalid("redirect_uri: expected an absolute http or https URL without a user, such as https://wx.example.com/oauth/callback")
+	if err != nil || !IsWebURL(u) {
+		return InvalidRequest("redirect_uri: expected an absolute http or https URL without a user, such as https://wx.example.com/oauth/callback")
 	}
-	// RFC 6749, 3.1.2: the code would end up behind the fragment.
+	// RFC 6749, 3.1.2: WeChat would append the code to the fragment.
 	if strings.Contains(uri, "#") {
-		return invalid("redirect_uri: holds a fragment; expected none")
+		return InvalidRequest("redirect_uri: has a fragment; expected none")
 	}
 	return nil
 }
 
-func checkState(state string) error {
+// CheckState returns the error of a state that WeChat would not take.
+func CheckState(state string) error {
 	if !statePattern.MatchString(state) {
-		return invalid("state: expected at most 128 letters and digits")
+		return InvalidRequest("state: expected at most 128 letters and digits")
 	}
 	return nil
+}
+
+// IsWebURL reports whether u is an absolute http or https URL without a user.
+func IsWebURL(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }

@@ -1,7 +1,9 @@
-package oauthsvc
+// Package wechatapi is the client of WeChat's API, api.weixin.qq.com. The table of its calls is in calls.go.
+package wechatapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,23 +18,6 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// call is the path of one of WeChat's calls (platform.md E.2, F); also a label of metrics.
-type call string
-
-const (
-	exchangeCall call = "/sns/oauth2/access_token"
-	refreshCall  call = "/sns/oauth2/refresh_token"
-	userInfoCall call = "/sns/userinfo"
-	checkCall    call = "/sns/auth"
-
-	tokenCall      call = "/cgi-bin/stable_token"
-	ticketCall     call = "/cgi-bin/ticket/getticket"
-	sendCall       call = "/cgi-bin/message/custom/send"
-	typingCall     call = "/cgi-bin/message/custom/typing"
-	callbackIPCall call = "/cgi-bin/getcallbackip"
-	quotaCall      call = "/cgi-bin/openapi/quota/get"
-)
-
 const (
 	// callTimeout leaves a browser's request time for a second call.
 	callTimeout = 3 * time.Second
@@ -43,39 +28,42 @@ const (
 	maxAnswer = 1 << 20
 )
 
-// outcome is how a call ended.
-type outcome struct {
-	body    body // where failure is nil
-	took    time.Duration
-	failure *failure
+// Request is a call with its parameters.
+type Request struct {
+	Call    *Call
+	Query   url.Values
+	Payload any          // of a POST: sent as JSON
+	Once    bool         // the call is not made again, however it fails
+	Claim   func() error // of a POST: called before any of the payload is sent; if it fails, none is, and its error is the outcome's; nil: all may be sent
 }
 
-// apiRequest is a call of WeChat's API with what it carries.
-type apiRequest struct {
-	call    call
-	query   url.Values
-	payload any          // sent as JSON by POST; nil: GET
-	single  bool         // it is not made again, whatever comes of it
-	claim   func() error // called before any of the payload leaves; with an error none does; nil: all may leave
+// Outcome is how a call ended.
+type Outcome struct {
+	Answer  Answer // nil if the call failed; it has all that the call's row requires
+	Took    time.Duration
+	Failure *Failure // nil if the call succeeded
 }
 
-// upstream is the client of WeChat's API.
-type upstream struct {
-	client   *http.Client
+// Client makes calls of WeChat's API. It is safe for concurrent use.
+type Client struct {
+	// The caller may replace these before the first call.
+	HTTP    *http.Client
+	Timeout time.Duration                                           // of an attempt
+	Pause   func(ctx context.Context, wait time.Duration) (ok bool) // waits before a call is made again; false: it is not made
+
 	hosts    *hosts
-	timeout  time.Duration
-	pause    func(ctx context.Context, wait time.Duration) bool // pause; tests don't wait
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 }
 
-func newUpstream(bases []string, env service.Env) *upstream {
-	u := &upstream{
-		client: &http.Client{Transport: newTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // the query with the AppSecret goes nowhere else
+// New returns a client of the hosts at bases, the preferred one first.
+func New(bases []string, env service.Env) *Client {
+	c := &Client{
+		HTTP: &http.Client{Transport: newTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // the query with the AppSecret goes to no other address
 		}},
-		timeout: callTimeout,
-		pause:   pause,
+		Timeout: callTimeout,
+		Pause:   pause,
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_upstream_requests_total",
 			Help: "Calls of WeChat's API by path and outcome: ok, refused, unavailable, timeout, canceled.",
@@ -85,9 +73,9 @@ func newUpstream(bases []string, env service.Env) *upstream {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 3},
 		}, []string{"call"}),
 	}
-	u.hosts = newHosts(bases, u.probe, service.NewProblem(env, "wechat_api").Set)
-	env.Registerer.MustRegister(u.requests, u.seconds)
-	return u
+	c.hosts = newHosts(bases, c.probeHost, service.NewProblem(env, "wechat_api").Set)
+	env.Registerer.MustRegister(c.requests, c.seconds)
+	return c
 }
 
 func newTransport() *http.Transport {
@@ -101,113 +89,93 @@ func newTransport() *http.Transport {
 	}
 }
 
-func (u *upstream) close() {
-	u.hosts.close()
-	u.client.CloseIdleConnections()
+// Close ends background probes and closes idle connections.
+func (c *Client) Close() {
+	c.hosts.close()
+	c.HTTP.CloseIdleConnections()
 }
 
-// do makes a call, by POST if payload is not nil, and makes it again if that may help. A body without failure has all that
-// the call promises.
-func (u *upstream) do(ctx context.Context, c call, query url.Values, payload any) outcome {
-	return u.perform(ctx, apiRequest{call: c, query: query, payload: payload})
-}
-
-// perform is do for a request of any kind.
-func (u *upstream) perform(ctx context.Context, r apiRequest) outcome {
+// Do makes a call, and makes it again if that may help and the call's row allows it.
+func (c *Client) Do(ctx context.Context, r Request) Outcome {
 	start := time.Now()
 	for attempt := 1; ; attempt++ {
-		out := u.attempt(ctx, r)
-		wait, again := r.retry(out.failure, attempt)
-		if !again || !u.pause(ctx, wait) {
-			out.took = time.Since(start)
+		out := c.attemptCall(ctx, r)
+		wait, again := r.planRetry(out.Failure, attempt)
+		if !again || !c.Pause(ctx, wait) {
+			out.Took = time.Since(start)
 			return out
 		}
 	}
 }
 
-// attempt makes a call at the host that is preferred now.
-func (u *upstream) attempt(ctx context.Context, r apiRequest) outcome {
+// attemptCall makes a call once, at the host that is preferred now.
+func (c *Client) attemptCall(ctx context.Context, r Request) Outcome {
 	start := time.Now()
-	limited, cancel := context.WithTimeout(ctx, u.timeout)
+	limited, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	host := u.hosts.pick()
-	out := u.fetchOutcome(limited, host, r)
-	switch f := out.failure; {
+	host := c.hosts.pickHost()
+	out := c.callHost(limited, host, r)
+	switch f := out.Failure; {
 	case f == nil || !f.ofHost:
-		u.hosts.works(host)
+		c.hosts.markWorking(host)
 	case ctx.Err() == nil: // a caller who gave up says nothing about the host
-		u.hosts.leave(host, f.cause)
+		c.hosts.markFailed(host, f.Cause)
 	}
 	took := time.Since(start)
-	u.requests.WithLabelValues(string(r.call), out.label()).Inc()
-	u.seconds.WithLabelValues(string(r.call)).Observe(took.Seconds())
+	c.requests.WithLabelValues(r.Call.Path, out.metricLabel()).Inc()
+	c.seconds.WithLabelValues(r.Call.Path).Observe(took.Seconds())
 	return out
 }
 
-// fetchOutcome makes a call at a host.
-func (u *upstream) fetchOutcome(ctx context.Context, host string, r apiRequest) outcome {
-	gate, err := newGate(r)
+// callHost makes a call once, at a host.
+func (c *Client) callHost(ctx context.Context, host string, r Request) Outcome {
+	body, err := newRequestBody(r)
 	if err != nil {
-		return outcome{failure: failed(ctx, err)}
+		return Outcome{Failure: failureOf(err)}
 	}
-	data, err := u.fetch(ctx, host, r, gate)
-	opened, refused := gate.shut()
-	out := outcome{}
+	data, err := c.fetchAnswer(ctx, host, r, body)
+	sent, claimErr := body.shut()
+	out := Outcome{}
 	switch {
-	case refused != nil:
-		out.failure = failed(ctx, refused)
+	case claimErr != nil:
+		out.Failure = failureOf(claimErr)
 	case err != nil:
-		out.failure = unreachable(ctx, err)
+		out.Failure = unreachable(ctx, err)
 	default:
-		out.body, out.failure = understand(r.call, data)
-		if out.failure == nil && r.call == userInfoCall && out.body.OpenID != r.query.Get("openid") {
-			out = outcome{failure: unexpected(answerError("an answer about another user than asked"))}
+		out.Answer, out.Failure = understandAnswer(r.Call, data)
+		if name := r.Call.echoed; out.Failure == nil && name != "" && out.Answer.Text(name) != r.Query.Get(name) {
+			out = Outcome{Failure: UnexpectedAnswer(answerError("an answer whose " + name + " is not the one in the request"))}
 		}
 	}
-	if f := out.failure; f != nil {
-		f.unsent = r.payload != nil && !opened
-		f.maybeSent = r.call == sendCall && f.errcode == "" && opened
+	if f := out.Failure; f != nil && r.Call.retry == retryIfUnsent {
+		f.unsent = !sent
+		f.MaybeSent = sent && f.Errcode == ""
 	}
 	return out
 }
 
-// probe reports, by its error, whether a host answers as WeChat's API does. A call without a token is refused in JSON.
-func (u *upstream) probe(ctx context.Context, host string) error {
-	if f := u.fetchOutcome(ctx, host, apiRequest{call: callbackIPCall}).failure; f != nil && f.errcode == "" {
-		return f.cause
+// probeHost reports, by its error, whether a host answers as WeChat's API does. A call without a token is refused in JSON.
+func (c *Client) probeHost(ctx context.Context, host string) error {
+	if f := c.callHost(ctx, host, Request{Call: GetCallbackIPs}).Failure; f != nil && f.Errcode == "" {
+		return f.Cause
 	}
 	return nil
 }
 
-// label returns the outcome for metrics.
-func (o *outcome) label() string {
-	switch {
-	case o.failure == nil:
-		return "ok"
-	case o.failure.code == codes.Canceled:
-		return "canceled"
-	case o.failure.reason == oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_TIMEOUT:
-		return "timeout"
-	case o.failure.errcode == "":
-		return "unavailable"
+// fetchAnswer returns the body of a host's answer.
+func (c *Client) fetchAnswer(ctx context.Context, host string, r Request, body *requestBody) ([]byte, error) {
+	address := host + r.Call.Path
+	if len(r.Query) > 0 {
+		address += "?" + r.Query.Encode()
 	}
-	return "refused"
-}
-
-// fetch returns the answer of a host, as it came.
-func (u *upstream) fetch(ctx context.Context, host string, r apiRequest, gate *bodyGate) ([]byte, error) {
-	address := host + string(r.call)
-	if len(r.query) > 0 {
-		address += "?" + r.query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, r.Call.Method, address, http.NoBody)
 	if err != nil {
 		return nil, err
 	}
-	if r.payload != nil {
-		gate.attach(req)
+	if r.Call.Method == http.MethodPost {
+		body.attachTo(req)
 	}
-	resp, err := u.client.Do(req)
+	resp, err := c.HTTP.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -220,4 +188,27 @@ func (u *upstream) fetch(ctx context.Context, host string, r apiRequest, gate *b
 		err = answerError(fmt.Sprintf("an answer of more than %d MiB", maxAnswer>>20))
 	}
 	return data, err
+}
+
+// failureOf returns the failure that err is, or an internal one.
+func failureOf(err error) *Failure {
+	if f, ok := errors.AsType[*Failure](err); ok {
+		return f
+	}
+	return InternalFailure(err)
+}
+
+// metricLabel returns the outcome for metrics.
+func (o *Outcome) metricLabel() string {
+	switch {
+	case o.Failure == nil:
+		return "ok"
+	case o.Failure.Code == codes.Canceled:
+		return "canceled"
+	case o.Failure.Reason == oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_TIMEOUT:
+		return "timeout"
+	case o.Failure.Errcode == "":
+		return "unavailable"
+	}
+	return "refused"
 }

@@ -1,42 +1,46 @@
-package oauthsvc
+package wechatapi
 
 import (
 	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	oauthv1 "wxgate/proto/oauth/v1"
 )
 
 // TestErrcodes walks through platform.md E.4.
 func TestErrcodes(t *testing.T) {
 	t.Parallel()
 	type row struct {
-		of       []call
+		of       []*Call
 		code     codes.Code
 		reason   string
 		errcodes []int
 	}
 	later := map[string]string{"UPSTREAM_UNAVAILABLE": "1000", "RATE_LIMITED": "10000"} // retry_after_ms
-	userCalls := []call{userInfoCall, checkCall}
-	toUser := []call{sendCall, typingCall}
+	userCalls := []*Call{GetUserInfo, CheckUserToken}
+	toUser := []*Call{SendMessage, SetTyping}
 	tests := []row{
 		{allCalls, codes.Unavailable, "UPSTREAM_UNAVAILABLE", []int{-1}},
 		{snsCalls, codes.InvalidArgument, "CODE_INVALID", []int{40029}},
 		{snsCalls, codes.InvalidArgument, "CODE_USED", []int{40163}},
 		{snsCalls, codes.InvalidArgument, "CODE_EXPIRED", []int{42003}},
-		{[]call{exchangeCall, tokenCall}, codes.FailedPrecondition, "CREDENTIALS_INVALID", []int{40001}},
+		{[]*Call{ExchangeCode, GetStableToken}, codes.FailedPrecondition, "CREDENTIALS_INVALID", []int{40001}},
 		{allCalls, codes.FailedPrecondition, "CREDENTIALS_INVALID", []int{40013, 40125, 40243}},
 		{userCalls, codes.Unauthenticated, "TOKEN_INVALID", []int{40001, 40014}},
 		{userCalls, codes.Unauthenticated, "TOKEN_EXPIRED", []int{42001}},
 		{accountCalls, codes.Unauthenticated, "TOKEN_INVALID", []int{40001, 40014, 42001}},
-		{[]call{refreshCall}, codes.Unauthenticated, "LOGIN_REQUIRED", []int{40001, 40014, 42001}},
+		{[]*Call{RefreshUserToken}, codes.Unauthenticated, "LOGIN_REQUIRED", []int{40001, 40014, 42001}},
 		{snsCalls, codes.Unauthenticated, "LOGIN_REQUIRED", []int{40030, 42002, 42007, 50001}},
 		{append(toUser, userCalls...), codes.InvalidArgument, "OPENID_INVALID", []int{40003}},
 		{allCalls, codes.PermissionDenied, "NOT_AUTHORIZED", []int{48001, 48004}},
@@ -44,10 +48,10 @@ func TestErrcodes(t *testing.T) {
 		{toUser, codes.PermissionDenied, "USER_RESTRICTED", []int{43004, 43019, 48002}},
 		{toUser, codes.FailedPrecondition, "WINDOW_CLOSED", []int{45015}},
 		{toUser, codes.ResourceExhausted, "MESSAGE_LIMIT", []int{45047}},
-		{[]call{typingCall}, codes.FailedPrecondition, "WINDOW_CLOSED", []int{45080}},
-		{[]call{typingCall}, codes.AlreadyExists, "MESSAGE_LIMIT", []int{45081}},
-		{[]call{sendCall}, codes.InvalidArgument, "MESSAGE_INVALID", []int{40007, 40008, 40009, 40033, 40200, 41006, 45001, 45002, 45008}},
-		{[]call{quotaCall}, codes.InvalidArgument, "INVALID_REQUEST", []int{76003, 76021, 76022}},
+		{[]*Call{SetTyping}, codes.FailedPrecondition, "WINDOW_CLOSED", []int{45080}},
+		{[]*Call{SetTyping}, codes.AlreadyExists, "MESSAGE_LIMIT", []int{45081}},
+		{[]*Call{SendMessage}, codes.InvalidArgument, "MESSAGE_INVALID", []int{40007, 40008, 40009, 40033, 40200, 41006, 45001, 45002, 45008}},
+		{[]*Call{GetQuota}, codes.InvalidArgument, "INVALID_REQUEST", []int{76003, 76021, 76022}},
 		{allCalls, codes.FailedPrecondition, "IP_NOT_ALLOWED", []int{40164, 61004, 89501, 89503, 89506, 89507}},
 		{allCalls, codes.ResourceExhausted, "RATE_LIMITED", []int{45011}},
 		{allCalls, codes.ResourceExhausted, "QUOTA_EXHAUSTED", []int{45009}},
@@ -55,43 +59,39 @@ func TestErrcodes(t *testing.T) {
 		{accountCalls, codes.Internal, "INVALID_REQUEST", []int{40002, 41001, 43001, 43002, 43003}},
 		{allCalls, codes.Unknown, "UPSTREAM_ERROR", []int{-2, 1, 40000, 99999, 2147483647, -2147483648}},
 	}
-	p := newPlatform()
-	f := p.serve(t)
+	var answer atomic.Value
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, answer.Load().(string))
+	}))
+	t.Cleanup(api.Close)
+	client := newClient(t, api.URL)
 	covered := map[int64]bool{}
 	for _, tt := range tests {
 		for _, errcode := range tt.errcodes {
 			covered[int64(errcode)] = true
 			for _, c := range tt.of {
-				t.Run(fmt.Sprintf("%d %s", errcode, strings.ReplaceAll(string(c), "/", " ")), func(t *testing.T) {
-					p.says(c, refusedWith(errcode))
-					var err error
-					if c == exchangeCall { // each with a code of its own: refusals are kept
-						_, err = f.ExchangeCode(t.Context(), &oauthv1.ExchangeCodeRequest{Code: strconv.Itoa(errcode)})
-					} else {
-						kept := credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)}
-						if c == tokenCall {
-							kept = credential{}
-						} else { // a token that is refused is replaced, and the new one refused again
-							p.says(tokenCall, accountToken("another"))
-						}
-						f.keepToken(t, kept)
-						err = f.do(t.Context(), c)
+				t.Run(fmt.Sprintf("%d %s", errcode, strings.ReplaceAll(c.Path, "/", " ")), func(t *testing.T) {
+					answer.Store(fmt.Sprintf(`{"errcode":%d,"errmsg":"in words, rid: 6a5c0f10-1b2c3d4e-5f607182"}`, errcode))
+					f := client.Do(t.Context(), Request{Call: c, Payload: "x"}).Failure
+					if f == nil {
+						t.Fatal("the call succeeded")
 					}
-					want := refused{tt.code, tt.reason, map[string]string{"errcode": strconv.Itoa(errcode), "rid": "6a5c0f10-1b2c3d4e-5f607182"}}
+					want := refusal{tt.code, tt.reason, map[string]string{"errcode": strconv.Itoa(errcode), "rid": "6a5c0f10-1b2c3d4e-5f607182"}}
 					if after := later[tt.reason]; after != "" {
 						want.Meta["retry_after_ms"] = after
 					}
-					if diff := cmp.Diff(want, seen(t, err)); diff != "" {
+					if diff := cmp.Diff(want, refusalOf(t, f.RPCError())); diff != "" {
 						t.Errorf("error (-want +got):\n%s", diff)
 					}
-					if strings.Contains(err.Error(), "in words") {
-						t.Errorf("%v; want nothing of the errmsg", err)
+					if strings.Contains(f.RPCError().Error(), "in words") {
+						t.Errorf("%v; want nothing of the errmsg", f)
 					}
 				})
 			}
 		}
 	}
-	for _, m := range meanings {
+	tables := [][]errcodeMeaning{commonErrcodes, chatErrcodes, typingErrcodes, messageErrcodes, quotaErrcodes}
+	for _, m := range slices.Concat(append(tables, slices.Collect(maps.Values(credentialErrcodes))...)...) {
 		for _, errcode := range m.errcodes {
 			if !covered[errcode] {
 				t.Errorf("errcode %d has a meaning and no test", errcode)
@@ -100,29 +100,22 @@ func TestErrcodes(t *testing.T) {
 	}
 }
 
-func TestSampleErrors(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]refused{
-		"error.-1.json":         {codes.Unavailable, "UPSTREAM_UNAVAILABLE", map[string]string{"errcode": "-1", "rid": "6a5c0f10-1b2c3d4e-5f607182", "retry_after_ms": "1000"}},
-		"error.40001.json":      {codes.Unauthenticated, "TOKEN_INVALID", map[string]string{"errcode": "40001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
-		"error.48001.json":      {codes.PermissionDenied, "NOT_AUTHORIZED", map[string]string{"errcode": "48001", "rid": "6a5c0f10-1b2c3d4e-5f607182"}},
-		"sns.auth.invalid.json": {codes.InvalidArgument, "OPENID_INVALID", map[string]string{"errcode": "40003"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := start(t, says(sample(t, name)))
-			if diff := cmp.Diff(want, seen(t, f.do(t.Context(), userInfoCall))); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
-		})
-	}
+// refusal is what a caller sees of an error.
+type refusal struct {
+	Code   codes.Code
+	Reason string
+	Meta   map[string]string
 }
 
-func TestIPNotAllowedNamesTheAddress(t *testing.T) {
-	f := start(t, says(sample(t, "error.40164.json")))
-	err := f.do(t.Context(), exchangeCall)
-	if message := status.Convert(err).Message(); !strings.Contains(message, "203.0.113.9") {
-		t.Errorf("message %q; want the address to add to the white list", message)
+func refusalOf(t *testing.T, err error) refusal {
+	t.Helper()
+	st := status.Convert(err)
+	details := st.Details()
+	if len(details) != 1 {
+		t.Fatalf("details %v; want one ErrorInfo", details)
 	}
+	info := details[0].(*errdetails.ErrorInfo)
+	return refusal{st.Code(), info.GetReason(), info.GetMetadata()}
 }
 
 func TestErrmsgParts(t *testing.T) {
@@ -139,7 +132,7 @@ func TestErrmsgParts(t *testing.T) {
 		{"invalid ip 999.1.1.1, not in whitelist", "", ""},
 		{"invalid ip abc", "", ""},
 	} {
-		if rid, ip := ridOf(tt.errmsg), ipOf(tt.errmsg); rid != tt.rid || ip != tt.ip {
+		if rid, ip := requestID(tt.errmsg), refusedIP(tt.errmsg); rid != tt.rid || ip != tt.ip {
 			t.Errorf("%q: rid %q, ip %q; want %q, %q", tt.errmsg, rid, ip, tt.rid, tt.ip)
 		}
 	}

@@ -1,4 +1,4 @@
-package oauthsvc
+package wechatapi
 
 import (
 	"context"
@@ -41,9 +41,9 @@ func newHosts(bases []string, probe func(context.Context, string) error, report 
 	return h
 }
 
-// pick returns the first host that is not left, or, if all are, the one whose last failure is the oldest. It has the left
+// pickHost returns the first host that is not left, or, if all are, the one whose last failure is the oldest. It has the left
 // ones probed that are due.
-func (h *hosts) pick() string {
+func (h *hosts) pickHost() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	oldest := h.bases[0]
@@ -71,9 +71,9 @@ func (h *hosts) startProbe(base string, l *leftHost) {
 		defer cancel()
 		err := h.probe(ctx, base)
 		if err == nil {
-			h.works(base)
+			h.markWorking(base)
 		} else {
-			h.leave(base, err)
+			h.markFailed(base, err)
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -81,8 +81,8 @@ func (h *hosts) startProbe(base string, l *leftHost) {
 	})
 }
 
-// leave leaves a host that failed. The reason is logged.
-func (h *hosts) leave(base string, reason error) {
+// markFailed has calls leave a host that failed. The reason is logged.
+func (h *hosts) markFailed(base string, reason error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l := h.left[base]
@@ -94,8 +94,8 @@ func (h *hosts) leave(base string, reason error) {
 	h.report(fmt.Errorf("%s: %w", base, reason))
 }
 
-// works takes a host back.
-func (h *hosts) works(base string) {
+// markWorking ends the leaving of a host.
+func (h *hosts) markWorking(base string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.left[base] == nil {

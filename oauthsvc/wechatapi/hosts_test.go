@@ -1,10 +1,8 @@
-package oauthsvc
+package wechatapi
 
 import (
 	"context"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,7 +39,7 @@ func TestFindingsLeftHostIsProbed(t *testing.T) {
 		picks := func(want string, probed ...string) {
 			t.Helper()
 			for range 3 { // at once: they cause one probe at most
-				if got := h.pick(); got != want {
+				if got := h.pickHost(); got != want {
 					t.Errorf("picked %s, want %s", got, want)
 				}
 			}
@@ -52,7 +50,7 @@ func TestFindingsLeftHostIsProbed(t *testing.T) {
 			p.asked = nil
 		}
 		picks("a")
-		h.leave("a", errors.New("reset"))
+		h.markFailed("a", errors.New("reset"))
 		picks("b")
 		time.Sleep(leaveFor - time.Second)
 		picks("b")
@@ -86,21 +84,21 @@ func TestAllHostsAreLeft(t *testing.T) {
 		defer h.close()
 		var got []string
 		fails := func(base string) {
-			h.leave(base, errors.New("reset"))
-			got = append(got, h.pick())
+			h.markFailed(base, errors.New("reset"))
+			got = append(got, h.pickHost())
 			time.Sleep(time.Second)
 		}
 		fails("a")
 		fails("b")
 		fails("c")
 		fails("a")
-		h.works("b")
-		got = append(got, h.pick())
+		h.markWorking("b")
+		got = append(got, h.pickHost())
 		if diff := cmp.Diff([]string{"b", "c", "a", "b", "b"}, got); diff != "" {
 			t.Errorf("hosts (-want +got):\n%s", diff)
 		}
-		h.works("c")
-		h.works("a")
+		h.markWorking("c")
+		h.markWorking("a")
 		if diff := cmp.Diff([]string{"a: reset", "b: reset", "c: reset", "a: reset", "a: reset", "a: reset", "fine"}, reports); diff != "" {
 			t.Errorf("reports (-want +got):\n%s", diff)
 		}
@@ -113,51 +111,10 @@ func TestOnlyHost(t *testing.T) {
 		p := &probes{}
 		h := newHosts([]string{"a"}, p.probe, func(error) {})
 		defer h.close()
-		h.leave("a", errors.New("reset"))
+		h.markFailed("a", errors.New("reset"))
 		time.Sleep(leaveFor)
-		if got := h.pick(); got != "a" || p.asked != nil {
+		if got := h.pickHost(); got != "a" || p.asked != nil {
 			t.Errorf("picked %s, probed %v; want a, and no probe", got, p.asked)
 		}
 	})
-}
-
-// TestBackupHost: a host that fails is left for the other one; one that refuses is not.
-func TestBackupHost(t *testing.T) {
-	for name, tt := range map[string]struct {
-		answer    http.HandlerFunc // nil: the platform's
-		says      []string
-		preferred []call // what the hosts were asked
-		backup    []call
-	}{
-		"HTML":      {says("<html>"), nil, []call{checkCall}, []call{checkCall, checkCall}},
-		"HTTP 502":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, nil, []call{checkCall}, []call{checkCall, checkCall}},
-		"hangs up":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, []call{checkCall}, []call{checkCall, checkCall}},
-		"busy once": {nil, []string{refusedWith(-1), ok}, []call{checkCall, checkCall, checkCall}, nil},
-		"refuses":   {nil, []string{refusedWith(42001)}, []call{checkCall, checkCall}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			preferred, backup := newPlatform(), newPlatform()
-			if tt.says != nil {
-				preferred.says(checkCall, tt.says...)
-			}
-			first := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if tt.answer == nil {
-					preferred.ServeHTTP(w, r)
-					return
-				}
-				preferred.ServeHTTP(httptest.NewRecorder(), r) // counts
-				tt.answer(w, r)
-			}))
-			t.Cleanup(first.Close)
-			second := httptest.NewServer(backup)
-			t.Cleanup(second.Close)
-			f := startAt(t, first.URL+","+second.URL)
-			for range 2 {
-				_ = f.do(t.Context(), checkCall)
-			}
-			preferred.expectCalls(t, tt.preferred...)
-			backup.expectCalls(t, tt.backup...)
-		})
-	}
 }

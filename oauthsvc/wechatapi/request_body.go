@@ -1,4 +1,4 @@
-package oauthsvc
+package wechatapi
 
 import (
 	"bytes"
@@ -9,88 +9,88 @@ import (
 	"sync"
 )
 
-// bodyGate is the body of a POST, and knows whether any of it was handed out for writing. A request whose body was not
-// handed out cannot have been done: its headers announce a body that never came. That holds however the call ended: no
-// connection, a TLS handshake that fails or hangs, a connection of before that is dead, HTTP/2 streams that wait or are
-// refused. What was handed out may have reached WeChat, even if the write failed.
-type bodyGate struct {
+// requestBody is the body of a POST, and knows whether net/http read any of it. A request whose body was not read cannot have
+// been done: its headers announce a body that never came. That holds however the call ended: no connection, a TLS handshake
+// that fails or hangs, an old connection that is dead, HTTP/2 streams that wait or are refused. A body that was read may have
+// reached WeChat, even if the write failed.
+type requestBody struct {
 	data  []byte
-	claim func() error // called once, right before the first byte is handed out; with an error none is; nil: all may be
+	claim func() error // called once, right before the first byte is read; if it fails, none is; nil: all may be
 
-	mu     sync.Mutex
-	opened bool
-	err    error // why nothing is handed out
+	mu   sync.Mutex
+	read bool
+	err  error // why the body may not be read
 }
 
-// newGate returns the gate of a request's payload. WeChat shows users what is escaped in JSON as it is (platform.md F.3).
-func newGate(r apiRequest) (*bodyGate, error) {
-	g := &bodyGate{claim: r.claim}
-	if r.payload == nil {
-		return g, nil
+// newRequestBody returns the body of a request. It escapes no more than JSON demands: WeChat shows users other escapes as they
+// are (platform.md F.3).
+func newRequestBody(r Request) (*requestBody, error) {
+	b := &requestBody{claim: r.Claim}
+	if r.Payload == nil {
+		return b, nil
 	}
 	var data bytes.Buffer
 	enc := json.NewEncoder(&data)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r.payload); err != nil {
+	if err := enc.Encode(r.Payload); err != nil {
 		return nil, err
 	}
-	g.data = data.Bytes()
-	return g, nil
+	b.data = data.Bytes()
+	return b, nil
 }
 
-// attach makes a request a POST of the body.
-func (g *bodyGate) attach(req *http.Request) {
-	req.Method = http.MethodPost
+// attachTo makes this the body of a request.
+func (b *requestBody) attachTo(req *http.Request) {
 	req.Header.Set("Content-Type", "application/json")
-	req.ContentLength = int64(len(g.data))
-	req.Body, _ = g.body()
-	req.GetBody = g.body
+	req.ContentLength = int64(len(b.data))
+	req.Body, _ = b.newReader()
+	req.GetBody = b.newReader
 }
 
-// errShut is why a body is not handed out after its call ended.
+// errShut is why a body cannot be read after its call ended.
 var errShut = errors.New("the call ended before anything of it was sent")
 
-// open reports, by its error, whether the body may be handed out.
-func (g *bodyGate) open() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.opened || g.err != nil {
-		return g.err
+// beginRead claims the body if nothing of it was read yet. It returns why the body may not be read.
+func (b *requestBody) beginRead() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.read || b.err != nil {
+		return b.err
 	}
-	if g.claim != nil {
-		g.err = g.claim()
+	if b.claim != nil {
+		b.err = b.claim()
 	}
-	g.opened = g.err == nil
-	return g.err
+	b.read = b.err == nil
+	return b.err
 }
 
-// shut keeps the body from being handed out from now on. It reports whether it was before, and why it was not, if its claim
-// failed.
-func (g *bodyGate) shut() (opened bool, refused error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.opened && g.err == nil {
-		g.err = errShut
+// shut keeps the body from being read from now on. It reports whether any of it was read, and returns the error of a claim
+// that failed.
+func (b *requestBody) shut() (read bool, claimErr error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.read && b.err == nil {
+		b.err = errShut
 		return false, nil
 	}
-	return g.opened, g.err
+	return b.read, b.err
 }
 
-// body returns a reader of the whole body: net/http asks for another if it sends the request again over a new connection,
+// newReader returns a reader of the whole body: net/http asks for another if it sends the request again over a new connection,
 // which it does only if the server cannot have done it.
-func (g *bodyGate) body() (io.ReadCloser, error) {
-	return io.NopCloser(&gatedReader{gate: g, rest: bytes.NewReader(g.data)}), nil
+func (b *requestBody) newReader() (io.ReadCloser, error) {
+	return io.NopCloser(&bodyReader{body: b, rest: bytes.NewReader(b.data)}), nil
 }
 
-// gatedReader is not one of the readers in memory that net/http knows: so net/http sends the headers before it reads from it.
-type gatedReader struct {
-	gate *bodyGate
+// bodyReader is not one of the readers in memory that net/http knows: so net/http sends the headers before it reads from it.
+type bodyReader struct {
+	body *requestBody
 	rest *bytes.Reader
 }
 
 // Read implements io.Reader.
-func (r *gatedReader) Read(p []byte) (int, error) {
-	if err := r.gate.open(); err != nil {
+func (r *bodyReader) Read(p []byte) (int, error) {
+	if err := r.body.beginRead(); err != nil {
 		return 0, err
 	}
 	return r.rest.Read(p)

@@ -37,7 +37,8 @@ const (
 // OAuthService makes WeChat's web OAuth calls; it alone holds the AppSecret.
 //
 // An error is a status with google.rpc.ErrorInfo: domain "wxgate", reason an ErrorReason without its prefix,
-// metadata errcode and rid as WeChat gave them.
+// metadata errcode and rid as WeChat gave them. If the call failed before it was handled, or in this service itself, the reason
+// is the name of the status code, such as UNAUTHENTICATED or INTERNAL.
 type OAuthServiceClient interface {
 	// GetAuthorizeUrl returns the page of WeChat to which a browser is sent to log in.
 	GetAuthorizeUrl(ctx context.Context, in *GetAuthorizeUrlRequest, opts ...grpc.CallOption) (*GetAuthorizeUrlResponse, error)
@@ -141,7 +142,8 @@ func (c *oAuthServiceClient) GetWithdrawal(ctx context.Context, in *GetWithdrawa
 // OAuthService makes WeChat's web OAuth calls; it alone holds the AppSecret.
 //
 // An error is a status with google.rpc.ErrorInfo: domain "wxgate", reason an ErrorReason without its prefix,
-// metadata errcode and rid as WeChat gave them.
+// metadata errcode and rid as WeChat gave them. If the call failed before it was handled, or in this service itself, the reason
+// is the name of the status code, such as UNAUTHENTICATED or INTERNAL.
 type OAuthServiceServer interface {
 	// GetAuthorizeUrl returns the page of WeChat to which a browser is sent to log in.
 	GetAuthorizeUrl(context.Context, *GetAuthorizeUrlRequest) (*GetAuthorizeUrlResponse, error)
