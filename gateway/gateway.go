@@ -119,7 +119,7 @@ func (s *Server) open(cfg Config) error {
 		return err
 	}
 	if s.backlog = cfg.Backlog; s.backlog != nil {
-		if err := s.backlog.Listen(); err != nil {
+		if err := s.backlog.ListenForQuestions(); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,7 @@ func newOwed(cfg Config) *owed {
 // settle says what comes of a message that came at a time and that no replier answered by another; arrived is the
 // callback's context.
 func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, msg *wechatv1.Message) said {
-	if o.backlog != nil && o.backlog.WasAnswered(msg) {
+	if o.backlog != nil && o.backlog.AnsweredLocally(msg) {
 		return saidBefore
 	}
 	slow := o.way(a)
@@ -83,13 +83,13 @@ var saidBefore = said{outcome: "repeated"}
 
 // stored reports whether a message was stored here a moment ago, or where look is true anywhere.
 func (o *owed) stored(ctx context.Context, msg *wechatv1.Message, look bool) bool {
-	return o.backlog != nil && (o.backlog.StoredHere(msg) || look && o.backlog.Stored(ctx, msg))
+	return o.backlog != nil && (o.backlog.StoredLocally(msg) || look && o.backlog.IsStored(ctx, msg))
 }
 
 // answered remembers that WeChat gets the answer to a message now.
 func (o *owed) answered(msg *wechatv1.Message) {
 	if o.backlog != nil {
-		o.backlog.Answered(msg)
+		o.backlog.MarkAnswered(msg)
 	}
 }
 

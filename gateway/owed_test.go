@@ -176,7 +176,7 @@ func TestHandsOver(t *testing.T) {
 	}
 	t.Cleanup(kept.Close)
 	another := backlog.New(backlog.Config{Env: service.NewEnv(f.env.Log), Store: kept, Size: 1 << 20})
-	if err := another.Listen(); err != nil {
+	if err := another.ListenForQuestions(); err != nil {
 		t.Fatal(err)
 	}
 	if err := kept.Tell("nobody", nil); err != nil { // the server knows by now who hears of what
@@ -187,11 +187,11 @@ func TestHandsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	msg.Account = "plain"
-	if got := f.post(t, own.plain("/", textXML(testText))); !strings.HasPrefix(got.Body, "<xml>") || another.WasAnswered(msg) {
+	if got := f.post(t, own.plain("/", textXML(testText))); !strings.HasPrefix(got.Body, "<xml>") || another.AnsweredLocally(msg) {
 		t.Fatalf("got %q", got.Body)
 	}
 	f.stop()
-	for end := time.Now().Add(10 * time.Second); !another.WasAnswered(msg); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); !another.AnsweredLocally(msg); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("what it answered is forgotten")
 		}
@@ -314,7 +314,7 @@ func TestFindingsLaterWithoutReplier(t *testing.T) {
 			go func() { defer close(done); b.Serve(ctx) }()
 			defer func() { stop(); <-done }()
 			w, err := b.Next(ctx, nil)
-			if err != nil || !w.Later() || !w.Told() {
+			if err != nil || !w.IsLater() || !w.WasTold() {
 				t.Errorf("stored: %+v, %v; want one for the user's next message", w, err)
 			}
 		})

@@ -136,7 +136,7 @@ func (s *Server) known(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	if s.ways.backlog == nil {
 		return nil, true
 	}
-	text, known, sure := s.ways.backlog.Known(ctx, msg)
+	text, known, sure := s.ways.backlog.Lookup(ctx, msg)
 	if !known {
 		return nil, sure
 	}
@@ -150,7 +150,7 @@ func (s *Server) decider(ctx context.Context, by *waitLimits, msg *wechatv1.Mess
 	return func(ctx context.Context, r *run) decision {
 		steps := trace.begins(r)
 		defer steps.begin("rules", "")()
-		fetches := by != nil && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.Waits(msg)
+		fetches := by != nil && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.FetchesAnswer(msg)
 		if fetches && r == nil {
 			return decision{asks: true}
 		}
@@ -174,7 +174,7 @@ func (s *Server) decider(ctx context.Context, by *waitLimits, msg *wechatv1.Mess
 func (s *Server) fetch(ctx context.Context, until time.Time, msg *wechatv1.Message) (d decision, waits bool) {
 	ctx, cancel := before(ctx, until, spare)
 	defer cancel()
-	reply, text, waits := s.ways.backlog.Fetch(ctx, msg)
+	reply, text, waits := s.ways.backlog.FetchAnswer(ctx, msg)
 	if reply == nil {
 		reply = textReply(text)
 	}

@@ -12,7 +12,7 @@ import (
 // apologize ends a message to which no answer will come. A user who waits for one reads the busy text: now, or if later is
 // true with the next message, as the answer would have come.
 func (s *Server) apologize(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, later bool, e backlog.Ending) {
-	if s.busy == "" || !later && !s.mayPush(msg.GetAccount()) || !w.Told() && !later && !asksSomething(msg) {
+	if s.busy == "" || !later && !s.mayPush(msg.GetAccount()) || !w.WasTold() && !later && !asksSomething(msg) {
 		_ = w.End(ctx, e.State, e.Reason, e.Errcode)
 		return
 	}
@@ -38,7 +38,7 @@ func (s *Server) mayPush(account string) bool {
 // keep keeps an answer for the user's next message. One that the store never takes is given up: else the user's messages
 // wait for it.
 func (s *Server) keep(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, reply *wechatv1.Reply) {
-	err := w.Keep(ctx, shorten(reply))
+	err := w.KeepReply(ctx, shorten(reply))
 	if !errors.Is(err, backlog.ErrRejected) {
 		return // what could not be stored now is taken again
 	}

@@ -145,7 +145,7 @@ func TestFindingsApologyOutlivesItsReplier(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Apologize(backlog.Ending{State: backlog.Refused, Reason: "of a kind", Errcode: "7"})
-	if err := w.Begin(t.Context(), says("busy"), 1, 0); err != nil {
+	if err := w.BeginAttempt(t.Context(), says("busy"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	w.Release()

@@ -63,7 +63,7 @@ func (s *Server) resume(work *backlog.Work) {
 	ctx, account := s.once.ctx, work.Account() // work may be another goroutine's when it is freed
 	free := sync.OnceFunc(func() {
 		s.takeovers.add(account, -1)
-		s.ways.backlog.Wake()
+		s.ways.backlog.WakeNext()
 	})
 	defer free()
 	msg, err := work.Message()
@@ -74,7 +74,7 @@ func (s *Server) resume(work *backlog.Work) {
 	}
 	if ending := work.Apology(); ending != nil {
 		free()
-		s.apologize(ctx, work, msg, work.Later(), *ending)
+		s.apologize(ctx, work, msg, work.IsLater(), *ending)
 		work.Release()
 		return
 	}
@@ -84,7 +84,7 @@ func (s *Server) resume(work *backlog.Work) {
 		work.Release()
 		return
 	}
-	if answered, _, _ := work.AnsweredMeanwhile(ctx); answered {
+	if answered, _, _ := work.AskAnswered(ctx); answered {
 		_ = work.End(ctx, backlog.Sent, answeredInTime, "")
 		work.Release()
 		return
@@ -113,9 +113,9 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	if slow.How == "" {
 		slow = s.ways.of(account, accounts.Slow{})
 	}
-	later := w.Later() || slow.How == accounts.Later && !s.mayPush(msg.GetAccount()) // else the user was not told to write again
+	later := w.IsLater() || slow.How == accounts.Later && !s.mayPush(msg.GetAccount()) // else the user was not told to write again
 	if len(d.failed) > 0 {
-		w.Fail(errors.Join(d.failed...))
+		w.NoteFailure(errors.Join(d.failed...))
 	}
 	switch {
 	case !r.goes(follows) && r.goes(never):
@@ -153,9 +153,9 @@ func (s *Server) answeredInTime(ctx context.Context, w *backlog.Work, r *run) bo
 	if went && !sleep(ctx, heardAfter) || !went && !r.doubt.Load() {
 		return false
 	}
-	answered, known, err := w.AnsweredMeanwhile(ctx)
+	answered, known, err := w.AskAnswered(ctx)
 	for end := time.Now().Add(askAnswered); err != nil && time.Now().Before(end) && sleep(ctx, time.Second); {
-		answered, known, err = w.AnsweredMeanwhile(ctx)
+		answered, known, err = w.AskAnswered(ctx)
 	}
 	return answered || went && !known
 }

@@ -28,7 +28,7 @@ func (d deliveries) GetDelivery(ctx context.Context, req *replierv1.GetDeliveryR
 	if err := checkID(req.GetId()); err != nil {
 		return nil, err
 	}
-	delivery, err := d.backlog.Get(ctx, req.GetId())
+	delivery, err := d.backlog.GetDelivery(ctx, req.GetId())
 	return &replierv1.GetDeliveryResponse{Delivery: delivery}, deliveryError(err)
 }
 
@@ -41,7 +41,7 @@ func (d deliveries) ListDeliveries(_ context.Context, req *replierv1.ListDeliver
 	case most == 0:
 		most = usualPage
 	}
-	page, next := d.backlog.List(req.GetAccount(), req.GetOpenid(), req.GetStates(), most, req.GetPageToken())
+	page, next := d.backlog.ListDeliveries(req.GetAccount(), req.GetOpenid(), req.GetStates(), most, req.GetPageToken())
 	return &replierv1.ListDeliveriesResponse{Deliveries: page, NextPageToken: next}, nil
 }
 
@@ -50,7 +50,7 @@ func (d deliveries) RetryDelivery(ctx context.Context, req *replierv1.RetryDeliv
 	if err := checkID(req.GetId()); err != nil {
 		return nil, err
 	}
-	delivery, err := d.backlog.Retry(ctx, req.GetId())
+	delivery, err := d.backlog.RetryDelivery(ctx, req.GetId())
 	return &replierv1.RetryDeliveryResponse{Delivery: delivery}, deliveryError(err)
 }
 

@@ -138,11 +138,11 @@ func TestTakeoverOfAttempt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := w.Begin(t.Context(), says("re: a"), 1, 0); err != nil {
+			if err := w.BeginAttempt(t.Context(), says("re: a"), 1, 0); err != nil {
 				t.Fatal(err)
 			}
 			if came {
-				id, _, _ := w.Attempt()
+				id, _, _ := w.LastAttempt()
 				s.mailbox.mu.Lock()
 				s.mailbox.sent = append(s.mailbox.sent, &oauthv1.SendCustomMessageRequest{AttemptId: id,
 					Message: &oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Text{Text: "re: a"}}})
@@ -167,7 +167,7 @@ func TestFindingsRefusedAttemptIsNoDoubt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Begin(t.Context(), says("re: a"), 1, 0); err != nil {
+	if err := w.BeginAttempt(t.Context(), says("re: a"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	w.Release()
@@ -343,7 +343,7 @@ func TestAnsweredWhileStored(t *testing.T) {
 // user reads one answer.
 func TestAnsweredWhileWorkedOn(t *testing.T) {
 	s := startSlow(t, "", store.Config{}, nil)
-	if err := s.backlog.Listen(); err != nil {
+	if err := s.backlog.ListenForQuestions(); err != nil {
 		t.Fatal(err)
 	}
 	msg := text("a")
@@ -353,7 +353,7 @@ func TestAnsweredWhileWorkedOn(t *testing.T) {
 	for s.called("a") == 0 {
 		time.Sleep(5 * time.Millisecond)
 	}
-	s.backlog.Answered(msg)
+	s.backlog.MarkAnswered(msg)
 	close(s.gate("a"))
 	if d := s.state(t, msg, backlog.Sent); d.GetReason() != answeredInTime {
 		t.Errorf("reason %q, want %q", d.GetReason(), answeredInTime)

@@ -41,11 +41,11 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 		return
 	}
 	f := &following{server: s, work: w, msg: msg, reply: reply, parts: parts, sent: sent}
-	_, _, f.open = w.Attempt()
+	_, _, f.open = w.LastAttempt()
 	defer s.stuck.remove(f)
 	noting, cancel := lingering(ctx)
 	defer cancel()
-	for w.Turn(ctx) == nil && f.step(ctx, noting) {
+	for w.AwaitTurn(ctx) == nil && f.step(ctx, noting) {
 	}
 }
 
@@ -53,12 +53,12 @@ func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Mess
 // is more to do.
 func (f *following) step(ctx, noting context.Context) (more bool) {
 	w := f.work
-	switch attempt, begun, _ := w.Attempt(); {
-	case f.open && w.Over():
+	switch attempt, begun, _ := w.LastAttempt(); {
+	case f.open && w.IsExpired():
 		return f.became(ctx, noting, pushed{state: backlog.Uncertain, reason: "whether WeChat took the answer could not be learned"})
 	case f.open:
 		return f.became(ctx, noting, f.server.ask(ctx, f.msg, attempt, begun))
-	case w.Over():
+	case w.IsExpired():
 		_ = w.End(noting, backlog.Expired, "", "")
 		return false
 	case !f.server.mayPush(f.msg.GetAccount()):
@@ -91,10 +91,10 @@ func (f *following) attempt(ctx context.Context) (pushed, error) {
 	defer release()
 	limited, cancel := context.WithTimeout(ctx, beginTime)
 	defer cancel()
-	if err := f.work.Begin(limited, f.reply, len(f.parts), f.sent); err != nil {
+	if err := f.work.BeginAttempt(limited, f.reply, len(f.parts), f.sent); err != nil {
 		return pushed{}, err
 	}
-	id, _, _ := f.work.Attempt()
+	id, _, _ := f.work.LastAttempt()
 	return f.server.push(ctx, f.msg, f.parts[f.sent], id), nil
 }
 
@@ -114,7 +114,7 @@ func (f *following) became(ctx, noting context.Context, p pushed) (more bool) {
 		}
 		_ = w.End(noting, backlog.Sent, "", "")
 	case backlog.Pending:
-		if w.Again(noting, p.reason, p.errcode) != nil {
+		if w.NoteRetry(noting, p.reason, p.errcode) != nil {
 			return false
 		}
 		f.server.stuck.note(f, w.Retries(), p.reason)
@@ -148,7 +148,7 @@ func (f *following) keep(ctx context.Context) {
 		_ = f.work.End(ctx, backlog.Refused, errNotAllowed.Error(), "")
 		return
 	}
-	f.work.Fail(errNotAllowed)
+	f.work.NoteFailure(errNotAllowed)
 	f.server.keep(ctx, f.work, f.msg, f.reply)
 }
 

@@ -182,7 +182,7 @@ func New(cfg Config) (*Server, error) {
 	replierv1.RegisterReplierServiceServer(s.grpc, s)
 	replierv1.RegisterRulesServiceServer(s.grpc, s)
 	if cfg.Backlog != nil {
-		cfg.Backlog.Observe(cfg.Env.Registerer)
+		cfg.Backlog.RegisterMetrics(cfg.Env.Registerer)
 		replierv1.RegisterDeliveryServiceServer(s.grpc, deliveries{backlog: cfg.Backlog})
 	}
 	s.bots.connect(s.book.Value())

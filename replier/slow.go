@@ -149,7 +149,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	case <-storing.done:
 	case <-r.done: // the answer was faster
 	case <-ctx.Done():
-		return s.unstored(line, r, s.ways.backlog.Explain(errNotInTime))
+		return s.unstored(line, r, s.ways.backlog.ExplainError(errNotInTime))
 	}
 	if r.ended() && r.goes(inTime) {
 		return nil
@@ -157,7 +157,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 	select {
 	case <-storing.done:
 	case <-ctx.Done():
-		return s.unstored(line, r, s.ways.backlog.Explain(errNotInTime))
+		return s.unstored(line, r, s.ways.backlog.ExplainError(errNotInTime))
 	}
 	err := storing.err
 	switch {

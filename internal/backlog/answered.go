@@ -13,16 +13,16 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// WeChat may send a message twice at once. Where one copy is answered in time, and the other meets a replier that stands
-// still, the other is stored: then those who answer WeChat are asked whether they did already. They remember that in
-// their own memory, so that an answer in time touches no store.
+// WeChat may send a message twice at once. One copy may be answered in time while the other meets a replier that stands still
+// and is stored. So before a stored message is answered, the gateways are asked whether they answered it. They remember that
+// in their own memory: an answer in time touches no store.
 
 const (
-	// answeredLife is at least how long an answer is remembered: longer than WeChat sends a message.
+	// answeredLife is the least time for which an answer is remembered: longer than WeChat repeats a message.
 	answeredLife = 30 * time.Second
-	// answeredMost is how many answers of one such time are remembered, 16 bytes or so each.
+	// answeredMost is how many answers are remembered of one such time, at some 16 bytes each.
 	answeredMost = 1 << 20
-	// askTime is how long those who answer WeChat are waited for.
+	// askTime is how long an answer of the gateways is waited for.
 	askTime = 300 * time.Millisecond
 
 	answeredSubject = "wxgate.answered"
@@ -31,49 +31,49 @@ const (
 	handedAtOnce = 100_000
 )
 
-// recent is a set of keys which forgets the old ones. It is safe for concurrent use.
-type recent struct {
-	mu          sync.Mutex
-	now, before map[uint64]struct{}
-	began       time.Time // of now
+// recentKeys is a set of keys that forgets the old ones. It is safe for concurrent use.
+type recentKeys struct {
+	mu                sync.Mutex
+	current, previous map[uint64]struct{}
+	began             time.Time // of now
 }
 
-func (r *recent) init() { r.now, r.began = map[uint64]struct{}{}, time.Now() }
+func newRecentKeys() recentKeys { return recentKeys{current: map[uint64]struct{}{}, began: time.Now()} }
 
-func (r *recent) add(hashes ...uint64) {
+func (r *recentKeys) addHashes(hashes ...uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.now) >= answeredMost || time.Since(r.began) > answeredLife {
-		r.before, r.now, r.began = r.now, make(map[uint64]struct{}, len(r.now)), time.Now()
+	if len(r.current) >= answeredMost || time.Since(r.began) > answeredLife {
+		r.previous, r.current, r.began = r.current, make(map[uint64]struct{}, len(r.current)), time.Now()
 	}
 	for _, hash := range hashes {
-		r.now[hash] = struct{}{}
+		r.current[hash] = struct{}{}
 	}
 }
 
-func (r *recent) has(hash uint64) bool {
+func (r *recentKeys) hasHash(hash uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, now := r.now[hash]
-	_, before := r.before[hash]
-	return now || before
+	_, inCurrent := r.current[hash]
+	_, inPrevious := r.previous[hash]
+	return inCurrent || inPrevious
 }
 
-// all returns what is remembered.
-func (r *recent) all() []uint64 {
+// allHashes returns the set.
+func (r *recentKeys) allHashes() []uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]uint64, 0, len(r.now)+len(r.before))
-	for hash := range r.before {
+	all := make([]uint64, 0, len(r.current)+len(r.previous))
+	for hash := range r.previous {
 		all = append(all, hash)
 	}
-	for hash := range r.now {
+	for hash := range r.current {
 		all = append(all, hash)
 	}
 	return all
 }
 
-// hashOf returns the same number for a key in all processes.
+// hashOf returns a key's hash, which is the same in all processes.
 func hashOf(key wechatv1.Key) uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -87,40 +87,40 @@ func hashOf(key wechatv1.Key) uint64 {
 	return d.Sum64()
 }
 
-// Answered remembers that WeChat has the answer to a message.
-func (b *Backlog) Answered(msg *wechatv1.Message) {
+// MarkAnswered remembers that WeChat has the answer to a message.
+func (b *Backlog) MarkAnswered(msg *wechatv1.Message) {
 	if key, ok := msg.Key(); ok {
-		b.answered.add(hashOf(key))
+		b.answeredKeys.addHashes(hashOf(key))
 	}
 }
 
-// WasAnswered tells whether this process remembers that.
-func (b *Backlog) WasAnswered(msg *wechatv1.Message) bool {
+// AnsweredLocally reports whether this process remembers that WeChat has the answer to a message.
+func (b *Backlog) AnsweredLocally(msg *wechatv1.Message) bool {
 	key, ok := msg.Key()
-	return ok && b.answered.has(hashOf(key))
+	return ok && b.answeredKeys.hasHash(hashOf(key))
 }
 
-// Listen tells those who ask what this process remembers, until the store closes.
-func (b *Backlog) Listen() error {
-	return errors.Join(b.hear(), b.store.Respond(answeredSubject, func(question []byte) bool {
-		return len(question) == 8 && b.answered.has(binary.BigEndian.Uint64(question))
+// ListenForQuestions answers AskAnswered of other processes, until the store closes.
+func (b *Backlog) ListenForQuestions() error {
+	return errors.Join(b.hearHandovers(), b.store.Respond(answeredSubject, func(question []byte) bool {
+		return len(question) == 8 && b.answeredKeys.hasHash(binary.BigEndian.Uint64(question))
 	}))
 }
 
-// hear remembers what processes that end hand over.
-func (b *Backlog) hear() error {
+// hearHandovers remembers the answers that ending processes hand over.
+func (b *Backlog) hearHandovers() error {
 	return b.store.Hear(handoverSubject, func(told []byte) {
 		hashes := make([]uint64, len(told)/8)
 		for i := range hashes {
 			hashes[i] = binary.BigEndian.Uint64(told[8*i:])
 		}
-		b.answered.add(hashes...)
+		b.answeredKeys.addHashes(hashes...)
 	})
 }
 
-// HandOver tells the others what this process remembers, which ends. Where they can't be told they do not hear of it.
+// HandOver gives the answers that this process remembers to the others, as it ends. If the store is unreachable, they are lost.
 func (b *Backlog) HandOver() {
-	for hashes := range slices.Chunk(b.answered.all(), handedAtOnce) {
+	for hashes := range slices.Chunk(b.answeredKeys.allHashes(), handedAtOnce) {
 		var told []byte
 		for _, hash := range hashes {
 			told = binary.BigEndian.AppendUint64(told, hash)
@@ -131,12 +131,12 @@ func (b *Backlog) HandOver() {
 	}
 }
 
-// AnsweredMeanwhile tells whether WeChat has the answer to a message: it asks all who Listen. known is false where nobody
-// does. The error is store.ErrAway where they can't be asked.
-func (w *Work) AnsweredMeanwhile(ctx context.Context) (answered, known bool, err error) {
+// AskAnswered asks all gateways whether WeChat has the answer to a message. known is false if no gateway replied. The error
+// is store.ErrAway if they cannot be asked.
+func (w *Work) AskAnswered(ctx context.Context) (answered, known bool, err error) {
 	hash := hashOf(w.record.Key)
-	if w.b.answered.has(hash) { // it was handed over
+	if w.backlog.answeredKeys.hasHash(hash) { // it was handed over
 		return true, true, nil
 	}
-	return w.b.store.Ask(ctx, answeredSubject, binary.BigEndian.AppendUint64(nil, hash), askTime)
+	return w.backlog.store.Ask(ctx, answeredSubject, binary.BigEndian.AppendUint64(nil, hash), askTime)
 }

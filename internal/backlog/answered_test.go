@@ -18,12 +18,12 @@ func TestAnsweredMeanwhile(t *testing.T) {
 			if cfg.URL != "" {
 				gateway, _ = serve(t, cfg, size)
 			}
-			if err := gateway.Listen(); err != nil {
+			if err := gateway.ListenForQuestions(); err != nil {
 				t.Fatal(err)
 			}
 			answered, other := message("oA", "answered"), message("oB", "other")
-			gateway.Answered(answered)
-			if !gateway.WasAnswered(answered) || gateway.WasAnswered(other) {
+			gateway.MarkAnswered(answered)
+			if !gateway.AnsweredLocally(answered) || gateway.AnsweredLocally(other) {
 				t.Error("it remembers another message")
 			}
 			for _, msg := range []*wechatv1.Message{answered, other} {
@@ -37,7 +37,7 @@ func TestAnsweredMeanwhile(t *testing.T) {
 					t.Fatal("nothing to take")
 				}
 				want := w.record.Key.From == "oA"
-				if got, known, err := w.AnsweredMeanwhile(t.Context()); got != want || !known || err != nil {
+				if got, known, err := w.AskAnswered(t.Context()); got != want || !known || err != nil {
 					t.Errorf("%s: answered %t, known %t; want %t", w.record.Key.From, got, known, want)
 				}
 			}
@@ -52,17 +52,17 @@ func TestHandOver(t *testing.T) {
 	gateway, _ := serve(t, cfg, size)
 	other, _ := serve(t, cfg, size)
 	for _, g := range []*Backlog{gateway, other} {
-		if err := g.Listen(); err != nil {
+		if err := g.ListenForQuestions(); err != nil {
 			t.Fatal(err)
 		}
 	}
 	const many = handedAtOnce + 1
 	for i := range many {
-		gateway.answered.add(uint64(i))
+		gateway.answeredKeys.addHashes(uint64(i))
 	}
 	msg := message("oA", "answered")
-	gateway.Answered(msg)
-	for end := time.Now().Add(patience); !other.WasAnswered(msg) || !replica.WasAnswered(msg) || !other.answered.has(0) || !other.answered.has(many-1); time.Sleep(5 * time.Millisecond) {
+	gateway.MarkAnswered(msg)
+	for end := time.Now().Add(patience); !other.AnsweredLocally(msg) || !replica.AnsweredLocally(msg) || !other.answeredKeys.hasHash(0) || !other.answeredKeys.hasHash(many-1); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("what it answered is forgotten")
 		}
@@ -75,7 +75,7 @@ func TestHandOver(t *testing.T) {
 	if w == nil {
 		t.Fatal("nothing to take")
 	}
-	if answered, known, err := w.AnsweredMeanwhile(t.Context()); !answered || !known || err != nil {
+	if answered, known, err := w.AskAnswered(t.Context()); !answered || !known || err != nil {
 		t.Errorf("answered %t, known %t, %v", answered, known, err)
 	}
 }
@@ -102,55 +102,53 @@ func TestHashOf(t *testing.T) {
 
 // TestRecent: what was answered is remembered for some time, in bounded memory.
 func TestRecent(t *testing.T) {
-	var r recent
-	r.init()
+	r := newRecentKeys()
 	key := func(i int) uint64 { return hashOf(wechatv1.Key{From: "oA", MsgID: int64(i)}) }
 	for i := range answeredMost + 1 {
-		r.add(key(i))
+		r.addHashes(key(i))
 	}
-	if !r.has(key(0)) || !r.has(key(answeredMost)) || r.has(key(-1)) {
+	if !r.hasHash(key(0)) || !r.hasHash(key(answeredMost)) || r.hasHash(key(-1)) {
 		t.Error("it forgot, or made up, an answer")
 	}
 	for i := range answeredMost {
-		r.add(key(answeredMost + 1 + i))
+		r.addHashes(key(answeredMost + 1 + i))
 	}
-	if n := len(r.now) + len(r.before); r.has(key(0)) || n > 2*answeredMost {
+	if n := len(r.current) + len(r.previous); r.hasHash(key(0)) || n > 2*answeredMost {
 		t.Errorf("%d are remembered, the oldest too", n)
 	}
 }
 
 // TestStoodStill: a replica that stood still, or was cut off, does not trust what it knows before it caught up.
 func TestStoodStill(t *testing.T) {
-	var f freshness
-	f.init()
-	if !f.isOld() {
+	f := newFeedState()
+	if !f.isBehind() {
 		t.Error("it trusts what it knows before it heard anything")
 	}
 	hear := func() {
-		_, mark, arrived := f.next()
-		f.hears("another")
-		f.hears(mark)
+		_, mark, arrived := f.newMarker()
+		f.noteMarker("another")
+		f.noteMarker(mark)
 		<-arrived
 	}
 	hear()
-	if f.isOld() {
+	if f.isBehind() {
 		t.Error("it caught up, and is old")
 	}
-	f.heard()
-	f.last = f.last.Add(-stillAfter - time.Second) // a time passes in which it hears nothing
-	if !f.isOld() {
+	f.noteHeartbeat()
+	f.lastHeartbeat = f.lastHeartbeat.Add(-stillAfter - time.Second) // a time passes in which it hears nothing
+	if !f.isBehind() {
 		t.Error("what it knew before is not old")
 	}
-	f.heard()
-	if !f.isOld() {
+	f.noteHeartbeat()
+	if !f.isBehind() {
 		t.Error("it had no time to catch up")
 	}
 	hear()
-	if f.isOld() {
+	if f.isBehind() {
 		t.Error("old for ever")
 	}
-	f.pause()
-	if _, mark, _ := f.next(); mark != "" {
+	f.pauseMarkers()
+	if _, mark, _ := f.newMarker(); mark != "" {
 		t.Error("it does not give up where that takes too long")
 	}
 
@@ -158,7 +156,7 @@ func TestStoodStill(t *testing.T) {
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	for _, each := range []*Backlog{a, b} {
-		for end := time.Now().Add(patience); each.fresh.isOld(); time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(patience); each.feed.isBehind(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("it never caught up")
 			}
@@ -168,29 +166,29 @@ func TestStoodStill(t *testing.T) {
 	for range 20 {
 		msg := message("oA", "hello")
 		must(a.Defer(t.Context(), msg, time.Now(), true, "later"))(t)
-		b.fresh.mu.Lock()
-		b.fresh.old = true
-		b.fresh.mu.Unlock()
-		if text, known, sure := b.Known(t.Context(), msg); !known || !sure || text != "later" {
+		b.feed.mu.Lock()
+		b.feed.behind = true
+		b.feed.mu.Unlock()
+		if text, known, sure := b.Lookup(t.Context(), msg); !known || !sure || text != "later" {
 			t.Errorf("known %t, %q", known, text)
 		}
 	}
 	another := message("oA", "another")
-	if _, known, sure := b.Known(t.Context(), another); known || !sure {
+	if _, known, sure := b.Lookup(t.Context(), another); known || !sure {
 		t.Errorf("of a message that is not stored: known %t, sure %t", known, sure)
 	}
 	// It cannot catch up now.
-	b.fresh.mu.Lock()
-	b.fresh.old, b.fresh.paused = true, time.Now().Add(time.Hour)
-	b.fresh.mu.Unlock()
-	if _, known, sure := b.Known(t.Context(), another); known || sure {
+	b.feed.mu.Lock()
+	b.feed.behind, b.feed.pausedUntil = true, time.Now().Add(time.Hour)
+	b.feed.mu.Unlock()
+	if _, known, sure := b.Lookup(t.Context(), another); known || sure {
 		t.Errorf("cut off: known %t, sure %t", known, sure)
 	}
-	if b.Stored(t.Context(), another) {
+	if b.IsStored(t.Context(), another) {
 		t.Error("it finds what is not stored")
 	}
 	must(a.Defer(t.Context(), another, time.Now(), true, ""))(t)
-	if !b.Stored(t.Context(), another) {
+	if !b.IsStored(t.Context(), another) {
 		t.Error("it does not find what is stored")
 	}
 }

@@ -1,9 +1,9 @@
-// Package backlog keeps the messages whose answers are owed: those that were not ready while WeChat waited. Each is a
-// record in the store, which all replicas see and one at a time works on; where that one dies another goes on. A message
-// that is answered in time touches none of it.
+// Package backlog keeps the messages whose answers were not ready while WeChat waited. Each is a record in the store. All
+// replicas see it, one at a time works on it, and if that one dies, another continues. A message that is answered in time
+// has no record.
 //
-// What keeps two replicas from answering one message: a record changes only from the state that its replica saw last,
-// and an answer is sent only after the record says so.
+// Two replicas never answer one message: a record changes only from the revision that its replica saw last, and an answer
+// is sent only after the record says so.
 package backlog
 
 import (
@@ -14,65 +14,63 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// Errors of storing a message. There is store.ErrAway besides.
+// Errors of storing a message. Another one is store.ErrAway.
 var (
 	ErrFull  = errors.New("too many messages wait for their answers")
-	ErrNoKey = errors.New("the message is none that WeChat sent")
-	// ErrTaken is the error of who works on a message that is another replica's by now, or ended.
+	ErrNoKey = errors.New("the message is not one that WeChat sent")
+	// ErrTaken means that the message is another replica's by now, or has ended.
 	ErrTaken = errors.New("another replica works on the message")
-	// ErrRejected is the error of a record that the store will never take as it is; ErrTooLarge is one of them.
+	// ErrRejected means that the store will never take the record as it is. ErrTooLarge is one such error.
 	ErrRejected = store.ErrRejected
 	ErrTooLarge = store.ErrTooLarge
 )
 
-// Config is what a Backlog needs.
+// Config configures a Backlog.
 type Config struct {
 	Env   service.Env
 	Store *store.Store
-	Size  int // bytes of all records; a message beyond that is refused with ErrFull
+	Size  int // bytes of all records; further messages are rejected with ErrFull
 }
 
-// Backlog is what a replica sees of the messages whose answers are owed.
+// Backlog is one replica's view of the stored messages. It is safe for concurrent use.
 type Backlog struct {
 	env   service.Env
 	store *store.Store
 	size  int
 
 	opening sync.Mutex
-	records *store.Table // nil until the store was there once
+	records *store.Table // nil until the store was reached once
 
-	index    index
-	replicas replicas
-	works    works
-	answered recent // by this process
-	stored   recent // likewise
-	fresh    freshness
-	kick     chan struct{} // something is there to be taken
-	orphans  []orphan      // found by Next and not looked at yet
-	loaded   chan struct{} // closed when the records that were stored before are known
-	ended    *prometheus.CounterVec
+	index        recordIndex
+	replicas     replicaSet
+	active       activeMessages
+	answeredKeys recentKeys // by this process
+	storedKeys   recentKeys // likewise
+	feed         feedState
+	wake         chan struct{} // there may be a message to take over
+	orphans      []orphan      // found by Next and not looked at yet
+	loaded       chan struct{} // closed when all records of before are known
+	endings      *prometheus.CounterVec
 }
 
-// New returns a Backlog. It needs the store only later: one that is away is looked for.
+// New returns a Backlog. An unreachable store is tried again later.
 func New(cfg Config) *Backlog {
-	b := &Backlog{env: cfg.Env, store: cfg.Store, size: cfg.Size, kick: make(chan struct{}, 1), loaded: make(chan struct{})}
-	b.index.init()
-	b.replicas.init()
-	b.answered.init()
-	b.stored.init()
-	b.fresh.init()
-	return b
+	return &Backlog{
+		env: cfg.Env, store: cfg.Store, size: cfg.Size,
+		index: newRecordIndex(), replicas: newReplicaSet(), feed: newFeedState(),
+		answeredKeys: newRecentKeys(), storedKeys: newRecentKeys(),
+		wake: make(chan struct{}, 1), loaded: make(chan struct{}),
+	}
 }
 
-// table returns the records, opened.
-func (b *Backlog) table(ctx context.Context) (*store.Table, error) {
+// openTable returns the records' table. It opens the table at the first call.
+func (b *Backlog) openTable(ctx context.Context) (*store.Table, error) {
 	b.opening.Lock()
 	defer b.opening.Unlock()
 	if b.records != nil {
@@ -83,16 +81,16 @@ func (b *Backlog) table(ctx context.Context) (*store.Table, error) {
 	return b.records, err
 }
 
-// Store stores a message that came at a time, and that nobody works on yet: the first replica that is free does. One that
-// is stored already is not stored again. If later is true the user's next message gets the answer, else it is sent; text is what
-// the user is told meanwhile, "" for nothing. The error is ErrFull, ErrNoKey,
-// ErrRejected, store.ErrAway or the context's; with the last two it may be stored nevertheless.
+// Store stores a message that arrived at came and that no replica works on yet: the first free one will. A message that is
+// already stored stays as it is. If later is true, the user's next message fetches the answer, else the answer is sent. text
+// is the reply meanwhile; "" for none. The error is ErrFull, ErrNoKey, ErrRejected, store.ErrAway or the context's; with the
+// last two the message may be stored nevertheless.
 func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Time, later bool, text string) error {
 	key, ok := msg.Key()
 	if !ok {
 		return ErrNoKey
 	}
-	table, err := b.table(ctx)
+	table, err := b.openTable(ctx)
 	if err != nil {
 		return err
 	}
@@ -108,17 +106,17 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 		return err
 	}
 	r.Later, r.Text = later, text
-	if _, err = table.Put(ctx, key.ID(), r.encode(), 0, r.life()); err == nil {
-		b.stored.add(hashOf(key))
+	if _, err = table.Put(ctx, key.ID(), r.encode(), 0, r.timeToLive()); err == nil {
+		b.storedKeys.addHashes(hashOf(key))
 	}
 	if ctx.Err() != nil {
-		return b.Explain(err)
+		return b.ExplainError(err)
 	}
 	return err
 }
 
-// Explain adds why the store cannot write to the error of who waited for it; nil stays nil.
-func (b *Backlog) Explain(err error) error {
+// ExplainError adds the reason why the store cannot write to the error of a caller who waited for it; nil stays nil.
+func (b *Backlog) ExplainError(err error) error {
 	trouble := b.store.Trouble()
 	if err == nil || trouble == nil {
 		return err
@@ -126,24 +124,24 @@ func (b *Backlog) Explain(err error) error {
 	return fmt.Errorf("%w: %w", err, trouble)
 }
 
-// StoredHere tells whether this process stored a message a moment ago.
-func (b *Backlog) StoredHere(msg *wechatv1.Message) bool {
+// StoredLocally reports whether this process stored a message lately: within answeredLife at least.
+func (b *Backlog) StoredLocally(msg *wechatv1.Message) bool {
 	key, ok := msg.Key()
-	return ok && b.stored.has(hashOf(key))
+	return ok && b.storedKeys.hasHash(hashOf(key))
 }
 
 // lookTime is how long a look into the store may take while WeChat waits.
 const lookTime = 400 * time.Millisecond
 
-// Stored looks into the store, and tells whether a message is there. Where the store is away it is not.
-func (b *Backlog) Stored(ctx context.Context, msg *wechatv1.Message) bool {
+// IsStored asks the store, and reports whether a message is in it; false if the store is unreachable.
+func (b *Backlog) IsStored(ctx context.Context, msg *wechatv1.Message) bool {
 	key, ok := msg.Key()
 	if !ok || !b.store.Connected() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	table, err := b.table(ctx)
+	table, err := b.openTable(ctx)
 	if err != nil {
 		return false
 	}
@@ -151,19 +149,19 @@ func (b *Backlog) Stored(ctx context.Context, msg *wechatv1.Message) bool {
 	return err == nil && revision != 0
 }
 
-// Serve watches the messages, and tells others that this replica is alive, until ctx ends. Without it nothing is taken.
+// Serve watches the messages and sends heartbeats until ctx ends. Next returns nothing before Serve runs.
 func (b *Backlog) Serve(ctx context.Context) {
 	defer b.sayGoodbye(ctx)
-	b.fresh.live(ctx)
-	_ = b.hear() // where the store is closed nobody is told anything
-	var table, signs *store.Table
+	b.feed.setLifetime(ctx)
+	_ = b.hearHandovers() // fails only if the store is closed
+	var table, heartbeats *store.Table
 	for err := errors.New("not yet"); err != nil; {
 		limited, cancel := context.WithTimeout(ctx, openTime)
-		if table, err = b.table(limited); err == nil {
-			signs, err = b.store.Signs(limited, "replicas", signLife)
+		if table, err = b.openTable(limited); err == nil {
+			heartbeats, err = b.store.Signs(limited, "replicas", heartbeatLife)
 		}
 		cancel()
-		if err != nil && !sleep(ctx, lookAgain) {
+		if err != nil && !sleepFor(ctx, lookAgain) {
 			return
 		}
 	}
@@ -171,23 +169,23 @@ func (b *Backlog) Serve(ctx context.Context) {
 	defer all.Wait()
 	all.Go(func() {
 		loaded := sync.OnceFunc(func() { close(b.loaded) })
-		table.Watch(ctx, func(r store.Record) { b.saw(r.Key, r.Value, r.Revision) }, func() { loaded(); b.Wake() })
+		table.Watch(ctx, func(r store.Record) { b.noteChange(r.Key, r.Value, r.Revision) }, func() { loaded(); b.WakeNext() })
 	})
 	if b.store.Shared() {
 		all.Go(func() {
-			signs.Watch(ctx, func(r store.Record) {
-				b.replicas.saw(r.Key, r.Value != nil)
+			heartbeats.Watch(ctx, func(r store.Record) {
+				b.replicas.noteHeartbeat(r.Key, r.Value != nil)
 				if r.Key != b.replicas.me {
 					return
 				}
-				if b.fresh.heard(); b.fresh.isOld() {
-					go b.catchUp(ctx) // before a message needs it
+				if b.feed.noteHeartbeat(); b.feed.isBehind() {
+					go b.catchUp(ctx) // so that no message has to wait for it
 				}
 			}, func() {})
 		})
-		all.Go(func() { b.replicas.sign(ctx, signs) })
+		all.Go(func() { b.replicas.sendHeartbeats(ctx, heartbeats) })
 	}
-	all.Go(func() { b.sweep(ctx) })
+	all.Go(func() { b.sweepExpired(ctx) })
 }
 
 const (
@@ -195,37 +193,37 @@ const (
 	lookAgain = 500 * time.Millisecond
 )
 
-// Observe registers what metrics tell of the backlog.
-func (b *Backlog) Observe(metrics prometheus.Registerer) {
-	b.ended = prometheus.NewCounterVec(prometheus.CounterOpts{
+// RegisterMetrics registers the backlog's metrics.
+func (b *Backlog) RegisterMetrics(metrics prometheus.Registerer) {
+	b.endings = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wxgate_deliveries_total",
-		Help: "Messages that were not answered while WeChat waited, by how they ended: sent, silent, refused, given_up, expired, dropped, uncertain.",
+		Help: "Messages that were not answered while WeChat waited, by outcome: sent, silent, refused, given_up, expired, dropped, uncertain.",
 	}, []string{"outcome"})
-	metrics.MustRegister(b.ended)
+	metrics.MustRegister(b.endings)
 	for name, gauge := range map[string]struct {
 		help string
-		of   func(counts) int
+		of   func(recordCounts) int
 	}{
-		"wxgate_backlog_waiting": {"Messages that wait for their answers, of all replicas.", func(c counts) int { return c.open }},
-		"wxgate_backlog_failed":  {"Messages that ended without their answers within WeChat's window, of all replicas.", func(c counts) int { return c.failed }},
-		"wxgate_backlog_bytes":   {"What the messages take in the store, in bytes.", func(c counts) int { return c.bytes }},
+		"wxgate_backlog_waiting": {"Stored messages that wait for their answers, of all replicas.", func(c recordCounts) int { return c.open }},
+		"wxgate_backlog_failed":  {"Stored messages that ended without an answer within WeChat's window, of all replicas.", func(c recordCounts) int { return c.failed }},
+		"wxgate_backlog_bytes":   {"Bytes of the stored messages.", func(c recordCounts) int { return c.bytes }},
 	} {
 		metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: gauge.help},
-			func() float64 { return float64(gauge.of(b.index.count())) }))
+			func() float64 { return float64(gauge.of(b.index.countRecords())) }))
 	}
 }
 
-// Wake has Next look at once.
-func (b *Backlog) Wake() {
+// WakeNext makes Next look for messages at once.
+func (b *Backlog) WakeNext() {
 	select {
-	case b.kick <- struct{}{}:
+	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-// saw takes note of a record's change.
-func (b *Backlog) saw(id string, value []byte, revision uint64) {
-	if b.heardMark(id, value) {
+// noteChange notes that a record changed. value is nil if the record was deleted.
+func (b *Backlog) noteChange(id string, value []byte, revision uint64) {
+	if b.handleMarker(id, value) {
 		return
 	}
 	r, ok := decodeRecord(value)
@@ -235,32 +233,33 @@ func (b *Backlog) saw(id string, value []byte, revision uint64) {
 		}
 		return
 	}
-	b.index.set(id, r, len(value), revision)
-	if !ended(r.State) && r.Owner == "" {
-		b.Wake()
+	b.index.setRecord(id, r, len(value), revision)
+	if !isEnded(r.State) && r.Owner == "" {
+		b.WakeNext()
 	}
 }
 
-// sweep ends what nobody works on when WeChat's window ends, and forgets what the store has forgotten.
-func (b *Backlog) sweep(ctx context.Context) {
-	for sleep(ctx, sweepEvery) {
-		b.end(ctx)
+// sweepExpired ends kept answers whose users did not fetch them within WeChat's window, until ctx ends.
+func (b *Backlog) sweepExpired(ctx context.Context) {
+	for sleepFor(ctx, sweepEvery) {
+		b.endExpired(ctx)
 	}
 }
 
-func (b *Backlog) end(ctx context.Context) {
-	for _, e := range b.index.stale() {
-		w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
-		if err := w.load(ctx); err == nil {
-			_ = w.End(ctx, Expired, "", "") // another replica may have done it
+func (b *Backlog) endExpired(ctx context.Context) {
+	b.index.removeForgotten()
+	for _, e := range b.index.expiredAnswers() {
+		w := &Work{backlog: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
+		if err := w.loadRecord(ctx); err == nil {
+			_ = w.End(ctx, Expired, "", "") // fails if another replica was faster
 		}
 	}
 }
 
 const sweepEvery = 30 * time.Second
 
-// sleep waits; false where ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleepFor waits for d. It reports false if ctx ends first.
+func sleepFor(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -271,18 +270,16 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func timestamp(t time.Time) *timestamppb.Timestamp { return timestamppb.New(t) }
-
-// note ends a message in metrics and log.
-func (b *Backlog) note(r *Record) {
-	if b.ended != nil {
-		b.ended.WithLabelValues(outcome(r.State)).Inc()
+// reportEnd logs and counts the end of a message.
+func (b *Backlog) reportEnd(r *Record) {
+	if b.endings != nil {
+		b.endings.WithLabelValues(outcomeName(r.State)).Inc()
 	}
 	log := b.env.Log.Info
-	if failed(r.State) {
+	if isFailed(r.State) {
 		log = b.env.Log.Warn
 	}
 	log("delivery", "delivery", r.Key.ID(), "account", r.Key.Account, "user", service.Short(r.Key.From), "msg_type", r.MsgType, "event", r.Event,
-		"outcome", outcome(r.State), "reason", r.Reason, "errcode", r.Errcode, "parts", r.Parts, "parts_sent", r.Sent, "retries", r.Retries,
+		"outcome", outcomeName(r.State), "reason", r.Reason, "errcode", r.Errcode, "parts", r.Parts, "parts_sent", r.Sent, "retries", r.Retries,
 		"takes", r.Takes, "seconds", fmt.Sprintf("%.1f", time.Since(r.Came).Seconds()))
 }

@@ -88,7 +88,7 @@ func (b *Backlog) next(t *testing.T, wait time.Duration) *Work {
 func (b *Backlog) dies(replica string) {
 	b.replicas.mu.Lock()
 	defer b.replicas.mu.Unlock()
-	b.replicas.last[replica] = b.replicas.beats - deadAfter
+	b.replicas.lastHeartbeat[replica] = b.replicas.heartbeats - deadAfter
 }
 
 // state waits until a backlog knows a message in a state.
@@ -96,7 +96,7 @@ func (b *Backlog) state(t *testing.T, msg *wechatv1.Message, want State) Record 
 	t.Helper()
 	key, _ := msg.Key()
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		r, ok := b.index.find(key)
+		r, ok := b.index.findByKey(key)
 		if ok && r.State == want {
 			return r
 		}
@@ -124,10 +124,10 @@ func TestStoredThenTaken(t *testing.T) {
 			if diff := cmp.Diff(msg, must(w.Message())(t), protocmp.Transform()); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
 			}
-			if text, known, _ := b.Known(t.Context(), msg); !known || text != "wait" {
+			if text, known, _ := b.Lookup(t.Context(), msg); !known || text != "wait" {
 				t.Errorf("known %t, %q", known, text)
 			}
-			if !b.StoredHere(msg) || b.StoredHere(message("oA", "other")) {
+			if !b.StoredLocally(msg) || b.StoredLocally(message("oA", "other")) {
 				t.Error("it remembers another message")
 			}
 			if w := b.next(t, 300*time.Millisecond); w != nil {
@@ -165,10 +165,10 @@ func TestOneSends(t *testing.T) {
 	if other == nil {
 		t.Fatal("nothing to take from the dead")
 	}
-	if err := mine.Begin(t.Context(), says("a"), 1, 0); !errors.Is(err, ErrTaken) {
+	if err := mine.BeginAttempt(t.Context(), says("a"), 1, 0); !errors.Is(err, ErrTaken) {
 		t.Errorf("Begin of who lost it: %v; want %v", err, ErrTaken)
 	}
-	if err := other.Begin(t.Context(), says("b"), 1, 0); err != nil {
+	if err := other.BeginAttempt(t.Context(), says("b"), 1, 0); err != nil {
 		t.Error(err)
 	}
 	if err := other.End(t.Context(), Sent, "", ""); err != nil {
@@ -186,20 +186,20 @@ func TestDiedWhileSending(t *testing.T) {
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
 	mine := must(a.Defer(t.Context(), msg, time.Now(), false, ""))(t)
-	if _, _, open := mine.Attempt(); open {
+	if _, _, open := mine.LastAttempt(); open {
 		t.Error("an attempt is open before it was begun")
 	}
-	if err := mine.Begin(t.Context(), says("a"), 1, 0); err != nil {
+	if err := mine.BeginAttempt(t.Context(), says("a"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	id, begun, _ := mine.Attempt()
+	id, begun, _ := mine.LastAttempt()
 	b.state(t, msg, Sending)
 	b.dies(a.replicas.me)
 	w := b.next(t, patience)
 	if w == nil {
 		t.Fatal("nothing to take from the dead")
 	}
-	if got, at, open := w.Attempt(); got != id || id == "" || !at.Equal(begun) || !open {
+	if got, at, open := w.LastAttempt(); got != id || id == "" || !at.Equal(begun) || !open {
 		t.Errorf("attempt %q of %v, open %t; want %q of %v", got, at, open, id, begun)
 	}
 	if reply, sent := w.Reply(); reply.GetText().GetContent() != "a" || sent != 0 {
@@ -208,10 +208,10 @@ func TestDiedWhileSending(t *testing.T) {
 	if err := mine.End(t.Context(), Sent, "", ""); !errors.Is(err, ErrTaken) {
 		t.Errorf("it came back: %v; want %v", err, ErrTaken)
 	}
-	if err := w.Begin(t.Context(), says("a"), 1, 0); err != nil {
+	if err := w.BeginAttempt(t.Context(), says("a"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	if again, _, _ := w.Attempt(); again == id {
+	if again, _, _ := w.LastAttempt(); again == id {
 		t.Error("two attempts have one name")
 	}
 	if err := w.End(t.Context(), Sent, "", ""); err != nil {
@@ -229,7 +229,7 @@ func TestGoodbye(t *testing.T) {
 	b.state(t, msg, Pending)
 	stop()
 	w := b.next(t, patience)
-	if w == nil || !w.Later() {
+	if w == nil || !w.IsLater() {
 		t.Fatalf("got %v", w)
 	}
 }
@@ -241,17 +241,17 @@ func TestTurn(t *testing.T) {
 	two := must(b.Defer(t.Context(), second, time.Now(), false, ""))(t)
 	one := must(b.Defer(t.Context(), first, time.Now(), false, ""))(t)
 	kept := must(b.Defer(t.Context(), message("oB", "kept"), time.Now(), true, ""))(t)
-	if err := kept.Keep(t.Context(), says("kept")); err != nil {
+	if err := kept.KeepReply(t.Context(), says("kept")); err != nil {
 		t.Fatal(err)
 	}
-	if err := must(b.Defer(t.Context(), other, time.Now(), false, ""))(t).Turn(t.Context()); err != nil {
+	if err := must(b.Defer(t.Context(), other, time.Now(), false, ""))(t).AwaitTurn(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := one.Turn(t.Context()); err != nil {
+	if err := one.AwaitTurn(t.Context()); err != nil {
 		t.Error(err)
 	}
 	turned := make(chan error, 1)
-	go func() { turned <- two.Turn(t.Context()) }()
+	go func() { turned <- two.AwaitTurn(t.Context()) }()
 	select {
 	case err := <-turned:
 		t.Fatalf("the second message's answer did not wait: %v", err)
@@ -269,33 +269,33 @@ func TestTurn(t *testing.T) {
 func TestFetch(t *testing.T) {
 	b, _ := serve(t, store.Config{}, size)
 	msg := message("oA", "question")
-	if _, _, pending := b.Fetch(t.Context(), msg); pending {
+	if _, _, pending := b.FetchAnswer(t.Context(), msg); pending {
 		t.Error("pending before anything was stored")
 	}
 	w := must(b.Defer(t.Context(), msg, time.Now(), true, "wait"))(t)
 	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if reply, text, pending := b.Fetch(soon, message("oA", "?")); reply != nil || text != "wait" || !pending {
+	if reply, text, pending := b.FetchAnswer(soon, message("oA", "?")); reply != nil || text != "wait" || !pending {
 		t.Errorf("not ready: %v, %q, %t", reply, text, pending)
 	}
-	if _, _, pending := b.Fetch(t.Context(), msg); pending {
+	if _, _, pending := b.FetchAnswer(t.Context(), msg); pending {
 		t.Error("a message waits for itself")
 	}
-	if _, _, pending := b.Fetch(t.Context(), message("oB", "?")); pending {
+	if _, _, pending := b.FetchAnswer(t.Context(), message("oB", "?")); pending {
 		t.Error("another user gets it")
 	}
 	got := make(chan *wechatv1.Reply, 1)
 	go func() {
-		reply, _, _ := b.Fetch(t.Context(), message("oA", "??"))
+		reply, _, _ := b.FetchAnswer(t.Context(), message("oA", "??"))
 		got <- reply
 	}()
-	if err := w.Keep(t.Context(), says("answer")); err != nil {
+	if err := w.KeepReply(t.Context(), says("answer")); err != nil {
 		t.Fatal(err)
 	}
 	if reply := <-got; !proto.Equal(reply, says("answer")) {
 		t.Errorf("got %v", reply)
 	}
-	if _, _, pending := b.Fetch(t.Context(), message("oA", "???")); pending {
+	if _, _, pending := b.FetchAnswer(t.Context(), message("oA", "???")); pending {
 		t.Error("it was fetched twice")
 	}
 	b.state(t, msg, Sent)
@@ -308,18 +308,18 @@ func TestFindingsFetchedAnswerIsGivenAgain(t *testing.T) {
 	b, stop := serve(t, store.Config{Dir: dir}, size)
 	question, fetcher := message("oA", "question"), message("oA", "well?")
 	w := must(b.Defer(t.Context(), question, time.Now(), true, "wait"))(t)
-	if err := w.Keep(t.Context(), says("answer")); err != nil {
+	if err := w.KeepReply(t.Context(), says("answer")); err != nil {
 		t.Fatal(err)
 	}
 	again := func(process string) {
 		t.Helper()
 		for range 2 {
-			if reply, _, pending := b.Fetch(t.Context(), fetcher); !pending || !proto.Equal(reply, says("answer")) || !b.Waits(fetcher) {
+			if reply, _, pending := b.FetchAnswer(t.Context(), fetcher); !pending || !proto.Equal(reply, says("answer")) || !b.FetchesAnswer(fetcher) {
 				t.Errorf("%s: got %v, %t", process, reply, pending)
 			}
 		}
 		for _, msg := range []*wechatv1.Message{question, message("oA", "more"), message("oB", "well?"), {MsgType: "text"}} {
-			if reply, _, pending := b.Fetch(t.Context(), msg); pending || b.Waits(msg) {
+			if reply, _, pending := b.FetchAnswer(t.Context(), msg); pending || b.FetchesAnswer(msg) {
 				t.Errorf("%s: %v got %v", process, msg, reply)
 			}
 		}
@@ -387,7 +387,7 @@ func TestClusterLate(t *testing.T) {
 	}
 	cluster.Stop()
 	begun := make(chan error, 1)
-	go func() { begun <- w.Begin(t.Context(), says("a"), 1, 0) }()
+	go func() { begun <- w.BeginAttempt(t.Context(), says("a"), 1, 0) }()
 	select {
 	case err := <-begun:
 		t.Fatalf("begun without a cluster: %v", err)
@@ -420,10 +420,10 @@ func TestWindow(t *testing.T) {
 	b.state(t, msg, Expired)
 	kept := message("oB", "hello")
 	w := must(b.Defer(t.Context(), kept, time.Now().Add(-Window-time.Second), true, ""))(t)
-	if err := w.Keep(t.Context(), says("a")); err != nil {
+	if err := w.KeepReply(t.Context(), says("a")); err != nil {
 		t.Fatal(err)
 	}
-	b.end(t.Context())
+	b.endExpired(t.Context())
 	b.state(t, kept, Expired)
 }
 

@@ -9,19 +9,19 @@ type Ending struct {
 	Errcode string `json:",omitempty"` // WeChat's
 }
 
-// Fail notes why a rule or bot failed on the message. It is the reason in log and delivery unless another one is known, and is
+// NoteFailure notes why a rule or bot failed on the message. It becomes the message's reason unless another one is known, and is
 // stored with the next change of the record.
-func (w *Work) Fail(cause error) { w.record.Failure = cause.Error() }
+func (w *Work) NoteFailure(cause error) { w.record.Failure = cause.Error() }
 
-// Apologize says that no answer will come: the reply that follows, or is kept, only tells the user so. However that goes, the
+// Apologize notes that no answer will come: the reply that is sent or kept only tells the user so. However that goes, the
 // message ends as e says. It is stored with the next change of the record.
 func (w *Work) Apologize(e Ending) { w.record.Apology = &e }
 
-// Apology returns how a message ends to which no answer will come; nil unless Apologize was called.
+// Apology returns the argument of Apologize; nil unless that was called.
 func (w *Work) Apology() *Ending { return w.record.Apology }
 
-// Told reports whether the user was told to wait.
-func (w *Work) Told() bool { return w.record.Text != "" }
+// WasTold reports whether the user was told to wait.
+func (w *Work) WasTold() bool { return w.record.Text != "" }
 
 // conclude ends the record. An apology is not an answer: it is forgotten, so that an operator's retry makes one.
 func (r *Record) conclude(e Ending) {
@@ -33,7 +33,7 @@ func (r *Record) conclude(e Ending) {
 	if r.State == Sent {
 		r.Sent = r.Parts
 	}
-	if !failed(r.State) { // nobody needs it any more
+	if !isFailed(r.State) { // they are not needed any more
 		r.Message, r.Reply = nil, nil
 	}
 }

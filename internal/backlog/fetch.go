@@ -7,10 +7,10 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// keepFetched is how long an answer is kept that a user's message fetched: for the message's other attempts.
+// keepFetched is how long an answer that a message fetched is kept for the message's other attempts.
 const keepFetched = time.Minute
 
-// attemptKey returns the key by which the attempts to send a message are known; zero if WeChat did not send it: it is sent once.
+// attemptKey returns the key that all attempts to send a message share; zero for a message that WeChat did not send.
 func attemptKey(msg *wechatv1.Message) wechatv1.Key {
 	key, ok := msg.Key()
 	if !ok {
@@ -19,40 +19,40 @@ func attemptKey(msg *wechatv1.Message) wechatv1.Key {
 	return key
 }
 
-// Waits reports whether a message is to be answered by Fetch: its user waits for the answer to an earlier one, or it fetched
-// that before.
-func (b *Backlog) Waits(msg *wechatv1.Message) bool {
-	if b.index.empty() {
+// FetchesAnswer reports whether a message is to be answered by FetchAnswer: its user waits for the answer to an earlier message,
+// or it fetched that before.
+func (b *Backlog) FetchesAnswer(msg *wechatv1.Message) bool {
+	if b.index.isEmpty() {
 		return false
 	}
 	key := attemptKey(msg)
-	if _, ok := b.index.fetched(key); ok {
+	if _, ok := b.index.findByFetcher(key); ok {
 		return true
 	}
-	e, _, ok := b.index.later(user{msg.GetAccount(), msg.GetFromUserName()})
+	e, _, ok := b.index.firstLater(userKey{msg.GetAccount(), msg.GetFromUserName()})
 	return ok && key != e.Key
 }
 
-// Fetch returns the answer that was kept for the user of a message, which waits for one no more then. The other attempts to send
-// the message get it too. While the answer is not ready Fetch waits as long as ctx lasts, and then returns the text that the
-// user was told. pending is false if the user waits for nothing. Users who do not wait cost no look into the store.
-func (b *Backlog) Fetch(ctx context.Context, msg *wechatv1.Message) (reply *wechatv1.Reply, text string, pending bool) {
-	u := user{msg.GetAccount(), msg.GetFromUserName()}
+// FetchAnswer returns the answer that was kept for the user of a message. The other attempts to send the message get it too.
+// It waits while the answer is not ready; when ctx ends it returns the text that the user was told before. pending is false
+// if the user waits for no answer: then the store was not asked.
+func (b *Backlog) FetchAnswer(ctx context.Context, msg *wechatv1.Message) (reply *wechatv1.Reply, text string, pending bool) {
+	u := userKey{msg.GetAccount(), msg.GetFromUserName()}
 	key := attemptKey(msg)
 	for {
-		if b.index.empty() {
+		if b.index.isEmpty() {
 			return nil, "", false
 		}
 		if reply := b.fetchedBy(ctx, key); reply != nil {
 			return reply, "", true
 		}
-		e, changed, ok := b.index.later(u)
+		e, changed, ok := b.index.firstLater(u)
 		if !ok || key == e.Key {
 			return nil, "", false
 		}
 		if e.State == Kept {
-			w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
-			if w.load(ctx) == nil {
+			w := &Work{backlog: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
+			if w.loadRecord(ctx) == nil {
 				if reply, _ = w.Reply(); w.handOver(ctx, key) == nil {
 					return reply, "", true
 				}
@@ -75,21 +75,21 @@ func (w *Work) handOver(ctx context.Context, fetcher wechatv1.Key) error {
 	if r.State == Sent && fetcher != (wechatv1.Key{}) {
 		r.Reply, r.Fetcher = reply, &fetcher
 	}
-	err := w.put(ctx, r)
+	err := w.putRecord(ctx, r)
 	if err == nil {
-		w.b.note(&r)
+		w.backlog.reportEnd(&r)
 	}
 	return err
 }
 
 // fetchedBy returns the answer that a message fetched a moment ago; nil for none.
 func (b *Backlog) fetchedBy(ctx context.Context, key wechatv1.Key) *wechatv1.Reply {
-	e, ok := b.index.fetched(key)
+	e, ok := b.index.findByFetcher(key)
 	if !ok {
 		return nil
 	}
-	w := &Work{b: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
-	if w.load(ctx) != nil {
+	w := &Work{backlog: b, id: e.id, record: e.Record, revision: e.revision, bare: true}
+	if w.loadRecord(ctx) != nil {
 		return nil
 	}
 	reply, _ := w.Reply()

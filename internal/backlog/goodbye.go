@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// goodbyes begins the keys of notes by replicas that ended in order: they did not die over their messages. The notes are
-// marks, so that older versions ignore them.
-const goodbyes = marks + "ended-"
+// goodbyePrefix begins the keys of notes by replicas that ended in order: they did not die over their messages. The notes have
+// the form of markers, so that older versions ignore them.
+const goodbyePrefix = markerPrefix + "ended-"
 
 // goodbyeTime is how long a replica that ends may take to say so.
 const goodbyeTime = time.Second
@@ -23,12 +23,12 @@ func (b *Backlog) sayGoodbye(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
 	defer cancel()
-	_, _ = table.Put(ctx, goodbyes+b.replicas.me, []byte("ended"), 0, Window)
+	_, _ = table.Put(ctx, goodbyePrefix+b.replicas.me, []byte("ended"), 0, Window)
 }
 
-// heardGoodbye notes that a replica ended in order; false if the key is not one of a goodbye.
-func (b *Backlog) heardGoodbye(key string, value []byte) bool {
-	replica, ok := strings.CutPrefix(key, goodbyes)
+// handleGoodbye notes that a replica ended in order. It reports false if the key is not that of a goodbye.
+func (b *Backlog) handleGoodbye(key string, value []byte) bool {
+	replica, ok := strings.CutPrefix(key, goodbyePrefix)
 	if ok && value != nil {
 		b.replicas.noteGoodbye(replica)
 	}
@@ -40,14 +40,14 @@ func (b *Backlog) endedInOrder(owner string) bool {
 	return owner == b.replicas.me || b.replicas.saidGoodbye(owner)
 }
 
-func (r *replicas) noteGoodbye(replica string) {
+func (r *replicaSet) noteGoodbye(replica string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.goodbyes[replica] = true
+	r.endedInOrder[replica] = true
 }
 
-func (r *replicas) saidGoodbye(replica string) bool {
+func (r *replicaSet) saidGoodbye(replica string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.goodbyes[replica]
+	return r.endedInOrder[replica]
 }

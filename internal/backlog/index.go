@@ -9,40 +9,42 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// index is what this replica knows of all records, without messages and replies. It is safe for concurrent use.
-type index struct {
+// recordIndex is this replica's view of all records, without messages and replies. It is safe for concurrent use.
+type recordIndex struct {
 	mu        sync.RWMutex
 	byID      map[string]*entry
 	byKey     map[wechatv1.Key]*entry
 	byFetcher map[wechatv1.Key]*entry
-	users     map[user]*line
+	users     map[userKey]*userLine
 	bytes     int
 }
 
-type user struct{ account, openid string }
+type userKey struct{ account, openid string }
 
-// entry is a record as it was seen last.
+// entry is the last seen state of a record.
 type entry struct {
 	Record
 	id       string
 	size     int
 	revision uint64
 	seen     time.Time // when this replica saw the state first
-	answered bool      // its answer is made
+	answered bool      // the record has a reply
 }
 
-// line is the messages of one user that are not answered yet, in WeChat's order.
-type line struct {
+// userLine is one user's messages that have not ended, in WeChat's order.
+type userLine struct {
 	open    []*entry
 	changed chan struct{} // closed at the next change
 }
 
-func (x *index) init() {
-	x.byID, x.byKey, x.byFetcher, x.users = map[string]*entry{}, map[wechatv1.Key]*entry{}, map[wechatv1.Key]*entry{}, map[user]*line{}
+func newRecordIndex() recordIndex {
+	return recordIndex{
+		byID: map[string]*entry{}, byKey: map[wechatv1.Key]*entry{}, byFetcher: map[wechatv1.Key]*entry{}, users: map[userKey]*userLine{},
+	}
 }
 
-// set takes note of a record; one that is older than what is known changes nothing.
-func (x *index) set(id string, r Record, size int, revision uint64) {
+// setRecord notes the state of a record, unless a newer one is known.
+func (x *recordIndex) setRecord(id string, r Record, size int, revision uint64) {
 	answered := len(r.Reply) > 0
 	r.Message, r.Reply = nil, nil
 	x.mu.Lock()
@@ -60,26 +62,26 @@ func (x *index) set(id string, r Record, size int, revision uint64) {
 	if r.Fetcher != nil {
 		x.byFetcher[*r.Fetcher] = e
 	}
-	x.enter(e)
+	x.updateLine(e)
 }
 
-// enter puts an entry into its user's line, or takes it out.
-func (x *index) enter(e *entry) {
-	u := user{e.Key.Account, e.Key.From}
+// updateLine adds an entry to its user's line, or removes it. The caller holds mu.
+func (x *recordIndex) updateLine(e *entry) {
+	u := userKey{e.Key.Account, e.Key.From}
 	l := x.users[u]
 	at := -1
 	if l != nil {
-		at = l.find(e)
+		at = l.positionOf(e)
 	}
 	switch {
-	case !ended(e.State) && at < 0:
+	case !isEnded(e.State) && at < 0:
 		if l == nil {
-			l = &line{changed: make(chan struct{})}
+			l = &userLine{changed: make(chan struct{})}
 			x.users[u] = l
 		}
-		at, _ = slices.BinarySearchFunc(l.open, e, func(a, b *entry) int { return a.compare(&b.Record) })
+		at, _ = slices.BinarySearchFunc(l.open, e, func(a, b *entry) int { return a.compareOrder(&b.Record) })
 		l.open = slices.Insert(l.open, at, e)
-	case ended(e.State) && at >= 0:
+	case isEnded(e.State) && at >= 0:
 		l.open = slices.Delete(l.open, at, at+1)
 	}
 	if l == nil {
@@ -92,31 +94,31 @@ func (x *index) enter(e *entry) {
 	}
 }
 
-// find returns the place of an entry, or -1.
-func (l *line) find(e *entry) int {
-	at, _ := slices.BinarySearchFunc(l.open, e, func(a, b *entry) int { return a.compare(&b.Record) })
+// positionOf returns the position of an entry, or -1.
+func (l *userLine) positionOf(e *entry) int {
+	at, _ := slices.BinarySearchFunc(l.open, e, func(a, b *entry) int { return a.compareOrder(&b.Record) })
 	if at < len(l.open) && l.open[at] == e {
 		return at
 	}
-	return slices.Index(l.open, e) // its place changed
+	return slices.Index(l.open, e) // its position changed
 }
 
-// empty tells whether no message is known at all: then there is nothing to look for.
-func (x *index) empty() bool {
+// isEmpty reports whether no message is known at all.
+func (x *recordIndex) isEmpty() bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return len(x.byID) == 0
 }
 
-// full tells whether the records take so many bytes.
-func (x *index) full(size int) bool {
+// isFull reports whether the records take limit bytes or more.
+func (x *recordIndex) isFull(limit int) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.bytes >= size
+	return x.bytes >= limit
 }
 
-// find returns a record by the key of its message.
-func (x *index) find(key wechatv1.Key) (Record, bool) {
+// findByKey returns a record by the key of its message.
+func (x *recordIndex) findByKey(key wechatv1.Key) (Record, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if e := x.byKey[key]; e != nil {
@@ -125,11 +127,12 @@ func (x *index) find(key wechatv1.Key) (Record, bool) {
 	return Record{}, false
 }
 
-// ahead returns whether a message of the same user is to be sent before this one, and what tells of a change.
-func (x *index) ahead(r *Record) (ahead bool, changed <-chan struct{}) {
+// hasEarlier reports whether the answer to another message of the user is to be sent before this one's. changed is closed when
+// that may be different.
+func (x *recordIndex) hasEarlier(r *Record) (earlier bool, changed <-chan struct{}) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	l := x.users[user{r.Key.Account, r.Key.From}]
+	l := x.users[userKey{r.Key.Account, r.Key.From}]
 	if l == nil {
 		return false, nil
 	}
@@ -144,8 +147,9 @@ func (x *index) ahead(r *Record) (ahead bool, changed <-chan struct{}) {
 	return false, nil
 }
 
-// later returns the user's first message whose answer the next one fetches, and what tells of a change.
-func (x *index) later(u user) (e entry, changed <-chan struct{}, ok bool) {
+// firstLater returns the user's first message whose answer the next message fetches. changed is closed when it may be
+// different.
+func (x *recordIndex) firstLater(u userKey) (e entry, changed <-chan struct{}, ok bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if l := x.users[u]; l != nil {
@@ -158,8 +162,8 @@ func (x *index) later(u user) (e entry, changed <-chan struct{}, ok bool) {
 	return entry{}, nil, false
 }
 
-// fetched returns the record whose answer a message fetched.
-func (x *index) fetched(key wechatv1.Key) (entry, bool) {
+// findByFetcher returns the record whose answer was fetched by the message with this key.
+func (x *recordIndex) findByFetcher(key wechatv1.Key) (entry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if e := x.byFetcher[key]; e != nil {
@@ -168,8 +172,8 @@ func (x *index) fetched(key wechatv1.Key) (entry, bool) {
 	return entry{}, false
 }
 
-// get returns a record by its id.
-func (x *index) get(id string) (entry, bool) {
+// findByID returns a record by its id.
+func (x *recordIndex) findByID(id string) (entry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if e := x.byID[id]; e != nil {
@@ -178,28 +182,28 @@ func (x *index) get(id string) (entry, bool) {
 	return entry{}, false
 }
 
-// orphan is a message that nobody attends to, and what it is sorted by.
+// orphan is a message that no replica works on, with its sort keys.
 type orphan struct {
 	id               string
 	createTime, came int64
 }
 
-// orphans returns the messages that somebody should work on and nobody attends to, in WeChat's order.
-func (x *index) orphans(attended func(*entry) bool) []orphan {
-	all := x.unattended(attended)
+// listOrphans returns the messages that need work and that no replica works on, in WeChat's order.
+func (x *recordIndex) listOrphans(isAttended func(*entry) bool) []orphan {
+	all := x.findUnattended(isAttended)
 	slices.SortFunc(all, func(a, b orphan) int {
 		return cmp.Or(cmp.Compare(a.createTime, b.createTime), cmp.Compare(a.came, b.came))
 	})
 	return all
 }
 
-func (x *index) unattended(attended func(*entry) bool) []orphan {
+func (x *recordIndex) findUnattended(isAttended func(*entry) bool) []orphan {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var all []orphan
 	for _, l := range x.users {
 		for _, e := range l.open {
-			if e.waits() && !attended(e) {
+			if e.needsWork() && !isAttended(e) {
 				all = append(all, orphan{e.id, e.CreateTime, e.Came.UnixNano()})
 			}
 		}
@@ -207,31 +211,30 @@ func (x *index) unattended(attended func(*entry) bool) []orphan {
 	return all
 }
 
-// stale returns the answers that their users did not fetch in time, and forgets what the store has forgotten by now.
-func (x *index) stale() []entry {
+// removeForgotten removes the records that the store has forgotten by now.
+func (x *recordIndex) removeForgotten() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	var over []entry
 	for id, e := range x.byID {
-		switch life := e.life(); {
-		case !ended(e.State):
-			if e.State == Kept && e.over() {
-				over = append(over, *e)
-			}
-		case time.Since(e.seen) > life:
-			x.bytes -= e.size
-			delete(x.byID, id)
-			delete(x.byKey, e.Key)
-			if e.Fetcher != nil {
-				delete(x.byFetcher, *e.Fetcher)
-			}
+		if !isEnded(e.State) || time.Since(e.seen) <= e.timeToLive() {
+			continue
+		}
+		x.bytes -= e.size
+		delete(x.byID, id)
+		delete(x.byKey, e.Key)
+		if e.Fetcher != nil {
+			delete(x.byFetcher, *e.Fetcher)
 		}
 	}
-	return over
 }
 
-// list returns the records that match.
-func (x *index) list(match func(*entry) bool) []entry {
+// expiredAnswers returns the kept answers that their users did not fetch in time.
+func (x *recordIndex) expiredAnswers() []entry {
+	return x.listEntries(func(e *entry) bool { return e.State == Kept && e.isExpired() })
+}
+
+// listEntries returns the records for which match is true.
+func (x *recordIndex) listEntries(match func(*entry) bool) []entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var all []entry
@@ -243,18 +246,18 @@ func (x *index) list(match func(*entry) bool) []entry {
 	return all
 }
 
-// counts is how many messages there are.
-type counts struct{ open, failed, bytes int }
+// recordCounts is the number of messages by state, and their size.
+type recordCounts struct{ open, failed, bytes int }
 
-func (x *index) count() counts {
+func (x *recordIndex) countRecords() recordCounts {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	c := counts{bytes: x.bytes}
+	c := recordCounts{bytes: x.bytes}
 	for _, e := range x.byID {
 		switch {
-		case !ended(e.State):
+		case !isEnded(e.State):
 			c.open++
-		case failed(e.State):
+		case isFailed(e.State):
 			c.failed++
 		}
 	}

@@ -25,7 +25,7 @@ func TestOperator(t *testing.T) {
 		time.Sleep(2 * time.Millisecond) // the order is that of milliseconds
 	}
 	list := func(account, openid string, states []State, most int, token string) (got []string, next string) {
-		page, next := b.List(account, openid, states, most, token)
+		page, next := b.ListDeliveries(account, openid, states, most, token)
 		for _, d := range page {
 			got = append(got, d.Id)
 		}
@@ -53,19 +53,19 @@ func TestOperator(t *testing.T) {
 	if !cmp.Equal(ids, pages) || token != "" {
 		t.Errorf("pages %v, %q; want %v", pages, token, ids)
 	}
-	d := must(b.Get(t.Context(), ids[2]))(t)
+	d := must(b.GetDelivery(t.Context(), ids[2]))(t)
 	if d.State != Refused || d.Reason != "WINDOW_CLOSED" || d.Errcode != "45015" || d.Openid != "oB" || d.MsgType != "text" {
 		t.Errorf("got %v", d)
 	}
-	if _, err := b.Retry(t.Context(), ids[0]); !errors.Is(err, ErrNotFailed) {
+	if _, err := b.RetryDelivery(t.Context(), ids[0]); !errors.Is(err, ErrNotFailed) {
 		t.Errorf("Retry of what waits: %v", err)
 	}
-	for _, err := range []error{second(b.Get(t.Context(), "00")), second(b.Retry(t.Context(), "00"))} {
+	for _, err := range []error{second(b.GetDelivery(t.Context(), "00")), second(b.RetryDelivery(t.Context(), "00"))} {
 		if !errors.Is(err, ErrUnknown) {
 			t.Errorf("unknown: %v", err)
 		}
 	}
-	if d := must(b.Retry(t.Context(), ids[2]))(t); d.State != Pending || d.Reason != "" {
+	if d := must(b.RetryDelivery(t.Context(), ids[2]))(t); d.State != Pending || d.Reason != "" {
 		t.Errorf("retried: %v", d)
 	}
 	if w := b.next(t, patience); w == nil || w.ID() != ids[2] {

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// State is how far an answer is.
+// State is how far a message is.
 type State = replierv1.DeliveryState
 
 // The states.
@@ -29,14 +30,14 @@ const (
 	Uncertain = replierv1.DeliveryState_DELIVERY_STATE_UNCERTAIN
 )
 
-// ended tells whether nobody works on the message any more.
-func ended(s State) bool { return s != Pending && s != Sending && s != Kept }
+// isEnded reports whether no replica works on a message any more.
+func isEnded(s State) bool { return s != Pending && s != Sending && s != Kept }
 
-// failed tells whether a message ended without its answer.
-func failed(s State) bool { return s == Refused || s == GivenUp || s == Expired || s == Uncertain }
+// isFailed reports whether a message ended without its answer.
+func isFailed(s State) bool { return s == Refused || s == GivenUp || s == Expired || s == Uncertain }
 
 const (
-	// Window is how long after a message WeChat takes its answer (platform.md F.3), and how long a failure is kept.
+	// Window is how long WeChat accepts the answer to a message (platform.md F.3), and how long a failure is kept.
 	Window = 48 * time.Hour
 	// keepAnswered is how long a message is remembered after its answer.
 	keepAnswered = 10 * time.Minute
@@ -44,32 +45,32 @@ const (
 	keepAll = 7 * 24 * time.Hour
 )
 
-// Record is a message whose answer is owed, as it is stored.
+// Record is a message as it is stored.
 type Record struct {
 	Key            wechatv1.Key
 	CreateTime     int64 // WeChat's clock: the order of a user's messages
 	MsgType, Event string
-	Message        []byte `json:",omitempty"` // wechat.v1.Message, while somebody may need it
+	Message        []byte `json:",omitempty"` // wechat.v1.Message, while it may be needed
 	Reply          []byte `json:",omitempty"` // wechat.v1.Reply, once it is made
 
 	State   State
-	Owner   string        `json:",omitempty"` // the replica that works on it, or did last; "": none
-	Takes   int           `json:",omitempty"` // how many replicas made its answer, and may have died over it
+	Owner   string        `json:",omitempty"` // the replica that works on it, or did last; "": none did
+	Takes   int           `json:",omitempty"` // how many replicas began its answer, and may have died over it
 	Later   bool          `json:",omitempty"` // the user's next message gets the answer; else it is sent
-	Text    string        `json:",omitempty"` // what the user was told meanwhile
+	Text    string        `json:",omitempty"` // the reply that the user got meanwhile
 	Parts   int           `json:",omitempty"`
 	Sent    int           `json:",omitempty"` // parts that WeChat took
-	Retries int           `json:",omitempty"` // how often WeChat was asked in vain
-	Attempt string        `json:",omitempty"` // while it is sent, what names the attempt
+	Retries int           `json:",omitempty"` // attempts that WeChat asked to repeat
+	Attempt string        `json:",omitempty"` // the id of the last attempt to send a part
 	Reason  string        `json:",omitempty"`
 	Errcode string        `json:",omitempty"` // WeChat's
 	Failure string        `json:",omitempty"` // why a rule or bot failed
 	Fetcher *wechatv1.Key `json:",omitempty"` // the user's message that got the answer; nil if it was sent
 	Apology *Ending       `json:",omitempty"` // how it ends: the reply only tells the user that no answer comes; nil while one may come
 
-	Taken   time.Time `json:",omitzero"` // when the first of Takes was
-	Came    time.Time // the first attempt, or when an operator tried it again
-	Begun   time.Time `json:",omitzero"` // when the last attempt to send the answer was
+	Taken   time.Time `json:",omitzero"` // the first of Takes
+	Came    time.Time // when WeChat sent it first, or an operator retried it
+	Begun   time.Time `json:",omitzero"` // the last attempt to send a part
 	Updated time.Time
 }
 
@@ -80,24 +81,24 @@ func newRecord(key wechatv1.Key, msg *wechatv1.Message, came time.Time) (Record,
 		Message: data, State: Pending, Came: came, Updated: came}, err
 }
 
-// life is how long the record is kept from now on; 0: as long as any.
-func (r *Record) life() time.Duration {
+// timeToLive returns how long the store keeps the record from now on; 0: for keepAll.
+func (r *Record) timeToLive() time.Duration {
 	switch {
-	case failed(r.State):
+	case isFailed(r.State):
 		return Window
 	case r.Fetcher != nil:
 		return keepFetched
-	case ended(r.State):
+	case isEnded(r.State):
 		return keepAnswered
 	}
 	return 0
 }
 
-// over tells whether WeChat's window for an answer has ended.
-func (r *Record) over() bool { return time.Since(r.Came) > Window }
+// isExpired reports whether WeChat's window for the answer has ended.
+func (r *Record) isExpired() bool { return time.Since(r.Came) > Window }
 
-// compare tells which of two messages of a user came first: by WeChat's clock, within a second by ours.
-func (r *Record) compare(s *Record) int {
+// compareOrder compares the order of two messages of a user: by WeChat's clock, within a second by ours.
+func (r *Record) compareOrder(s *Record) int {
 	return cmp.Or(cmp.Compare(r.CreateTime, s.CreateTime), r.Came.Compare(s.Came), cmp.Compare(r.Key.MsgID, s.Key.MsgID),
 		cmp.Compare(r.Key.Content, s.Key.Content))
 }
@@ -110,17 +111,17 @@ func (r *Record) encode() []byte {
 	return data
 }
 
-// decodeRecord returns false for what no version of ours has stored.
+// decodeRecord reads a record. ok is false if no known version stored it.
 func decodeRecord(data []byte) (r Record, ok bool) {
 	ok = json.Unmarshal(data, &r) == nil && r.State != 0
 	return r, ok
 }
 
-// Delivery returns the record as operators see it: without texts.
+// Delivery returns the record as operators see it, without texts.
 func (r *Record) Delivery() *replierv1.Delivery {
 	return &replierv1.Delivery{
 		Id: r.Key.ID(), Account: r.Key.Account, Openid: r.Key.From, MsgType: r.MsgType, Event: r.Event, MsgId: r.Key.MsgID,
 		State: r.State, Reason: cmp.Or(r.Reason, r.Failure), Errcode: r.Errcode, Parts: int32(r.Parts), PartsSent: int32(r.Sent), Retries: int32(r.Retries),
-		CreateTime: timestamp(r.Came), UpdateTime: timestamp(r.Updated),
+		CreateTime: timestamppb.New(r.Came), UpdateTime: timestamppb.New(r.Updated),
 	}
 }

@@ -14,8 +14,8 @@ import (
 func TestFindingsOversizedAnswerEnds(t *testing.T) {
 	b, _ := serve(t, store.Config{}, size)
 	for name, store := range map[string]func(w *Work, content string) error{
-		"pushed": func(w *Work, content string) error { return w.Begin(t.Context(), says(content), 1, 0) },
-		"kept":   func(w *Work, content string) error { return w.Keep(t.Context(), says(content)) },
+		"pushed": func(w *Work, content string) error { return w.BeginAttempt(t.Context(), says(content), 1, 0) },
+		"kept":   func(w *Work, content string) error { return w.KeepReply(t.Context(), says(content)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			msg := message("anna"+name, "tell me all")
@@ -32,7 +32,7 @@ func TestFindingsOversizedAnswerEnds(t *testing.T) {
 			if !strings.Contains(r.Reason, "too large") {
 				t.Errorf("reason %q; want that it is too large", r.Reason)
 			}
-			if _, err := b.Retry(t.Context(), w.ID()); err != nil {
+			if _, err := b.RetryDelivery(t.Context(), w.ID()); err != nil {
 				t.Errorf("retry: %v", err)
 			}
 		})
@@ -43,7 +43,7 @@ func TestFindingsOversizedAnswerEnds(t *testing.T) {
 	defer w.Release()
 	var err error
 	for n := 800_000; n > 700_000; n -= 500 {
-		if err = w.Begin(t.Context(), says(strings.Repeat("x", n)), 1, 0); err == nil {
+		if err = w.BeginAttempt(t.Context(), says(strings.Repeat("x", n)), 1, 0); err == nil {
 			break
 		}
 	}
@@ -64,7 +64,7 @@ func TestFindingsOversizedAnswerEnds(t *testing.T) {
 	if err := w.End(t.Context(), Refused, "", ""); err != nil {
 		t.Errorf("end: %v", err)
 	}
-	if _, err := b.Retry(t.Context(), w.ID()); !errors.Is(err, ErrNotFailed) {
+	if _, err := b.RetryDelivery(t.Context(), w.ID()); !errors.Is(err, ErrNotFailed) {
 		t.Errorf("retry without a message: %v; want ErrNotFailed", err)
 	}
 }
@@ -75,7 +75,7 @@ func TestFindingsInvalidAnswerIsRejected(t *testing.T) {
 	msg := message("anna", "hello")
 	w := must(b.Defer(t.Context(), msg, time.Now(), false, ""))(t)
 	defer w.Release()
-	if err := w.Begin(t.Context(), says("\xff"), 1, 0); !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), "UTF-8") {
+	if err := w.BeginAttempt(t.Context(), says("\xff"), 1, 0); !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), "UTF-8") {
 		t.Errorf("got %v; want ErrRejected, and why", err)
 	}
 }

@@ -56,10 +56,10 @@ func TestFindingsMadeAnswersOnlyWait(t *testing.T) {
 	dir := t.TempDir()
 	b, stop := serve(t, store.Config{Dir: dir}, size)
 	w := must(b.Defer(t.Context(), message("oA", "hello"), time.Now(), false, ""))(t)
-	if err := w.Begin(t.Context(), says("hi"), 1, 0); err != nil {
+	if err := w.BeginAttempt(t.Context(), says("hi"), 1, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Again(t.Context(), "IP_NOT_ALLOWED", "40164"); err != nil {
+	if err := w.NoteRetry(t.Context(), "IP_NOT_ALLOWED", "40164"); err != nil {
 		t.Fatal(err)
 	}
 	b.kill(stop)
@@ -114,7 +114,7 @@ func TestFindingsDeathsGiveUpSlowly(t *testing.T) {
 func (b *Backlog) age(t *testing.T, msg *wechatv1.Message, change func(*Record)) {
 	t.Helper()
 	key, _ := msg.Key()
-	table := must(b.table(t.Context()))(t)
+	table := must(b.openTable(t.Context()))(t)
 	value, revision, err := table.Get(t.Context(), key.ID())
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func (b *Backlog) age(t *testing.T, msg *wechatv1.Message, change func(*Record))
 		t.Fatalf("not changed: %v", err)
 	}
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if e, _ := b.index.get(key.ID()); e.revision == revision {
+		if e, _ := b.index.findByID(key.ID()); e.revision == revision {
 			return
 		}
 	}
@@ -159,9 +159,9 @@ func storeMany(t testing.TB, b *Backlog, n int) {
 			t.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(patience); b.index.count().open < n; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); b.index.countRecords().open < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d of %d messages are known", b.index.count().open, n)
+			t.Fatalf("%d of %d messages are known", b.index.countRecords().open, n)
 		}
 	}
 }
