@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"wxgate/fakewechat"
+	"wxgate/fakewechat/sender"
 	"wxgate/internal/wechat"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -51,8 +51,8 @@ func withoutTime(xml []byte) string { return createTime.ReplaceAllString(string(
 type transport func(t *testing.T, callback []byte, msg *wechatv1.Message) string
 
 // callbackTo is a callback as WeChat sends it.
-func callbackTo(p *process, mode fakewechat.Mode) transport {
-	s := sender(p.addr("listen"), mode)
+func callbackTo(p *process, mode sender.Mode) transport {
+	s := senderTo(p.addr("listen"), mode)
 	return func(t *testing.T, callback []byte, _ *wechatv1.Message) string {
 		t.Helper()
 		result, err := s.Send(t.Context(), callback)
