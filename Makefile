@@ -54,7 +54,7 @@ tidy-check: ## Fail where go.mod is not tidy.
 
 .PHONY: race
 race: ## Run the tests with the race detector, but those of test/, which run other processes: there it sees nothing.
-	go test -race $$(go list ./... | grep -v '/test$$')
+	go test -race $$(go list ./... | grep -v '/test\(/\|$$\)')
 
 # What chaos does: for how long, and how many messages come at least.
 lasts ?= 10m
@@ -62,7 +62,7 @@ messages ?= 100000
 
 .PHONY: chaos
 chaos: ## Break real processes for 10 minutes under load (lasts=, messages=), and count what is lost.
-	WXGATE_CHAOS=$(lasts) WXGATE_CHAOS_MESSAGES=$(messages) go test ./test -run '^TestChaos$$' -count 1 -timeout 30m -v
+	WXGATE_CHAOS=$(lasts) WXGATE_CHAOS_MESSAGES=$(messages) go test ./test/chaos -run '^TestChaos$$' -count 1 -timeout 30m -v
 
 .PHONY: bench
 bench: ## Show what a callback costs, beside bare counterparts; takes minutes.

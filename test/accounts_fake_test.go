@@ -11,12 +11,13 @@ import (
 
 	"wxgate/fakewechat"
 	"wxgate/fakewechat/sender"
+	"wxgate/test/testproc"
 )
 
 // One fake platform plays WeChat for both accounts of a gateway: their callbacks, their API, their logins.
 func TestAccountsOfOneFake(t *testing.T) {
 	names := []string{"shop", "club"}
-	fake, err := fakewechat.Start(fakewechat.Config{Account: listed["shop"]})
+	fake, err := fakewechat.Start(fakewechat.Config{Account: testproc.Accounts["shop"]})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,20 +25,20 @@ func TestAccountsOfOneFake(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accounts.yaml")
 	text := "accounts:\n"
 	for _, name := range names {
-		a := listed[name]
+		a := testproc.Accounts[name]
 		text += fmt.Sprintf("  - {name: %s, app_id: %s, token: %s, aes_key: %s, original_id: %s, app_secret: %s}\n", name, a.AppID, a.Token, a.AESKey, a.OriginalID, a.AppSecret)
 	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env("WECHAT_API_URL="+fake.URL, "WECHAT_OPEN_URL="+fake.URL), "serve", "--accounts", path)
-	public, internal := "http://"+p.addr("listen"), "http://"+p.addr("internal-listen")
+	p := testproc.Start(t, testproc.Env("WECHAT_API_URL="+fake.URL, "WECHAT_OPEN_URL="+fake.URL), "serve", "--accounts", path)
+	public, internal := "http://"+p.Addr("listen"), "http://"+p.Addr("internal-listen")
 	for _, name := range names {
-		a := listed[name]
+		a := testproc.Accounts[name]
 		if err := fake.Put(a, public+"/wechat/"+name); err != nil {
 			t.Fatal(err)
 		}
-		answer, err := fake.SendXML(t.Context(), compose(t, a.OriginalID, "hello from "+name))
+		answer, err := fake.SendXML(t.Context(), testproc.ComposeText(t, a.OriginalID, "hello from "+name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,7 @@ func TestAccountsOfOneFake(t *testing.T) {
 		if resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: a message: %s, %s", name, resp.Status, said)
 		}
-		if got := loginTo(t, public, "account="+name+"&"); got["openid"] != sender.User {
+		if got := testproc.LoginTo(t, public, "account="+name+"&"); got["openid"] != sender.User {
 			t.Errorf("%s: after the login /oauth/userinfo says %v", name, got)
 		}
 	}
@@ -62,12 +63,12 @@ func TestAccountsOfOneFake(t *testing.T) {
 	for _, m := range fake.Sent(sender.User) {
 		pushed = append(pushed, m.AppID+": "+m.Fields[0].Value)
 	}
-	want := []string{listed["shop"].AppID + ": news of shop", listed["club"].AppID + ": news of club"}
+	want := []string{testproc.Accounts["shop"].AppID + ": news of shop", testproc.Accounts["club"].AppID + ": news of club"}
 	if fmt.Sprint(pushed) != fmt.Sprint(want) {
 		t.Errorf("got %q; want %q", pushed, want)
 	}
 	if n := fake.Calls("/cgi-bin/stable_token"); n != len(names) {
 		t.Errorf("%d calls for an access token; want one of each account", n)
 	}
-	noSecrets(t, p, sender.User, listed["shop"].AppSecret, listed["club"].AppSecret)
+	testproc.NoSecrets(t, p, sender.User, testproc.Accounts["shop"].AppSecret, testproc.Accounts["club"].AppSecret)
 }

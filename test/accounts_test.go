@@ -10,21 +10,15 @@ import (
 	"time"
 
 	"wxgate/fakewechat/sender"
+	"wxgate/test/testproc"
 )
-
-// The accounts of the file of these tests, each with a token, key and AppSecret of its own.
-var listed = map[string]sender.Account{
-	"shop": {AppID: "wx00000000e2e00011", Token: "e2eShopToken", AESKey: strings.Repeat("shopKey", 6) + "0", AppSecret: "e2eShopSecret", OriginalID: "gh_shop"},
-	"club": {AppID: "wx00000000e2e00012", Token: "e2eClubToken", AESKey: strings.Repeat("clubKey", 6) + "0", AppSecret: "e2eClubSecret", OriginalID: "gh_club"},
-	"cafe": {AppID: "wx00000000e2e00013", Token: "e2eCafeToken", AESKey: strings.Repeat("cafeKey", 6) + "0", AppSecret: "e2eCafeSecret", OriginalID: "gh_cafe"},
-}
 
 // list writes a file of accounts as one that is put in the old one's place; more is what stands behind them.
 func list(t *testing.T, path, more string, names ...string) {
 	t.Helper()
 	text := "accounts:\n"
 	for _, name := range names {
-		a := listed[name]
+		a := testproc.Accounts[name]
 		text += fmt.Sprintf("  - {name: %s, app_id: %s, token: %s, aes_key: %s, original_id: %s}\n", name, a.AppID, a.Token, a.AESKey, a.OriginalID)
 	}
 	if err := os.WriteFile(path+".new", []byte(text+more), 0o600); err != nil {
@@ -38,10 +32,10 @@ func list(t *testing.T, path, more string, names ...string) {
 // status sends a text of an account to a path, and returns the status and what was answered.
 func status(t *testing.T, public, path, name string, mode sender.Mode) (int, string) {
 	t.Helper()
-	a := listed[name]
+	a := testproc.Accounts[name]
 	a.Mode = mode
 	s := &sender.Sender{URL: "http://" + public + path, Account: a}
-	callback, err := sender.Compose(a.OriginalID, user, time.Now(), "text", "hello")
+	callback, err := sender.Compose(a.OriginalID, testproc.User, time.Now(), "text", "hello")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +55,8 @@ func status(t *testing.T, public, path, name string, mode sender.Mode) (int, str
 func TestAccounts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accounts.yaml")
 	list(t, path, "", "shop", "club")
-	p := start(t, env("WXGATE_ACCOUNTS="+path), "serve")
-	public, internal := p.addr("listen"), p.addr("internal-listen")
+	p := testproc.Start(t, testproc.Env("WXGATE_ACCOUNTS="+path), "serve")
+	public, internal := p.Addr("listen"), p.Addr("internal-listen")
 	expect := func(at, name string, want int) {
 		t.Helper()
 		got, content := status(t, public, at, name, "safe")
@@ -73,9 +67,9 @@ func TestAccounts(t *testing.T) {
 	// eventually waits for the file to be looked at.
 	eventually := func(what string, done func() bool) {
 		t.Helper()
-		for end := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(testproc.Patience); !done(); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("%s: not within %s\n%s", what, patience, p.logged())
+				t.Fatalf("%s: not within %s\n%s", what, testproc.Patience, p.Logged())
 			}
 		}
 	}
@@ -88,8 +82,8 @@ func TestAccounts(t *testing.T) {
 	if got, _ := status(t, public, "/wechat/shop", "shop", "plain"); got != http.StatusForbidden {
 		t.Errorf("a plain body for a safe account: status %d", got)
 	}
-	if code, _, stderr := run(t, nil, "", "send", "--url", "http://"+public+"/wechat/club", "--app-id", listed["club"].AppID, "--token", listed["club"].Token,
-		"--aes-key", listed["club"].AESKey, "text", "hello"); code == 0 || !strings.Contains(stderr, "403") {
+	if code, _, stderr := testproc.Run(t, nil, "", "send", "--url", "http://"+public+"/wechat/club", "--app-id", testproc.Accounts["club"].AppID, "--token", testproc.Accounts["club"].Token,
+		"--aes-key", testproc.Accounts["club"].AESKey, "text", "hello"); code == 0 || !strings.Contains(stderr, "403") {
 		t.Errorf("a message for another original id: exit code %d\n%s", code, stderr)
 	}
 
@@ -100,7 +94,7 @@ func TestAccounts(t *testing.T) {
 	expect("/wechat/club", "club", http.StatusNotFound)
 
 	list(t, path, "  - {name: club, tokn: e2eClubToken}\n", "shop", "cafe")
-	ready := func() string { return get(t, http.DefaultClient, "http://"+internal+"/readyz") }
+	ready := func() string { return testproc.Get(t, http.DefaultClient, "http://"+internal+"/readyz") }
 	eventually("a refused file", func() bool { return strings.Contains(ready(), "gateway accounts") })
 	if got := ready(); !strings.Contains(got, `accounts.yaml:4:18: account \"club\": unknown key \"tokn\"; did you mean \"token\"?`) {
 		t.Errorf("/readyz: %s", got)
@@ -112,10 +106,10 @@ func TestAccounts(t *testing.T) {
 	eventually("the file mended", func() bool { return !strings.Contains(ready(), "gateway accounts") })
 	expect("/", "club", http.StatusOK)
 	expect("/wechat/shop", "shop", http.StatusNotFound)
-	if code := p.stop(); code != 0 {
+	if code := p.Stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-	noSecrets(t, p, "e2eShopToken", "e2eClubToken", "e2eCafeToken", "shopKey", "clubKey", "cafeKey")
+	testproc.NoSecrets(t, p, "e2eShopToken", "e2eClubToken", "e2eCafeToken", "shopKey", "clubKey", "cafeKey")
 }
 
 // The roles apart read one file, each its own secrets; the other's are not there.
@@ -123,38 +117,38 @@ func TestAccountsOfRoles(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "accounts.yaml")
 	for name, text := range map[string]string{
-		"accounts.yaml": "accounts:\n  - {name: first, token_file: " + dir + "/token}\n  - {name: second, app_id: " + appID + ", token_file: token, app_secret_file: secret}\n",
-		"token":         token + "\n",
+		"accounts.yaml": "accounts:\n  - {name: first, token_file: " + dir + "/token}\n  - {name: second, app_id: " + testproc.AppID + ", token_file: token, app_secret_file: secret}\n",
+		"token":         testproc.Token + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fake := start(t, env(append(accountEnv, "WECHAT_MODE=plain")...), "fakewechat")
-	fakeURL := "http://" + fake.addr("fake-listen")
+	fake := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=plain")...), "fakewechat")
+	fakeURL := "http://" + fake.Addr("fake-listen")
 	upstream := []string{"WECHAT_API_URL=" + fakeURL, "WECHAT_OPEN_URL=" + fakeURL}
-	if code, _, stderr := run(t, env(), "", "oauthsvc", "--accounts", path); code == 0 || !strings.Contains(stderr, `accounts.yaml:3:`) || !strings.Contains(stderr, "/secret: no such file or directory") {
+	if code, _, stderr := testproc.Run(t, testproc.Env(), "", "oauthsvc", "--accounts", path); code == 0 || !strings.Contains(stderr, `accounts.yaml:3:`) || !strings.Contains(stderr, "/secret: no such file or directory") {
 		t.Errorf("oauthsvc without the AppSecret's file: exit code %d\n%s", code, stderr)
 	}
-	replier := start(t, env("WXGATE_ACCOUNTS="+path), "replier")
-	replierAddr := replier.addr("replier-listen")
-	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(appSecret), 0o600); err != nil {
+	replier := testproc.Start(t, testproc.Env("WXGATE_ACCOUNTS="+path), "replier")
+	replierAddr := replier.Addr("replier-listen")
+	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(testproc.AppSecret), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(filepath.Join(dir, "token"), filepath.Join(dir, "kept")); err != nil {
 		t.Fatal(err)
 	}
-	oauth := start(t, env(upstream...), "oauthsvc", "--accounts", path)
-	oauthAddr := oauth.addr("oauth-listen")
+	oauth := testproc.Start(t, testproc.Env(upstream...), "oauthsvc", "--accounts", path)
+	oauthAddr := oauth.Addr("oauth-listen")
 	if err := os.Rename(filepath.Join(dir, "kept"), filepath.Join(dir, "token")); err != nil {
 		t.Fatal(err)
 	}
-	gateway := start(t, env("WXGATE_REPLIER="+replierAddr, "WXGATE_OAUTH="+oauthAddr), "gateway", "--accounts", path)
-	public := "http://" + gateway.addr("listen")
-	if got := say(t, senderTo(gateway.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+	gateway := testproc.Start(t, testproc.Env("WXGATE_REPLIER="+replierAddr, "WXGATE_OAUTH="+oauthAddr), "gateway", "--accounts", path)
+	public := "http://" + gateway.Addr("listen")
+	if got := testproc.Say(t, testproc.SenderTo(gateway.Addr("listen"), "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
-	if got := loginTo(t, public, "account=second&"); got["openid"] != sender.User {
+	if got := testproc.LoginTo(t, public, "account=second&"); got["openid"] != sender.User {
 		t.Errorf("after the login with the second account /oauth/userinfo says %v", got)
 	}
 	resp, err := http.Get(public + "/oauth/login")
@@ -165,8 +159,8 @@ func TestAccountsOfRoles(t *testing.T) {
 	if resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("login with the first account, which has no AppSecret: %s", resp.Status)
 	}
-	for _, p := range []*process{gateway, oauth, replier} {
-		noSecrets(t, p, sender.User)
+	for _, p := range []*testproc.Process{gateway, oauth, replier} {
+		testproc.NoSecrets(t, p, sender.User)
 	}
 }
 
@@ -175,9 +169,9 @@ func TestServeLogins(t *testing.T) {
 	for more, want := range map[string]int{"": http.StatusNotFound, "  - {name: club, app_id: wx1, token: t, app_secret: s}\n": http.StatusFound} {
 		path := filepath.Join(t.TempDir(), "accounts.yaml")
 		list(t, path, more, "shop")
-		p := start(t, env(), "serve", "--accounts", path)
+		p := testproc.Start(t, testproc.Env(), "serve", "--accounts", path)
 		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		resp, err := client.Get("http://" + p.addr("listen") + "/oauth/login?account=club")
+		resp, err := client.Get("http://" + p.Addr("listen") + "/oauth/login?account=club")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,14 +198,14 @@ func TestWrongAccounts(t *testing.T) {
 		{"once for all services", nil, "serve --rules /nonexistent.yaml --accounts " + bad, []string{`bad.yaml:3:5: account "club": token or token_file is missing`, "/nonexistent.yaml: no such file"}},
 		{"no file", nil, "serve --accounts /nonexistent.yaml", []string{"/nonexistent.yaml: no such file or directory"}},
 		{"no AppSecret", nil, "oauthsvc --accounts " + good, []string{"good.yaml:2:3: no account has an AppSecret"}},
-		{"single account besides", accountEnv, "serve --mode safe --accounts " + good, []string{
+		{"single account besides", testproc.AccountEnv, "serve --mode safe --accounts " + good, []string{
 			"--app-id (WECHAT_APP_ID) is given besides --accounts (WXGATE_ACCOUNTS); ", "--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is given besides", "--aes-key (WECHAT_AES_KEY or",
 			"--mode (WECHAT_MODE) is", "--app-secret (WECHAT_APP_SECRET or"}},
 		{"single account besides, by environment", []string{"WXGATE_ACCOUNTS=" + good, "WECHAT_TOKEN=t", "WECHAT_APP_SECRET=of no use here"}, "gateway", []string{"--token (WECHAT_TOKEN or"}},
 		{"AppSecret besides", []string{"WECHAT_APP_SECRET=s", "WECHAT_TOKEN=of no use here"}, "oauthsvc --accounts " + good, []string{"--app-secret (WECHAT_APP_SECRET or"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, _, stderr := run(t, c.env, "", strings.Fields(c.args)...)
+			code, _, stderr := testproc.Run(t, c.env, "", strings.Fields(c.args)...)
 			lines := strings.Split(strings.TrimSpace(stderr), "\n")
 			if code == 0 || len(lines) != len(c.want) {
 				t.Errorf("exit code %d, %d lines; want %d:\n%s", code, len(lines), len(c.want), stderr)

@@ -19,6 +19,7 @@ import (
 	"wxgate/internal/wechat"
 	wechatv1 "wxgate/proto/wechat/v1"
 	"wxgate/replier"
+	"wxgate/test/testproc"
 )
 
 // BenchmarkCallback is a text message that is answered in time, through a gateway and a replier: without a place where
@@ -52,7 +53,7 @@ func benchmarkCallback(b *testing.B, durable bool, waiting int) {
 	}
 	g, err := gateway.New(gateway.Config{Env: env.For("gateway"), Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Backlog: owed,
 		ReplierHere: r.GRPC(), ReplyTimeout: 4500 * time.Millisecond, MaxSkew: time.Hour,
-		Accounts: []gateway.Account{{Name: "default", Token: token, Mode: gateway.Plain, Pushable: true}}})
+		Accounts: []gateway.Account{{Name: "default", Token: testproc.Token, Mode: gateway.Plain, Pushable: true}}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -67,16 +68,16 @@ func benchmarkCallback(b *testing.B, durable bool, waiting int) {
 		}
 	})
 	for i := range waiting {
-		msg := &wechatv1.Message{Account: "default", ToUserName: gh, FromUserName: "oWaiting" + strconv.Itoa(i), MsgType: "text", MsgId: int64(i + 1)}
+		msg := &wechatv1.Message{Account: "default", ToUserName: testproc.OriginalID, FromUserName: "oWaiting" + strconv.Itoa(i), MsgType: "text", MsgId: int64(i + 1)}
 		if _, err := owed.Defer(ctx, msg, time.Now(), true, ""); err != nil {
 			b.Fatal(err)
 		}
 	}
 	timestamp := strconv.FormatInt(time.Now().Unix(), 10)
-	url := "http://" + g.Addr().String() + "/?timestamp=" + timestamp + "&nonce=1&signature=" + wechat.Signature(token, timestamp, "1")
+	url := "http://" + g.Addr().String() + "/?timestamp=" + timestamp + "&nonce=1&signature=" + wechat.Signature(testproc.Token, timestamp, "1")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.Cleanup(client.CloseIdleConnections)
-	callback, err := sender.Compose(gh, user, time.Now(), "text", "hello")
+	callback, err := sender.Compose(testproc.OriginalID, testproc.User, time.Now(), "text", "hello")
 	if err != nil {
 		b.Fatal(err)
 	}

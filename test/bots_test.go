@@ -19,6 +19,7 @@ import (
 
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/test/testproc"
 )
 
 // TestFindingsBotsHaveTheWholeMinute asks bots that were written without a thought of gRPC's keepalive: their libraries
@@ -71,8 +72,8 @@ func forwarder(t *testing.T, bot string) replierv1.ReplierServiceClient {
 	if err := os.WriteFile(rules, []byte(source), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	replier := start(t, env("WXGATE_RULES="+rules), "replier")
-	conn, err := grpc.NewClient(replier.addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	replier := testproc.Start(t, testproc.Env("WXGATE_RULES="+rules), "replier")
+	conn, err := grpc.NewClient(replier.Addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,7 @@ func askAtOnce(t *testing.T, bot defaultBot, texts []string) {
 			}
 			errs <- err
 		}()
-		waitFor(t, "the bot to get "+text, func() bool { return bot.got(text) })
+		testproc.WaitFor(t, "the bot to get "+text, func() bool { return bot.got(text) })
 	}
 	for range texts {
 		if err := <-errs; err != nil {
@@ -160,8 +161,8 @@ func defaultNodeBot(t *testing.T) defaultBot {
 
 func startDefaultBot(t *testing.T, cmd *exec.Cmd) defaultBot {
 	t.Helper()
-	p := startExample(t, cmd)
-	return defaultBot{p.addr("listen"), func(text string) bool { return strings.Contains(p.logged(), "got "+text+"\n") }}
+	p := testproc.StartProgram(t, cmd)
+	return defaultBot{p.Addr("listen"), func(text string) bool { return strings.Contains(p.Logged(), "got "+text+"\n") }}
 }
 
 func botResponseInHex(t *testing.T) string {

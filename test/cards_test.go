@@ -20,6 +20,7 @@ import (
 
 	"wxgate/internal/wechat"
 	replierv1 "wxgate/proto/replier/v1"
+	"wxgate/test/testproc"
 )
 
 // cardBot notes the code of each card that it is told of.
@@ -71,8 +72,8 @@ func TestFindingsCardsOfOneSecond(t *testing.T) {
 		lis.Addr().String()+"\"}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env("WECHAT_TOKEN="+token, "WECHAT_MODE=plain", "WXGATE_RULES="+rules), "serve")
-	url := "http://" + p.addr("listen") + "/"
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WECHAT_MODE=plain", "WXGATE_RULES="+rules), "serve")
+	url := "http://" + p.Addr("listen") + "/"
 	want := []string{"100000000001", "100000000002", "100000000003"}
 	now := time.Now().Unix()
 	in := func(second int64) (bodies []string) {
@@ -107,7 +108,7 @@ func TestFindingsCardsOfOneSecond(t *testing.T) {
 func postPlain(t *testing.T, url, nonce, body string) string {
 	t.Helper()
 	now := strconv.FormatInt(time.Now().Unix(), 10)
-	query := "?timestamp=" + now + "&nonce=" + nonce + "&signature=" + wechat.Signature(token, now, nonce)
+	query := "?timestamp=" + now + "&nonce=" + nonce + "&signature=" + wechat.Signature(testproc.Token, now, nonce)
 	resp, err := http.Post(url+query, "text/xml", strings.NewReader(body))
 	if err != nil {
 		t.Error(err)

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wxgate/test/testproc"
 )
 
 // surfer is a browser that follows no redirect by itself.
@@ -26,7 +28,7 @@ func newSurfer(t *testing.T) *surfer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &surfer{t, http.Client{Jar: jar, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &surfer{t, http.Client{Jar: jar, Timeout: testproc.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // opens visits an address.
@@ -67,8 +69,8 @@ func (s *surfer) user(gateway, query string) (openid, account string) {
 
 // playSharedCallback: somebody else's callback address logs nobody in, nor does its code with a login of one's own.
 func playSharedCallback(t *testing.T) {
-	p := start(t, env(), "dev")
-	gateway := "http://" + p.addr("listen")
+	p := testproc.Start(t, testproc.Env(), "dev")
+	gateway := "http://" + p.Addr("listen")
 	begin := gateway + "/oauth/login?scope=snsapi_base&return_to=/shop"
 	owner := newSurfer(t)
 	callback := owner.leads(owner.leads(begin, "http"), gateway+"/oauth/callback?")
@@ -105,7 +107,7 @@ func playSharedCallback(t *testing.T) {
 	if openid, _ := owner.user(gateway, ""); openid == "" {
 		t.Error("the owner is logged out")
 	}
-	noSecrets(t, p)
+	testproc.NoSecrets(t, p)
 }
 
 // playTwoAccounts: a browser that is logged in to two accounts has a session of each.
@@ -122,8 +124,8 @@ func playTwoAccounts(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env("WECHAT_API_URL="+api.URL, "WECHAT_OPEN_URL="+api.URL), "serve", "--accounts", path)
-	gateway := "http://" + p.addr("listen")
+	p := testproc.Start(t, testproc.Env("WECHAT_API_URL="+api.URL, "WECHAT_OPEN_URL="+api.URL), "serve", "--accounts", path)
+	gateway := "http://" + p.Addr("listen")
 	visitor := newSurfer(t)
 	for _, name := range []string{"shop", "club"} {
 		page, err := url.Parse(visitor.leads(gateway+"/oauth/login?scope=snsapi_base&return_to=/x&account="+name, api.URL))
@@ -144,19 +146,19 @@ func playTwoAccounts(t *testing.T) {
 func TestFindingsLoginsOutliveARestart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := start(t, env(), "dev", "--data-dir", dir)
-	listen, fake := p.addr("listen"), p.addr("fake-listen")
+	p := testproc.Start(t, testproc.Env(), "dev", "--data-dir", dir)
+	listen, fake := p.Addr("listen"), p.Addr("fake-listen")
 	gateway := "http://" + listen
 	visitor := newSurfer(t)
 	visitor.leads(visitor.leads(visitor.leads(gateway+"/oauth/login?scope=snsapi_base&return_to=/a", "http"), gateway), "/a")
 	page := visitor.leads(gateway+"/oauth/login?scope=snsapi_base&return_to=/b", "http")
-	if code := p.stop(); code != 0 {
+	if code := p.Stop(); code != 0 {
 		t.Fatalf("exit code %d", code)
 	}
-	p = start(t, env(), "dev", "--data-dir", dir, "--listen", listen, "--fake-listen", fake)
-	internal := "http://" + p.addr("internal-listen")
-	p.addr("listen")
-	p.addr("fake-listen")
+	p = testproc.Start(t, testproc.Env(), "dev", "--data-dir", dir, "--listen", listen, "--fake-listen", fake)
+	internal := "http://" + p.Addr("internal-listen")
+	p.Addr("listen")
+	p.Addr("fake-listen")
 	openid, _ := visitor.user(gateway, "")
 	if openid == "" {
 		t.Fatal("the session ended")

@@ -17,6 +17,7 @@ import (
 
 	"wxgate/fakewechat"
 	"wxgate/internal/wechat"
+	"wxgate/test/testproc"
 )
 
 // TestCases: each file of testdata/cases has inputs, and the answer that is right. Those in JSON are rules and callbacks; the
@@ -90,13 +91,13 @@ func readCase(t *testing.T, path string) *ruleCase {
 
 // check checks the rules, sends the callbacks to a process that serves them, and compares.
 func (c *ruleCase) check(t *testing.T, name string) {
-	rules := file(t, "rules.yaml", c.Rules)
-	code, _, warnings := run(t, nil, "", "rules", "check", rules)
+	rules := testproc.File(t, "rules.yaml", c.Rules)
+	code, _, warnings := testproc.Run(t, nil, "", "rules", "check", rules)
 	if code != 0 {
 		t.Fatalf("rules check: exit code %d\n%s", code, warnings)
 	}
-	p := start(t, env("WECHAT_TOKEN="+token, "WECHAT_MODE=plain", "WXGATE_RULES="+rules), "serve")
-	url := "http://" + p.addr("listen") + "/"
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WECHAT_MODE=plain", "WXGATE_RULES="+rules), "serve")
+	url := "http://" + p.Addr("listen") + "/"
 	var answers []caseAnswer
 	var texts []string
 	for i, callback := range c.Callbacks {
@@ -134,21 +135,21 @@ func readAnswer(t *testing.T, body string) (answer caseAnswer) {
 // with their next message.
 func playUnverifiedAccount(t *testing.T) {
 	b, bot := startBot(t)
-	wechat, api := platform(t)
+	wechat, api := testproc.Platform(t)
 	wechat.SetFaults(fakewechat.Faults{APIErrors: map[int]float64{48001: 1}})
-	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_API_URL="+api, "WXGATE_REPLY_TIMEOUT=700ms",
+	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WECHAT_API_URL="+api, "WXGATE_REPLY_TIMEOUT=700ms",
 		"WXGATE_RULES="+slowRules(t, bot))...), "serve")
-	s := senderTo(p.addr("listen"), "safe")
+	s := testproc.SenderTo(p.Addr("listen"), "safe")
 	s.BeforeSend = wechat.RecordCallback
-	told := say(t, s, "text", "first")
+	told := testproc.Say(t, s, "text", "first")
 	close(b.release)
-	waitFor(t, "the answer to be kept", func() bool {
-		return strings.Contains(get(t, http.DefaultClient, "http://"+p.addr("internal-listen")+"/v1/deliveries"), "DELIVERY_STATE_KEPT")
+	testproc.WaitFor(t, "the answer to be kept", func() bool {
+		return strings.Contains(testproc.Get(t, http.DefaultClient, "http://"+p.Addr("internal-listen")+"/v1/deliveries"), "DELIVERY_STATE_KEPT")
 	})
-	if got := say(t, s, "text", "second"); got != "bot: first" {
+	if got := testproc.Say(t, s, "text", "second"); got != "bot: first" {
 		t.Errorf("told %q at first, and the next message got %q, want the first answer", told, got)
 	}
-	if got := say(t, s, "text", "third"); got != "bot: third" {
+	if got := testproc.Say(t, s, "text", "third"); got != "bot: third" {
 		t.Errorf("got %q, want the third answer", got)
 	}
 }
@@ -156,11 +157,11 @@ func playUnverifiedAccount(t *testing.T) {
 // playBadTokens: a token that holds what no token of the console can stops the start, in words.
 func playBadTokens(t *testing.T) {
 	for setting, want := range map[string]string{
-		"WECHAT_TOKEN=abc\x20":                               "a space",
-		`WECHAT_TOKEN="abc"`:                                 "quote",
-		"WECHAT_TOKEN_FILE=" + file(t, "token", "\ufeffabc"): "a byte order mark",
+		"WECHAT_TOKEN=abc\x20": "a space",
+		`WECHAT_TOKEN="abc"`:   "quote",
+		"WECHAT_TOKEN_FILE=" + testproc.File(t, "token", "\ufeffabc"): "a byte order mark",
 	} {
-		code, _, stderr := run(t, env(setting), "", "serve")
+		code, _, stderr := testproc.Run(t, testproc.Env(setting), "", "serve")
 		if code == 0 || !strings.Contains(stderr, "WECHAT_TOKEN") || !strings.Contains(stderr, want) {
 			t.Errorf("%q: exit code %d, want another; %q is to name %s", setting, code, stderr, want)
 		}
@@ -169,12 +170,12 @@ func playBadTokens(t *testing.T) {
 
 // playTrailingSlash: a slash too many in the callback URL makes no difference.
 func playTrailingSlash(t *testing.T) {
-	p := start(t, env("WECHAT_TOKEN="+token, "WECHAT_MODE=plain"), "serve")
-	base := "http://" + p.addr("listen")
-	stays := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WECHAT_MODE=plain"), "serve")
+	base := "http://" + p.Addr("listen")
+	stays := &http.Client{Timeout: testproc.Patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for i, path := range []string{"/", "//", "/wechat/default", "/wechat/default/"} {
 		now := strconv.FormatInt(time.Now().Unix(), 10)
-		query := "?timestamp=" + now + "&nonce=1&echostr=echo&signature=" + wechat.Signature(token, now, "1")
+		query := "?timestamp=" + now + "&nonce=1&echostr=echo&signature=" + wechat.Signature(testproc.Token, now, "1")
 		resp, err := stays.Get(base + path + query)
 		if err != nil {
 			t.Fatal(err)

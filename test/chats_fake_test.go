@@ -7,25 +7,27 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wxgate/test/testproc"
 )
 
 // TestFindingsDevKeepsChats: with a data directory, the chats of dev are there again after a restart.
 func TestFindingsDevKeepsChats(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	p := start(t, env(), "dev", "--data-dir", dir)
-	resp, err := http.Post("http://"+p.addr("fake-listen")+"/fake/v1/messages", "application/json", strings.NewReader(`{"kind": "text", "args": ["remember me"]}`))
+	p := testproc.Start(t, testproc.Env(), "dev", "--data-dir", dir)
+	resp, err := http.Post("http://"+p.Addr("fake-listen")+"/fake/v1/messages", "application/json", strings.NewReader(`{"kind": "text", "args": ["remember me"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	p.stop()
+	p.Stop()
 	if info, err := os.Stat(filepath.Join(dir, "fakewechat.json")); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v, %v", info, err)
 	}
 
-	p = start(t, env(), "dev", "--data-dir", dir)
-	resp, err = http.Get("http://" + p.addr("fake-listen") + "/fake/events")
+	p = testproc.Start(t, testproc.Env(), "dev", "--data-dir", dir)
+	resp, err = http.Get("http://" + p.Addr("fake-listen") + "/fake/events")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wxgate/test/testproc"
 )
 
 // TestFindingsWrongEnvironment: what is wrong with variables stops every command, and is told with what else is wrong.
@@ -30,7 +32,7 @@ func TestFindingsWrongEnvironment(t *testing.T) {
 		{"decode", ""},
 		{"gateway --nonsense", "unknown flag --nonsense"},
 	} {
-		code, stdout, stderr := run(t, append(wrong, anyPort[1:]...), "", strings.Fields(c.args)...)
+		code, stdout, stderr := testproc.Run(t, append(wrong, testproc.AnyPort[1:]...), "", strings.Fields(c.args)...)
 		if code == 0 || stdout != "" {
 			t.Errorf("%s: exit code %d, %s", c.args, code, stdout)
 		}
@@ -43,16 +45,16 @@ func TestFindingsWrongEnvironment(t *testing.T) {
 			t.Errorf("%s: a secret, or it listened:\n%s", c.args, stderr)
 		}
 	}
-	if code, stdout, stderr := run(t, wrong, "", "--help"); code != 0 || !strings.Contains(stdout, "Usage: wxgate") || stderr != "" {
+	if code, stdout, stderr := testproc.Run(t, wrong, "", "--help"); code != 0 || !strings.Contains(stdout, "Usage: wxgate") || stderr != "" {
 		t.Errorf("--help: exit code %d, %s", code, stderr)
 	}
 }
 
 // TestFindingsServiceLinks: what Kubernetes sets for services called wxgate stops no start.
 func TestFindingsServiceLinks(t *testing.T) {
-	p := start(t, env(append(accountEnv, "WXGATE_SERVICE_HOST=10.0.0.1", "WXGATE_PORT=tcp://10.0.0.1:8000", "WXGATE_PORT_8000_TCP_ADDR=10.0.0.1",
+	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WXGATE_SERVICE_HOST=10.0.0.1", "WXGATE_PORT=tcp://10.0.0.1:8000", "WXGATE_PORT_8000_TCP_ADDR=10.0.0.1",
 		"WXGATE_GATEWAY_SERVICE_PORT_PUBLIC=8000", "WXGATE_FAKE=http://127.0.0.1:1")...), "serve")
-	if got := say(t, senderTo(p.addr("listen"), "safe"), "text", "hello"); got != "hello" {
+	if got := testproc.Say(t, testproc.SenderTo(p.Addr("listen"), "safe"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
 }

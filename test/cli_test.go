@@ -10,11 +10,12 @@ import (
 
 	"wxgate/fakewechat/sender"
 	"wxgate/internal/testaddr"
+	"wxgate/test/testproc"
 )
 
 func composed(t *testing.T, kind string, args ...string) ([]byte, error) {
 	t.Helper()
-	return sender.Compose(gh, user, time.Now(), kind, args...)
+	return sender.Compose(testproc.OriginalID, testproc.User, time.Now(), kind, args...)
 }
 
 // Each wrong start ends with a line for each error, before anything listens.
@@ -60,9 +61,9 @@ func TestWrongStart(t *testing.T) {
 		{"missing secret files", []string{"WECHAT_TOKEN_FILE=/x", "WECHAT_AES_KEY_FILE=/y"}, "gateway", []string{"WECHAT_TOKEN_FILE: open /x", "WECHAT_AES_KEY_FILE: open /y"}},
 		{"taken port", []string{"WECHAT_TOKEN=t"}, "gateway --internal-listen 127.0.0.1:0 --listen " + taken, []string{"--listen: " + taken + " is taken by another process"}},
 		{"taken gRPC port", nil, "replier --replier-listen " + taken, []string{"--replier-listen: " + taken + " is taken"}},
-		{"taken port in dev", env(), "dev --fake-listen " + taken, []string{"--fake-listen: " + taken + " is taken"}},
-		{"faults", env(), "fakewechat --faults loose=1,delay=2", []string{`--faults: "delay": it must be a duration`, `--faults: unknown: "loose"; there are seed, lose`}},
-		{"faults in dev", env("WXGATE_FAULTS=lose=2"), "dev", []string{`--faults: "lose": it must be a rate from 0 to 1`}},
+		{"taken port in dev", testproc.Env(), "dev --fake-listen " + taken, []string{"--fake-listen: " + taken + " is taken"}},
+		{"faults", testproc.Env(), "fakewechat --faults loose=1,delay=2", []string{`--faults: "delay": it must be a duration`, `--faults: unknown: "loose"; there are seed, lose`}},
+		{"faults in dev", testproc.Env("WXGATE_FAULTS=lose=2"), "dev", []string{`--faults: "lose": it must be a rate from 0 to 1`}},
 		{"unknown flag", nil, "dev --foo", []string{"unknown flag --foo"}},
 		{"unknown command", nil, "run", []string{"unexpected argument run"}},
 		{"log level", nil, "replier --log-level loud", []string{"--log-level", "loud"}},
@@ -72,7 +73,7 @@ func TestWrongStart(t *testing.T) {
 		{"unknown kind", nil, "send telegram", []string{`unknown kind "telegram"; kinds: text, image`}},
 		{"a text without quotes", nil, "send text two words", []string{"text: 2 arguments do not fit; put an argument that has blanks in quotes"}},
 		{"send to no URL", nil, "send --url nonsense --fake 127.0.0.1:8010 text hello", []string{`--url: "nonsense" is not a URL`, `--fake: "127.0.0.1:8010" is not a URL`}},
-		{"fakewechat's URLs", env("WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"), "fakewechat --gateway nonsense --gateway-internal 127.0.0.1:8001 --faults loose=1",
+		{"fakewechat's URLs", testproc.Env("WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"), "fakewechat --gateway nonsense --gateway-internal 127.0.0.1:8001 --faults loose=1",
 			[]string{`--gateway: "nonsense" is not a URL; expected one such as http://127.0.0.1:8000/`, `--gateway-internal: "127.0.0.1:8001" is not a URL`, "43 characters, this one has 5", "--faults: unknown"}},
 		{"negative number", nil, "send location -33.86 151.21", []string{"behind --"}},
 		{"no gateway", nil, "send --url http://" + testaddr.Unused(t) + "/ text hello", []string{"refused"}},
@@ -84,7 +85,7 @@ func TestWrongStart(t *testing.T) {
 		{"rules check", nil, "rules check " + badRules, []string{"rules.yaml:3:13", "rules.yaml:6:30"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, _, stderr := run(t, c.env, "", strings.Fields(c.args)...)
+			code, _, stderr := testproc.Run(t, c.env, "", strings.Fields(c.args)...)
 			if code == 0 {
 				t.Error("exit code 0")
 			}
@@ -102,18 +103,18 @@ func TestWrongStart(t *testing.T) {
 
 func TestSecretsFromFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(testproc.Token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env("WECHAT_TOKEN_FILE="+file), "serve")
-	if got := say(t, senderTo(p.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN_FILE="+file), "serve")
+	if got := testproc.Say(t, testproc.SenderTo(p.Addr("listen"), "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func TestSend(t *testing.T) {
-	p := start(t, env(accountEnv...), "serve")
-	url := "http://" + p.addr("listen") + "/"
+	p := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
+	url := "http://" + p.Addr("listen") + "/"
 	whole, err := composed(t, "text", "a whole callback")
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +126,7 @@ func TestSend(t *testing.T) {
 	}{
 		{[]string{"xml", string(whole)}, 0, []string{"Content  a whole callback\n"}},
 		{[]string{"xml", "-"}, 0, []string{"Content  a whole callback\n"}},
-		{[]string{"--from", user, "xml", "<xml><a></xml>"}, 1, []string{"the status is 400, not 200"}},
+		{[]string{"--from", testproc.User, "xml", "<xml><a></xml>"}, 1, []string{"the status is 400, not 200"}},
 		{[]string{"text", "Big brother muyao nb"}, 0, []string{"<Content><![CDATA[Big brother muyao nb]]></Content>", "MsgType  text\nContent  Big brother muyao nb\n"}},
 		{[]string{"location", "23.134521", "113.358803", "广州"}, 0, []string{"(X, Y)=(23.134521, 113.358803)of广州!"}},
 		{[]string{"location", "--", "-33.86", "151.21", "Sydney"}, 0, []string{"(X, Y)=(-33.86, 151.21)ofSydney!"}},
@@ -134,7 +135,7 @@ func TestSend(t *testing.T) {
 		{[]string{"--token", "wrong", "text", "hello"}, 1, []string{"the status is 403, not 200: check the token"}},
 		{[]string{"--mode", "plain", "text", "hello"}, 1, []string{"403"}},
 	} {
-		code, stdout, stderr := run(t, accountEnv, string(whole), append([]string{"send", "--url", url}, c.args...)...)
+		code, stdout, stderr := testproc.Run(t, testproc.AccountEnv, string(whole), append([]string{"send", "--url", url}, c.args...)...)
 		if code != c.code {
 			t.Errorf("send %q: exit code %d, want %d\n%s%s", c.args, code, c.code, stdout, stderr)
 		}
@@ -157,7 +158,7 @@ func TestDecode(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The envelopes open with the key of the recorded vectors; it does not matter to the others.
-		code, stdout, stderr := run(t, nil, string(body), "decode", "--app-id", "wx0000000000000001", "--aes-key", "jXkQ2vT7mB9rZc4LwPy8uHn5sDg1aFe6oVi0KtRqYxE")
+		code, stdout, stderr := testproc.Run(t, nil, string(body), "decode", "--app-id", "wx0000000000000001", "--aes-key", "jXkQ2vT7mB9rZc4LwPy8uHn5sDg1aFe6oVi0KtRqYxE")
 		if code != 0 || !strings.Contains(stdout, `"toUserName": "gh_0a1b2c3d4e5f"`) || strings.Contains(stdout, `"Encrypt"`) {
 			t.Errorf("%s: exit code %d\n%s%s", sample, code, stdout, stderr)
 		}
@@ -169,7 +170,7 @@ func TestDecode(t *testing.T) {
 		{"doctype", `<!DOCTYPE xml [<!ENTITY a "b">]><xml>&a;</xml>`, "DOCTYPE"},
 		{"too large", "<xml>" + strings.Repeat(" ", 1<<20) + "</xml>", "1048576"},
 	} {
-		if code, _, stderr := run(t, nil, c.body, "decode"); code == 0 || !strings.Contains(stderr, c.want) {
+		if code, _, stderr := testproc.Run(t, nil, c.body, "decode"); code == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: exit code %d, stderr %q; want %q", c.name, code, stderr, c.want)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"unicode"
 
+	"wxgate/test/testproc"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -197,7 +199,7 @@ func TestReadmeRules(t *testing.T) {
 				continue
 			}
 			examples++
-			code, stdout, stderr := run(t, nil, "", "rules", "check", file(t, "rules.yaml", source))
+			code, stdout, stderr := testproc.Run(t, nil, "", "rules", "check", testproc.File(t, "rules.yaml", source))
 			_, said, _ := strings.Cut(strings.TrimSpace(stdout), "rules.yaml: ")
 			if code != 0 || stderr != "" || !strings.HasPrefix(said, "ok: ") || !strings.Contains(string(text), "`rules.yaml: "+said+"`") {
 				t.Errorf("%s: the check of the example says %q, which is not in the text; %s", name, said, stderr)

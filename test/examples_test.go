@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"wxgate/fakewechat/sender"
+	"wxgate/test/testproc"
 )
 
 // The bots of examples/, each as its README runs it, behind a whole wxgate.
@@ -18,7 +18,7 @@ func TestPython(t *testing.T) {
 	gen := t.TempDir()
 	generate := exec.Command("../examples/python/generate.sh", gen)
 	if out, err := generate.CombinedOutput(); err != nil {
-		missing(t, "Python code of the .proto files cannot be made: apt-get install protobuf-compiler protobuf-compiler-grpc, or pip install grpcio-tools: %v\n%s", err, out)
+		testproc.Missing(t, "Python code of the .proto files cannot be made: apt-get install protobuf-compiler protobuf-compiler-grpc, or pip install grpcio-tools: %v\n%s", err, out)
 	}
 	bot := func() *exec.Cmd {
 		cmd := exec.Command(python, "bot.py", "--listen", "127.0.0.1:0")
@@ -28,20 +28,20 @@ func TestPython(t *testing.T) {
 	}
 	tryBot(t, bot)
 	t.Run("its own test", func(t *testing.T) {
-		target := "dns:///" + startExample(t, bot()).addr("listen")
-		safe := env(append(accountEnv, "WECHAT_MODE=safe")...)
-		gateway := start(t, append(safe, "WXGATE_REPLIER="+target), "gateway")
-		fake := start(t, append(safe, "WXGATE_GATEWAY=http://"+gateway.addr("listen")+"/", "WXGATE_FAULTS=delay=5ms,seed=3"), "fakewechat")
+		target := "dns:///" + testproc.StartProgram(t, bot()).Addr("listen")
+		safe := testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe")...)
+		gateway := testproc.Start(t, append(safe, "WXGATE_REPLIER="+target), "gateway")
+		fake := testproc.Start(t, append(safe, "WXGATE_GATEWAY=http://"+gateway.Addr("listen")+"/", "WXGATE_FAULTS=delay=5ms,seed=3"), "fakewechat")
 		var faults struct{ Delay string }
-		if steer(t, fake.addr("fake-listen"), "GET", "faults", "", &faults); faults.Delay != "5ms" {
+		if steer(t, fake.Addr("fake-listen"), "GET", "faults", "", &faults); faults.Delay != "5ms" {
 			t.Errorf("the fake's faults are %+v", faults)
 		}
 		cmd := exec.Command(python, "test_bot.py", "-v")
 		cmd.Dir = "../examples/python"
-		cmd.Env = append(os.Environ(), "WXGATE_FAKE=http://"+fake.addr("fake-listen"), "PYTHONDONTWRITEBYTECODE=1")
+		cmd.Env = append(os.Environ(), "WXGATE_FAKE=http://"+fake.Addr("fake-listen"), "PYTHONDONTWRITEBYTECODE=1")
 		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "test_lost") {
-			t.Errorf("%v\n%s\n%s", err, out, fake.logged())
+			t.Errorf("%v\n%s\n%s", err, out, fake.Logged())
 		}
 	})
 }
@@ -54,7 +54,7 @@ func pythonWithGRPC(t *testing.T) string {
 			return python
 		}
 	}
-	missing(t, "no Python with gRPC: apt-get install python3-grpcio, or pip install grpcio grpcio-tools")
+	testproc.Missing(t, "no Python with gRPC: apt-get install python3-grpcio, or pip install grpcio grpcio-tools")
 	return ""
 }
 
@@ -81,7 +81,7 @@ func installNodePackages(t *testing.T, dir string) {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing(t, "no %s: apt-get install nodejs npm, or https://nodejs.org/", program)
+			testproc.Missing(t, "no %s: apt-get install nodejs npm, or https://nodejs.org/", program)
 		}
 	}
 	copyFile(t, "../examples/node/package.json", dir)
@@ -89,7 +89,7 @@ func installNodePackages(t *testing.T, dir string) {
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = dir
 	if out, err := install.CombinedOutput(); err != nil {
-		missing(t, "npm ci did not get the bot's packages; is the registry in reach? %v\n%s", err, out)
+		testproc.Missing(t, "npm ci did not get the bot's packages; is the registry in reach? %v\n%s", err, out)
 	}
 }
 
@@ -118,45 +118,6 @@ func TestEmbedded(t *testing.T) {
 	})
 }
 
-// missing skips the test on a machine that lacks what it needs, and says how to get it. CI must lack nothing.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-// startExample starts a bot, whose address "listen" is the one that it prints. It is killed at the test's end.
-func startExample(t *testing.T, cmd *exec.Cmd) *process {
-	t.Helper()
-	p := &process{t: t, cmd: cmd, done: make(chan struct{}), addrs: map[string]string{}, news: make(chan struct{}, 1)}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = cmd.Stdout
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.done)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			p.mu.Lock()
-			p.log.WriteString(lines.Text() + "\n")
-			if addr, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-				p.addrs["listen"] = addr
-				p.news <- struct{}{}
-			}
-			p.mu.Unlock()
-		}
-		_ = cmd.Wait()
-		p.code = cmd.ProcessState.ExitCode()
-	}()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-p.done })
-	return p
-}
-
 // line is something a user sends, and what the answer must be; "" for none.
 type line struct {
 	kind string
@@ -167,10 +128,10 @@ type line struct {
 // tryBot tries a bot alone behind a gateway, and behind a rule.
 func tryBot(t *testing.T, command func() *exec.Cmd) {
 	t.Helper()
-	safe := append(env(accountEnv...), "WECHAT_MODE=safe")
+	safe := append(testproc.Env(testproc.AccountEnv...), "WECHAT_MODE=safe")
 	t.Run("gateway", func(t *testing.T) {
-		bot := startExample(t, command())
-		target := "dns:///" + bot.addr("listen")
+		bot := testproc.StartProgram(t, command())
+		target := "dns:///" + bot.Addr("listen")
 		converse(t, startGateway(t, append(safe, "WXGATE_REPLIER="+target), "gateway"), []line{
 			{"event", []string{"subscribe"}, "Welcome! Send me a word or a picture."},
 			{"text", []string{"hello 世界"}, "HELLO 世界 (message 1 of yours)"},
@@ -185,13 +146,13 @@ func tryBot(t *testing.T, command func() *exec.Cmd) {
 		})
 	})
 	t.Run("rule", func(t *testing.T) {
-		bot := startExample(t, command())
+		bot := testproc.StartProgram(t, command())
 		rules := filepath.Join(t.TempDir(), "rules.yaml")
 		// The rule of docs/BOTS.md, with a shorter timeout.
 		source := `rules:
   - name: bot
     match: {text: {prefix: "bot "}}
-    forward: {to: "dns:///` + bot.addr("listen") + `", timeout: 1.5s, fallback: {text: "The bot is asleep."}}
+    forward: {to: "dns:///` + bot.Addr("listen") + `", timeout: 1.5s, fallback: {text: "The bot is asleep."}}
   - name: others
     reply: {text: "not for the bot"}
 `
@@ -204,8 +165,8 @@ func tryBot(t *testing.T, command func() *exec.Cmd) {
 			{"text", []string{"hello"}, "not for the bot"},
 			{"text", []string{"bot wait 60"}, "That takes too long."},
 		})
-		if code := bot.stop(); code != 0 {
-			t.Errorf("the bot's exit code is %d after SIGTERM:\n%s", code, bot.logged())
+		if code := bot.Stop(); code != 0 {
+			t.Errorf("the bot's exit code is %d after SIGTERM:\n%s", code, bot.Logged())
 		}
 		converse(t, s, []line{{"text", []string{"bot hello"}, "The bot is asleep."}})
 	})
@@ -214,13 +175,13 @@ func tryBot(t *testing.T, command func() *exec.Cmd) {
 // startGateway starts wxgate and returns a WeChat that sends to it, in safe mode.
 func startGateway(t *testing.T, env []string, args ...string) *sender.Sender {
 	t.Helper()
-	return senderTo(start(t, env, args...).addr("listen"), "safe")
+	return testproc.SenderTo(testproc.Start(t, env, args...).Addr("listen"), "safe")
 }
 
 func converse(t *testing.T, s *sender.Sender, lines []line) {
 	t.Helper()
 	for _, l := range lines {
-		if got := say(t, s, l.kind, l.args...); got != l.want {
+		if got := testproc.Say(t, s, l.kind, l.args...); got != l.want {
 			t.Errorf("%s %q: got %q, want %q", l.kind, l.args, got, l.want)
 		}
 	}

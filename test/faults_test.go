@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"wxgate/test/testproc"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -51,8 +53,8 @@ type outcome struct {
 
 // TestFaults: what a whole wxgate makes of a WeChat that misbehaves.
 func TestFaults(t *testing.T) {
-	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WXGATE_FAULTS=twice=1,seed=7")...), "dev")
-	fake := p.addr("fake-listen")
+	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WXGATE_FAULTS=twice=1,seed=7")...), "dev")
+	fake := p.Addr("fake-listen")
 	const lost = `"retry_early": 1, "retry_after": "200ms"`
 	refused := func(reasons ...string) []string { return reasons }
 	for _, c := range []struct {
@@ -79,7 +81,7 @@ func TestFaults(t *testing.T) {
 				steer(t, fake, http.MethodPut, "faults", c.faults, nil)
 			}
 			var d outcome
-			steer(t, fake, http.MethodPost, "messages", `{"kind": "text", "args": ["hello"], "from": "`+user+`"}`, &d)
+			steer(t, fake, http.MethodPost, "messages", `{"kind": "text", "args": ["hello"], "from": "`+testproc.User+`"}`, &d)
 			if diff := cmp.Diff(c.refused, d.Refused, cmp.Transformer("", func(s []string) string { return strings.Join(s, "; ") })); diff != "" ||
 				d.Reply["Content"] != c.reply || len(d.Attempts) != c.attempts {
 				t.Errorf("%+v; refused (-want +got):\n%s", d, diff)
@@ -94,15 +96,15 @@ func TestFaults(t *testing.T) {
 			t.Errorf("got %+v", d)
 		}
 	})
-	noSecrets(t, p)
+	testproc.NoSecrets(t, p)
 }
 
 // TestFaultsOfAPI: a slow answer reaches its user although the API fails now and then.
 func TestFaultsOfAPI(t *testing.T) {
-	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WXGATE_FAULTS=api_errors.-1=0.3,api_html=0.2,api_delay=50ms,seed=3")...), "dev")
-	fake := p.addr("fake-listen")
+	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WXGATE_FAULTS=api_errors.-1=0.3,api_html=0.2,api_delay=50ms,seed=3")...), "dev")
+	fake := p.Addr("fake-listen")
 	var d outcome
-	steer(t, fake, http.MethodPost, "messages", `{"kind": "text", "args": ["slow 5"], "from": "`+user+`"}`, &d)
+	steer(t, fake, http.MethodPost, "messages", `{"kind": "text", "args": ["slow 5"], "from": "`+testproc.User+`"}`, &d)
 	if len(d.Refused) > 0 {
 		t.Fatalf("got %+v", d)
 	}
@@ -110,9 +112,9 @@ func TestFaultsOfAPI(t *testing.T) {
 		Messages []struct{ Fields map[string]string }
 	}
 	for deadline := time.Now().Add(40 * time.Second); len(sent.Messages) == 0 && time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		steer(t, fake, http.MethodGet, "sent?openid="+user, "", &sent)
+		steer(t, fake, http.MethodGet, "sent?openid="+testproc.User, "", &sent)
 	}
 	if len(sent.Messages) != 1 || sent.Messages[0].Fields["content"] != "That took 5 s." {
-		t.Errorf("got %+v:\n%s", sent, p.logged())
+		t.Errorf("got %+v:\n%s", sent, p.Logged())
 	}
 }

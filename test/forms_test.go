@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/test/testproc"
 )
 
 // formField is a field of a form of the fake platform.
@@ -46,8 +47,8 @@ func TestForms(t *testing.T) {
 	if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env(), "dev", "--rules", rules)
-	fake := p.addr("fake-listen")
+	p := testproc.Start(t, testproc.Env(), "dev", "--rules", rules)
+	fake := p.Addr("fake-listen")
 	resp, err := http.Get("http://" + fake + "/fake/kinds")
 	if err != nil {
 		t.Fatal(err)

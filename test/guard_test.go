@@ -13,6 +13,7 @@ import (
 
 	"wxgate/fakewechat/sender"
 	"wxgate/internal/service/testca"
+	"wxgate/test/testproc"
 )
 
 // Two keys, and how a log names the first: printf KEY | sha256sum | head -c 8.
@@ -24,10 +25,10 @@ const (
 
 // awaitLine waits for a line of a process's log with a message and what else is wanted: it is written when the answer is
 // already on its way.
-func awaitLine(t *testing.T, p *process, msg string, want map[string]any) {
+func awaitLine(t *testing.T, p *testproc.Process, msg string, want map[string]any) {
 	t.Helper()
-	waitFor(t, fmt.Sprintf("a line %q with %v", msg, want), func() bool {
-		for text := range strings.Lines(p.logged()) {
+	testproc.WaitFor(t, fmt.Sprintf("a line %q with %v", msg, want), func() bool {
+		for text := range strings.Lines(p.Logged()) {
 			line := map[string]any{}
 			if json.Unmarshal([]byte(text), &line) != nil || line["msg"] != msg {
 				continue
@@ -75,20 +76,20 @@ func TestInternalKey(t *testing.T) {
 	if err := os.WriteFile(file, []byte(nextKey+","+internalKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	replier := start(t, env("WXGATE_INTERNAL_KEY_FILE="+file), "replier")
-	target := "WXGATE_REPLIER=" + replier.addr("replier-listen")
-	gateway := start(t, env("WECHAT_TOKEN="+token, target, "WXGATE_INTERNAL_KEY="+internalKey), "gateway")
-	if got := say(t, senderTo(gateway.addr("listen"), "plain"), "text", "hello"); got != "hello" {
+	replier := testproc.Start(t, testproc.Env("WXGATE_INTERNAL_KEY_FILE="+file), "replier")
+	target := "WXGATE_REPLIER=" + replier.Addr("replier-listen")
+	gateway := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, target, "WXGATE_INTERNAL_KEY="+internalKey), "gateway")
+	if got := testproc.Say(t, testproc.SenderTo(gateway.Addr("listen"), "plain"), "text", "hello"); got != "hello" {
 		t.Errorf("with the key the answer was %q", got)
 	}
-	internal := "http://" + gateway.addr("internal-listen")
+	internal := "http://" + gateway.Addr("internal-listen")
 	for key, want := range map[string]int{internalKey: http.StatusOK, "": http.StatusUnauthorized, nextKey: http.StatusUnauthorized} {
 		if got, body := restReply(t, http.DefaultClient, internal, key); got != want {
 			t.Errorf("REST: %d %s, want %d", got, body, want)
 		}
 	}
 	for _, line := range []struct {
-		of   *process
+		of   *testproc.Process
 		msg  string
 		want map[string]any
 	}{
@@ -101,27 +102,27 @@ func TestInternalKey(t *testing.T) {
 
 	// A gateway without the key, or with a wrong one, gets nothing out of the replier; its users see no error.
 	for name, keys := range map[string]string{"none": "", "wrong": strings.Repeat("x", 32)} {
-		stranger := start(t, env("WECHAT_TOKEN="+token, target, "WXGATE_INTERNAL_KEY="+keys, "WXGATE_BUSY_TEXT= "), "gateway")
-		if got := say(t, senderTo(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
+		stranger := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, target, "WXGATE_INTERNAL_KEY="+keys, "WXGATE_BUSY_TEXT= "), "gateway")
+		if got := testproc.Say(t, testproc.SenderTo(stranger.Addr("listen"), "plain"), "text", "hello"); got != "" {
 			t.Errorf("%s: the answer was %q", name, got)
 		}
-		if code := stranger.stop(); code != 0 {
+		if code := stranger.Stop(); code != 0 {
 			t.Errorf("%s: exit code %d", name, code)
 		}
 	}
 	awaitLine(t, replier, "rpc", map[string]any{"code": "Unauthenticated", "peer": "127.0.0.1", "cause": "a key that is not ours"})
-	for _, p := range []*process{gateway, replier} {
+	for _, p := range []*testproc.Process{gateway, replier} {
 		for _, flag := range []string{"internal-listen", "replier-listen"} {
-			if addr := p.addrs[flag]; addr != "" {
-				if code, _, stderr := run(t, nil, "", "health", addr); code != 0 {
-					t.Errorf("%v: health: exit code %d: %s", p.cmd.Args, code, stderr)
+			if addr, bound := p.Bound(flag); bound {
+				if code, _, stderr := testproc.Run(t, nil, "", "health", addr); code != 0 {
+					t.Errorf("%v: health: exit code %d: %s", p.Cmd.Args, code, stderr)
 				}
 			}
 		}
-		if code := p.stop(); code != 0 {
-			t.Errorf("%v: exit code %d after SIGTERM", p.cmd.Args, code)
+		if code := p.Stop(); code != 0 {
+			t.Errorf("%v: exit code %d after SIGTERM", p.Cmd.Args, code)
 		}
-		noSecrets(t, p, internalKey, nextKey)
+		testproc.NoSecrets(t, p, internalKey, nextKey)
 	}
 }
 
@@ -139,18 +140,18 @@ func TestMutualTLS(t *testing.T) {
 	replierEnv := tlsEnv(t, dir, ca, ca.Named(t, "replier", "replier.internal"))
 	gatewayEnv := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "gateway"))
 	foreignEnv := tlsEnv(t, t.TempDir(), other, other.Named(t, "gateway"))
-	replier := start(t, env(replierEnv...), "replier")
-	addr := replier.addr("replier-listen")
-	account := env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr)
-	gateway := start(t, append(account, gatewayEnv...), "gateway")
-	s := senderTo(gateway.addr("listen"), "plain")
-	if got := say(t, s, "text", "hello"); got != "hello" {
+	replier := testproc.Start(t, testproc.Env(replierEnv...), "replier")
+	addr := replier.Addr("replier-listen")
+	account := testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+addr)
+	gateway := testproc.Start(t, append(account, gatewayEnv...), "gateway")
+	s := testproc.SenderTo(gateway.Addr("listen"), "plain")
+	if got := testproc.Say(t, s, "text", "hello"); got != "hello" {
 		t.Errorf("the answer was %q", got)
 	}
 	awaitLine(t, replier, "rpc", map[string]any{"method": replyMethod, "code": "OK", "peer": "cert:gateway"})
 
 	// REST, with a certificate and without.
-	internal := "https://" + gateway.addr("internal-listen")
+	internal := "https://" + gateway.Addr("internal-listen")
 	config := ca.Client(t, ca.Named(t, "operator"))
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
@@ -170,8 +171,8 @@ func TestMutualTLS(t *testing.T) {
 		env     []string
 		healthy bool
 	}{{replierEnv, true}, {gatewayEnv, true}, {foreignEnv, false}, {nil, false}} {
-		for _, at := range []string{addr, replier.addr("internal-listen"), gateway.addr("internal-listen")} {
-			if code, _, stderr := run(t, tt.env, "", "health", at); (code == 0) != tt.healthy {
+		for _, at := range []string{addr, replier.Addr("internal-listen"), gateway.Addr("internal-listen")} {
+			if code, _, stderr := testproc.Run(t, tt.env, "", "health", at); (code == 0) != tt.healthy {
 				t.Errorf("health %s with %v: exit code %d: %s", at, tt.env, code, stderr)
 			}
 		}
@@ -179,11 +180,11 @@ func TestMutualTLS(t *testing.T) {
 
 	// Gateways that the replier does not know, or that do not know it, get no answer.
 	for name, more := range map[string][]string{"another authority": foreignEnv, "no TLS": nil} {
-		stranger := start(t, append(append(account, "WXGATE_REPLY_TIMEOUT=300ms", "WXGATE_SLOW=drop"), more...), "gateway")
-		if got := say(t, senderTo(stranger.addr("listen"), "plain"), "text", "hello"); got != "" {
+		stranger := testproc.Start(t, append(append(account, "WXGATE_REPLY_TIMEOUT=300ms", "WXGATE_SLOW=drop"), more...), "gateway")
+		if got := testproc.Say(t, testproc.SenderTo(stranger.Addr("listen"), "plain"), "text", "hello"); got != "" {
 			t.Errorf("%s: the answer was %q", name, got)
 		}
-		if code := stranger.stop(); code != 0 {
+		if code := stranger.Stop(); code != 0 {
 			t.Errorf("%s: exit code %d", name, code)
 		}
 	}
@@ -191,7 +192,7 @@ func TestMutualTLS(t *testing.T) {
 	// A new certificate, while messages go on.
 	ca.Named(t, "renewed", "replier.internal").Write(t, dir, ca)
 	config.NextProtos = []string{"h2"}
-	waitFor(t, "the replier to show its new certificate", func() bool {
+	testproc.WaitFor(t, "the replier to show its new certificate", func() bool {
 		conn, err := tls.Dial("tcp", addr, config)
 		if err != nil {
 			return false
@@ -199,14 +200,14 @@ func TestMutualTLS(t *testing.T) {
 		defer func() { _ = conn.Close() }()
 		return conn.ConnectionState().PeerCertificates[0].Subject.CommonName == "renewed"
 	})
-	if got := say(t, s, "text", "still there"); got != "still there" {
+	if got := testproc.Say(t, s, "text", "still there"); got != "still there" {
 		t.Errorf("after the new certificate the answer was %q", got)
 	}
-	for _, p := range []*process{gateway, replier} {
-		if code := p.stop(); code != 0 {
-			t.Errorf("%v: exit code %d after SIGTERM", p.cmd.Args, code)
+	for _, p := range []*testproc.Process{gateway, replier} {
+		if code := p.Stop(); code != 0 {
+			t.Errorf("%v: exit code %d after SIGTERM", p.Cmd.Args, code)
 		}
-		noSecrets(t, p, "PRIVATE KEY")
+		testproc.NoSecrets(t, p, "PRIVATE KEY")
 	}
 }
 
@@ -214,22 +215,22 @@ func TestMutualTLS(t *testing.T) {
 func TestServeGuarded(t *testing.T) {
 	ca := testca.New(t, "ours")
 	settings := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "wxgate", "wx.example.com"))
-	p := start(t, env(append(append(settings, accountEnv...), "WXGATE_INTERNAL_KEY="+internalKey)...), "dev")
-	if got := say(t, senderTo(p.addr("listen"), "safe"), "text", "hello"); got != "hello" {
+	p := testproc.Start(t, testproc.Env(append(append(settings, testproc.AccountEnv...), "WXGATE_INTERNAL_KEY="+internalKey)...), "dev")
+	if got := testproc.Say(t, testproc.SenderTo(p.Addr("listen"), "safe"), "text", "hello"); got != "hello" {
 		t.Errorf("the answer was %q", got)
 	}
-	if got := login(t, "http://"+p.addr("listen")); got["openid"] != sender.User {
+	if got := testproc.Login(t, "http://"+p.Addr("listen")); got["openid"] != sender.User {
 		t.Errorf("after the login /oauth/userinfo says %v", got)
 	}
 	for _, flag := range []string{"internal-listen", "replier-listen", "oauth-listen"} {
-		if code, _, stderr := run(t, settings, "", "health", p.addr(flag)); code != 0 {
+		if code, _, stderr := testproc.Run(t, settings, "", "health", p.Addr(flag)); code != 0 {
 			t.Errorf("health of --%s: exit code %d: %s", flag, code, stderr)
 		}
 	}
-	if code := p.stop(); code != 0 {
+	if code := p.Stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-	noSecrets(t, p, internalKey)
+	testproc.NoSecrets(t, p, internalKey)
 }
 
 // A bad key or file stops the start of every role, before anything serves.
@@ -245,7 +246,7 @@ func TestBadGuardStopsStart(t *testing.T) {
 			{append(settings[:2:2], "WXGATE_TLS_CA=/nowhere/ca.crt"), "wxgate: --tls-ca: open /nowhere/ca.crt: no such file or directory\n"},
 			{settings[:1], "wxgate: --tls-key is missing; give --tls-cert, --tls-key and --tls-ca, or none of them\n"},
 		} {
-			code, _, stderr := run(t, append(env(accountEnv...), tt.env...), "", role)
+			code, _, stderr := testproc.Run(t, append(testproc.Env(testproc.AccountEnv...), tt.env...), "", role)
 			if code != 1 || !strings.HasPrefix(stderr, tt.want) || strings.Contains(stderr, "listening") {
 				t.Errorf("%s with %v: exit code %d: %s", role, tt.env, code, stderr)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wxgate/fakewechat/sender"
+	"wxgate/test/testproc"
 )
 
 // TestHoldThenAnswer: a bot that is slower than WeChat waits is asked once, and its answer goes to a later attempt.
@@ -18,10 +19,10 @@ func TestHoldThenAnswer(t *testing.T) {
 	if err := os.WriteFile(rules, []byte("rules:\n  - {name: bot, forward: {to: \"passthrough:///"+addr+"\", timeout: 10s}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_RULES="+rules, "WXGATE_REPLY_TIMEOUT=400ms"), "serve")
-	s := senderTo(p.addr("listen"), "plain")
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_RULES="+rules, "WXGATE_REPLY_TIMEOUT=400ms"), "serve")
+	s := testproc.SenderTo(p.Addr("listen"), "plain")
 	s.Client = &http.Client{Timeout: 600 * time.Millisecond} // WeChat's patience, shorter
-	callback, err := sender.Compose(gh, user, time.Now(), "text", "slow")
+	callback, err := sender.Compose(testproc.OriginalID, testproc.User, time.Now(), "text", "slow")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/service":         {"internal/rebinding"},
 	"internal/service/testca":  {},
 	"internal/testaddr":        {},
+	"test/testproc":            {"fakewechat", "fakewechat/sender"},
 	"fakewechat":               {"fakewechat/sender", "internal/rebinding", "internal/wechat", "proto/wechat/v1"},
 	"fakewechat/sender":        {"internal/wechat", "proto/wechat/v1"},
 	"internal/loadgen":         {"fakewechat/sender"},

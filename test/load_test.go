@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wxgate/internal/testaddr"
+	"wxgate/test/testproc"
 )
 
 // loadReport is what these tests read of the JSON of "wxgate load".
@@ -37,17 +38,17 @@ func readLoadReport(t *testing.T, path string) (r loadReport) {
 }
 
 func TestLoad(t *testing.T) {
-	p := start(t, env(accountEnv...), "serve")
-	url := "http://" + p.addr("listen") + "/"
+	p := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
+	url := "http://" + p.Addr("listen") + "/"
 	dir := t.TempDir()
 	asJSON, asHTML := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.html")
 	if err := os.WriteFile(asJSON, []byte(strings.Repeat("longer than the report ", 10_000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, stdout, stderr := run(t, accountEnv, "", "load", "--rate", "100", "--duration", "1500ms", "--users", "20", "--mix", "text=80,event=20",
+	code, stdout, stderr := testproc.Run(t, testproc.AccountEnv, "", "load", "--rate", "100", "--duration", "1500ms", "--users", "20", "--mix", "text=80,event=20",
 		"--duplicates", "10", "--mode", "safe", "--echo", "--json", asJSON, "--html", asHTML, url)
 	if code != 0 {
-		t.Fatalf("exit code %d\n%s%s\n%s", code, stdout, stderr, p.logged())
+		t.Fatalf("exit code %d\n%s%s\n%s", code, stdout, stderr, p.Logged())
 	}
 	r := readLoadReport(t, asJSON)
 	if r.Messages != 165 || r.Duplicates != 15 || r.Accepted != 165 || r.Failed != 0 || r.Answers["text"] < 120 || r.Latency.P50 <= 0 {
@@ -64,7 +65,7 @@ func TestLoad(t *testing.T) {
 	if page, err := os.ReadFile(asHTML); err != nil || !strings.Contains(string(page), "165 messages, none failed.") {
 		t.Errorf("the page: %v\n%s", err, page)
 	}
-	for _, secret := range []string{token, aesKey, appSecret} {
+	for _, secret := range []string{testproc.Token, testproc.AESKey, testproc.AppSecret} {
 		if strings.Contains(stdout+stderr, secret) {
 			t.Errorf("the report shows %q", secret)
 		}
@@ -74,7 +75,7 @@ func TestLoad(t *testing.T) {
 // A load that fails exits 1, and still reports.
 func TestLoadFails(t *testing.T) {
 	asJSON := filepath.Join(t.TempDir(), "a.json")
-	code, stdout, stderr := run(t, nil, "", "load", "--rate", "50", "--duration", "200ms", "--json", asJSON, "http://"+testaddr.Unused(t)+"/")
+	code, stdout, stderr := testproc.Run(t, nil, "", "load", "--rate", "50", "--duration", "200ms", "--json", asJSON, "http://"+testaddr.Unused(t)+"/")
 	if code != 1 || !strings.Contains(stdout, "connection refused  10\n") || !strings.Contains(stderr, "wxgate: 10 of 10 messages failed\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -82,8 +83,8 @@ func TestLoadFails(t *testing.T) {
 		t.Errorf("report %+v", r)
 	}
 
-	p := start(t, env(accountEnv...), "serve")
-	code, stdout, stderr = run(t, accountEnv, "", "load", "--rate", "50", "--duration", "200ms", "--token", "wrong", "http://"+p.addr("listen")+"/")
+	p := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
+	code, stdout, stderr = testproc.Run(t, testproc.AccountEnv, "", "load", "--rate", "50", "--duration", "200ms", "--token", "wrong", "http://"+p.Addr("listen")+"/")
 	if code != 1 || !strings.Contains(stdout, "status 403  10\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -96,7 +97,7 @@ func TestLoadLeavesFiles(t *testing.T) {
 	if err := os.WriteFile(old, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := run(t, nil, "", "load", "--users", "0", "--json", old, "--html", made, "http://127.0.0.1:1/"); code == 0 || !strings.Contains(stderr, "--users: 0") {
+	if code, _, stderr := testproc.Run(t, nil, "", "load", "--users", "0", "--json", old, "--html", made, "http://127.0.0.1:1/"); code == 0 || !strings.Contains(stderr, "--users: 0") {
 		t.Errorf("exit code %d, %s", code, stderr)
 	}
 	if data, err := os.ReadFile(old); err != nil || string(data) != "mine" {
@@ -109,15 +110,15 @@ func TestLoadLeavesFiles(t *testing.T) {
 
 // Ctrl-C ends a load early, with a report.
 func TestLoadInterrupted(t *testing.T) {
-	gateway := start(t, env(accountEnv...), "serve")
+	gateway := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
 	asJSON := filepath.Join(t.TempDir(), "a.json")
-	p := start(t, accountEnv, "load", "--rate", "50", "--duration", "1h", "--json", asJSON, "http://"+gateway.addr("listen")+"/")
-	waitFor(t, "a line of progress", func() bool { return strings.Contains(p.logged(), "1/3600 s: ") })
-	if code := p.stop(); code != 0 {
-		t.Errorf("exit code %d\n%s%s", code, p.stdout.String(), p.logged())
+	p := testproc.Start(t, testproc.AccountEnv, "load", "--rate", "50", "--duration", "1h", "--json", asJSON, "http://"+gateway.Addr("listen")+"/")
+	testproc.WaitFor(t, "a line of progress", func() bool { return strings.Contains(p.Logged(), "1/3600 s: ") })
+	if code := p.Stop(); code != 0 {
+		t.Errorf("exit code %d\n%s%s", code, p.Stdout(), p.Logged())
 	}
 	r := readLoadReport(t, asJSON)
-	if !r.Interrupted || r.Messages < 40 || r.Accepted != r.Messages || !strings.Contains(p.stdout.String(), ", interrupted,") {
-		t.Errorf("report %+v\n%s", r, p.stdout.String())
+	if !r.Interrupted || r.Messages < 40 || r.Accepted != r.Messages || !strings.Contains(p.Stdout(), ", interrupted,") {
+		t.Errorf("report %+v\n%s", r, p.Stdout())
 	}
 }

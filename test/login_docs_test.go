@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"wxgate/fakewechat/sender"
+	"wxgate/test/testproc"
 )
 
 const loginGuide = "docs/LOGIN.md"
@@ -25,13 +26,13 @@ func browserLogin(t *testing.T, base string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	browser := &http.Client{Jar: jar, Timeout: patience}
-	page := get(t, browser, base+"/oauth/login")
-	link := allowLink.FindStringSubmatch(page)
+	browser := &http.Client{Jar: jar, Timeout: testproc.Patience}
+	page := testproc.Get(t, browser, base+"/oauth/login")
+	link := testproc.AllowLink.FindStringSubmatch(page)
 	if link == nil {
 		t.Fatalf("no allow button:\n%s", page)
 	}
-	get(t, browser, strings.ReplaceAll(link[1], "&amp;", "&"))
+	testproc.Get(t, browser, strings.ReplaceAll(link[1], "&amp;", "&"))
 	at, err := url.Parse(base)
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +84,8 @@ func guidePrograms(t *testing.T) []guideProgram {
 // TestLoginGuide runs the guide's code beside wxgate dev, as the guide says. Addresses alone are changed.
 func TestLoginGuide(t *testing.T) {
 	const key = "a-key-of-the-internal-address-for-tests"
-	p := start(t, env("WXGATE_INTERNAL_KEY="+key), "dev")
-	public, internal := "http://"+p.addr("listen"), "http://"+p.addr("internal-listen")
+	p := testproc.Start(t, testproc.Env("WXGATE_INTERNAL_KEY="+key), "dev")
+	public, internal := "http://"+p.Addr("listen"), "http://"+p.Addr("internal-listen")
 	addresses := strings.NewReplacer("http://127.0.0.1:8000", public, "http://127.0.0.1:8001", internal)
 	cookie := browserLogin(t, public)
 	const signature = `signature wx0123456789abcdef [0-9]{10} \S{16,} [0-9a-f]{40}`
@@ -96,7 +97,7 @@ func TestLoginGuide(t *testing.T) {
 	for _, program := range guidePrograms(t) {
 		t.Run(program.file, func(t *testing.T) {
 			if _, err := exec.LookPath(program.run[0]); err != nil {
-				missing(t, "no %s", program.run[0])
+				testproc.Missing(t, "no %s", program.run[0])
 			}
 			path := filepath.Join(t.TempDir(), program.file)
 			if err := os.WriteFile(path, []byte(addresses.Replace(program.source)), 0o644); err != nil {
@@ -130,5 +131,5 @@ func TestLoginGuide(t *testing.T) {
 			}
 		})
 	}
-	noSecrets(t, p, sender.User)
+	testproc.NoSecrets(t, p, sender.User)
 }

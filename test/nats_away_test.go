@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"wxgate/internal/store/storetest"
+	"wxgate/test/testproc"
 )
 
 // TestFindingsServeWaitsForNATS: a NATS cluster that is unreachable at the start stops nothing but what needs it: what is
@@ -15,28 +16,28 @@ import (
 func TestFindingsServeWaitsForNATS(t *testing.T) {
 	t.Parallel()
 	b, bot := startBot(t)
-	wechat, api := platform(t)
+	wechat, api := testproc.Platform(t)
 	nats := storetest.Reserve(t)
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	text := "rules:\n  - {name: now, match: {text: hello}, reply: {text: hi}}\n  - {name: bot, match: {type: text}, forward: \"passthrough:///" + bot + "\"}\n"
 	if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, env(append(accountEnv, "WECHAT_MODE=safe", "WECHAT_APP_SECRET="+appSecret, "WECHAT_API_URL="+api, "WXGATE_NATS="+nats.URL(),
+	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WECHAT_APP_SECRET="+testproc.AppSecret, "WECHAT_API_URL="+api, "WXGATE_NATS="+nats.URL(),
 		"WXGATE_REPLY_TIMEOUT=700ms", "WXGATE_RULES="+rules)...), "serve")
-	s := senderTo(p.addr("listen"), "safe")
+	s := testproc.SenderTo(p.Addr("listen"), "safe")
 	s.BeforeSend = wechat.RecordCallback
-	if got := say(t, s, "text", "hello"); got != "hi" {
+	if got := testproc.Say(t, s, "text", "hello"); got != "hi" {
 		t.Errorf("got %q while NATS is unreachable", got)
 	}
-	if log := p.logged(); !strings.Contains(log, "the NATS cluster is unreachable") || !strings.Contains(log, nats.URL()) {
+	if log := p.Logged(); !strings.Contains(log, "the NATS cluster is unreachable") || !strings.Contains(log, nats.URL()) {
 		t.Errorf("no line of the log says that NATS is unreachable:\n%s", log)
 	}
 	nats.Run()
-	waitFor(t, "readiness", func() bool {
-		return !strings.Contains(get(t, http.DefaultClient, "http://"+p.addr("internal-listen")+"/readyz"), "store")
+	testproc.WaitFor(t, "readiness", func() bool {
+		return !strings.Contains(testproc.Get(t, http.DefaultClient, "http://"+p.Addr("internal-listen")+"/readyz"), "store")
 	})
-	if got := say(t, s, "text", "slow"); got != "" {
+	if got := testproc.Say(t, s, "text", "slow"); got != "" {
 		t.Errorf("got %q, want success", got)
 	}
 	close(b.release)

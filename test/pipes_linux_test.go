@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"wxgate/test/testproc"
 )
 
 // TestFindingsPipesAreNoFiles: rules, included rules and accounts that are pipes are errors, and nothing hangs: at the
@@ -28,20 +30,20 @@ func TestFindingsPipesAreNoFiles(t *testing.T) {
 		"rules check " + pipe, "rules check " + rules, "rules check /dev/stdin", "rules check " + dir, "rules check /dev/zero",
 		"replier --rules " + rules, "replier --accounts " + pipe, "gateway --accounts " + pipe, "gateway --accounts " + accounts,
 	} {
-		code, _, stderr := run(t, env(), "rules: []", strings.Fields(args)...)
+		code, _, stderr := testproc.Run(t, testproc.Env(), "rules: []", strings.Fields(args)...)
 		if code != 1 || !strings.Contains(stderr, "; expected a regular file") {
 			t.Errorf("%s: exit code %d, %s", args, code, stderr)
 		}
 	}
 
 	put(rules, "rules: [{name: a, reply: {text: hello}}]\n")
-	p := start(t, env(), "replier", "--rules", rules)
-	p.addr("internal-listen")
+	p := testproc.Start(t, testproc.Env(), "replier", "--rules", rules)
+	p.Addr("internal-listen")
 	if err := os.Rename(pipe, rules); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the pipe is refused", func() bool { return strings.Contains(p.logged(), "is a pipe; expected a regular file") })
-	if code := p.stop(); code != 0 {
+	testproc.WaitFor(t, "the pipe is refused", func() bool { return strings.Contains(p.Logged(), "is a pipe; expected a regular file") })
+	if code := p.Stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
 }

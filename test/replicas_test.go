@@ -12,6 +12,7 @@ import (
 
 	"wxgate/fakewechat/sender"
 	"wxgate/internal/store/storetest"
+	"wxgate/test/testproc"
 )
 
 // saysRules answers all texts with one.
@@ -39,19 +40,19 @@ func TestReplicasComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = lis.Close()
-	names := startNameserver(t, map[string][]netip.Addr{"replier.test.": {first}})
-	replier := func(at netip.Addr, text string) *process {
-		p := start(t, env("WXGATE_REPLIER_LISTEN="+net.JoinHostPort(at.String(), port), "WXGATE_RULES="+saysRules(t, text)), "replier")
-		p.addr("replier-listen")
+	names := testproc.StartNameserver(t, map[string][]netip.Addr{"replier.test.": {first}})
+	replier := func(at netip.Addr, text string) *testproc.Process {
+		p := testproc.Start(t, testproc.Env("WXGATE_REPLIER_LISTEN="+net.JoinHostPort(at.String(), port), "WXGATE_RULES="+saysRules(t, text)), "replier")
+		p.Addr("replier-listen")
 		return p
 	}
 	a := replier(first, "first")
-	gateway := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+names.target("replier.test", port)), "gateway")
-	s := senderTo(gateway.addr("listen"), "plain")
+	gateway := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+names.Target("replier.test", port)), "gateway")
+	s := testproc.SenderTo(gateway.Addr("listen"), "plain")
 	users := func() map[string]int {
 		got := map[string]int{}
 		for i := range 20 {
-			callback, err := sender.Compose(gh, "oUser"+strconv.Itoa(i), time.Now(), "text", "hello")
+			callback, err := sender.Compose(testproc.OriginalID, "oUser"+strconv.Itoa(i), time.Now(), "text", "hello")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,36 +65,36 @@ func TestReplicasComeAndGo(t *testing.T) {
 	if got := users(); got["first"] != 20 {
 		t.Errorf("with one replier: %v", got)
 	}
-	names.set("replier.test.", first, second)
+	names.Set("replier.test.", first, second)
 	replier(second, "second")
-	waitFor(t, "users at the second replier", func() bool { got := users(); return got["second"] > 0 && got["first"] > 0 })
-	_ = a.cmd.Process.Kill()
-	names.set("replier.test.", second)
-	waitFor(t, "all users at the second replier", func() bool { return users()["second"] == 20 })
+	testproc.WaitFor(t, "users at the second replier", func() bool { got := users(); return got["second"] > 0 && got["first"] > 0 })
+	_ = a.Cmd.Process.Kill()
+	names.Set("replier.test.", second)
+	testproc.WaitFor(t, "all users at the second replier", func() bool { return users()["second"] == 20 })
 }
 
 // TestDeadline: with the settings as they are WeChat has its answer before it hangs up, whatever became of the replier:
 // the sender waits as long as WeChat does.
 func TestDeadline(t *testing.T) {
-	for name, become := range map[string]func(*process){
+	for name, become := range map[string]func(*testproc.Process){
 		"hangs":  nil, // its bot does
-		"frozen": freeze,
-		"dead":   func(p *process) { _ = p.cmd.Process.Kill() },
+		"frozen": testproc.Freeze,
+		"dead":   func(p *testproc.Process) { _ = p.Cmd.Process.Kill() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b, bot := startBot(t)
 			defer close(b.release)
-			wechat, api := platform(t)
+			wechat, api := testproc.Platform(t)
 			gateway, replier := scaled(t, api, storetest.Start(t).URL(), "WXGATE_REPLY_TIMEOUT=")
 			r := replier(bot)
-			r.addr("replier-listen")
+			r.Addr("replier-listen")
 			if become != nil {
 				become(r)
 			}
-			s := senderTo(gateway.addr("listen"), "safe")
+			s := testproc.SenderTo(gateway.Addr("listen"), "safe")
 			s.BeforeSend = wechat.RecordCallback
-			if got := say(t, s, "text", "hello"); got != "" {
+			if got := testproc.Say(t, s, "text", "hello"); got != "" {
 				t.Errorf("got %q, want success", got)
 			}
 		})

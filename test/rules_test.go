@@ -7,18 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"wxgate/test/testproc"
+
 	"github.com/google/go-cmp/cmp"
 )
-
-// file makes a file with a text, and returns its path.
-func file(t *testing.T, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // manual is the whole of docs/RULES.md and its translation.
 func manual(t *testing.T) []string {
@@ -35,10 +27,10 @@ func manual(t *testing.T) []string {
 }
 
 func TestRulesCheck(t *testing.T) {
-	good := file(t, "rules.yaml", "rules: [{name: a, match: {text: hi}, reply: {text: hello}}]\nexpect: [{message: hi, rule: a}]\n")
-	warned := file(t, "rules.yaml", "rules:\n  - name: price\n    match: {text: {contains: price}}\n    reply: {text: a}\n  - name: price today\n    match: {text: price today}\n    reply: {text: b}\n")
-	unmet := file(t, "rules.yaml", "rules: [{name: a, reply: {text: hello}}]\nexpect:\n  - {message: hi, reply: {text: hi}}\n  - {message: hi, rule: b}\n  - {message: hi, rule: a}\n")
-	bad := file(t, "rules.yaml", "rules:\n  - name: hello\n    match: {typ: text}\n    reply: {text: \"{{ message.text.contents }}\"}\n  - name: nothing\n")
+	good := testproc.File(t, "rules.yaml", "rules: [{name: a, match: {text: hi}, reply: {text: hello}}]\nexpect: [{message: hi, rule: a}]\n")
+	warned := testproc.File(t, "rules.yaml", "rules:\n  - name: price\n    match: {text: {contains: price}}\n    reply: {text: a}\n  - name: price today\n    match: {text: price today}\n    reply: {text: b}\n")
+	unmet := testproc.File(t, "rules.yaml", "rules: [{name: a, reply: {text: hello}}]\nexpect:\n  - {message: hi, reply: {text: hi}}\n  - {message: hi, rule: b}\n  - {message: hi, rule: a}\n")
+	bad := testproc.File(t, "rules.yaml", "rules:\n  - name: hello\n    match: {typ: text}\n    reply: {text: \"{{ message.text.contents }}\"}\n  - name: nothing\n")
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	badSays := `wxgate: FILE:3:13: rule "hello": unknown key "typ"; did you mean "type"?; expected account, type, event, event_key, text, fold, time or when
 wxgate: FILE:4:35: rule "hello": undefined field 'contents'
@@ -62,7 +54,7 @@ wxgate: FILE:5:5: rule "nothing": expected one of reply, random, forward or sile
 		{"missing", []string{missing}, 1, "", "wxgate: FILE: no such file or directory\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, stdout, stderr := run(t, nil, "", append([]string{"rules", "check"}, c.files...)...)
+			code, stdout, stderr := testproc.Run(t, nil, "", append([]string{"rules", "check"}, c.files...)...)
 			last := c.files[len(c.files)-1]
 			want := []any{c.code, strings.ReplaceAll(c.stdout, "FILE", last), strings.ReplaceAll(c.stderr, "FILE", last)}
 			if diff := cmp.Diff(want, []any{code, stdout, stderr}); diff != "" {
@@ -83,7 +75,7 @@ func TestRulesExamples(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
-	code, stdout, stderr := run(t, nil, "", append([]string{"rules", "check"}, files...)...)
+	code, stdout, stderr := testproc.Run(t, nil, "", append([]string{"rules", "check"}, files...)...)
 	if code != 0 || stderr != "" || strings.Count(stdout, ": ok: ") != len(files) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
@@ -104,7 +96,7 @@ func asXML(text string) string {
 // asJSON is a text as "wxgate decode" prints it.
 func asJSON(t *testing.T, text string) string {
 	t.Helper()
-	_, stdout, _ := run(t, nil, asXML(text), "decode")
+	_, stdout, _ := testproc.Run(t, nil, asXML(text), "decode")
 	return stdout
 }
 
@@ -119,8 +111,8 @@ price answers (FILE:51)
   }
 }
 `
-	nothing := file(t, "rules.yaml", "rules: [{name: a, match: {text: hi}, reply: {text: hello}}, {name: b, match: {event: CLICK}, silent: true}]\n")
-	failing := file(t, "rules.yaml", "rules: [{name: a, match: {when: 'int(message.text.content) == 8'}, silent: true}, {name: b, match: {time: {from: '09:00', to: '10:00', days: sat, timezone: Asia/Shanghai}}, silent: true}]\n")
+	nothing := testproc.File(t, "rules.yaml", "rules: [{name: a, match: {text: hi}, reply: {text: hello}}, {name: b, match: {event: CLICK}, silent: true}]\n")
+	failing := testproc.File(t, "rules.yaml", "rules: [{name: a, match: {when: 'int(message.text.content) == 8'}, silent: true}, {name: b, match: {time: {from: '09:00', to: '10:00', days: sat, timezone: Asia/Shanghai}}, silent: true}]\n")
 	for _, c := range []struct {
 		name, file, stdin string
 		flags             []string
@@ -174,7 +166,7 @@ south address answers (FILE:20)
 		{"bad rules", "../replier/testdata/bad/empty.yaml", asXML("hello"), nil, 1, "", "empty.yaml:1:1: the file is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			code, stdout, stderr := run(t, nil, c.stdin, append([]string{"rules", "try", c.file}, c.flags...)...)
+			code, stdout, stderr := testproc.Run(t, nil, c.stdin, append([]string{"rules", "try", c.file}, c.flags...)...)
 			if diff := cmp.Diff(strings.ReplaceAll(c.stdout, "FILE", c.file), stdout); diff != "" {
 				t.Errorf("stdout (-want +got):\n%s", diff)
 			}
@@ -191,7 +183,7 @@ south address answers (FILE:20)
 }
 
 func TestRulesSchema(t *testing.T) {
-	code, stdout, stderr := run(t, nil, "", "rules", "schema")
+	code, stdout, stderr := testproc.Run(t, nil, "", "rules", "schema")
 	var schema struct {
 		Schema string `json:"$schema"`
 	}

@@ -16,6 +16,7 @@ import (
 	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/test/testproc"
 )
 
 // bot is a ReplierService of somebody else's, which answers when it is told to.
@@ -53,12 +54,12 @@ func startBot(t *testing.T) (*bot, string) {
 // What is in flight at SIGTERM gets its answer: a callback, and a REST call.
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	b, addr := startBot(t)
-	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr), "gateway")
-	s := senderTo(p.addr("listen"), "plain")
-	internal := p.addr("internal-listen")
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+addr), "gateway")
+	s := testproc.SenderTo(p.Addr("listen"), "plain")
+	internal := p.Addr("internal-listen")
 
 	callback := make(chan string, 1)
-	go func() { callback <- say(t, s, "text", "in flight") }()
+	go func() { callback <- testproc.Say(t, s, "text", "in flight") }()
 	rest := make(chan int, 1)
 	go func() {
 		body := bytes.NewBufferString(`{"message":{"msgType":"text","text":{"content":"in flight"}}}`)
@@ -72,9 +73,9 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	}()
 	<-b.asked
 	<-b.asked
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	waitFor(t, "the public address to close", func() bool {
-		conn, err := net.DialTimeout("tcp", p.addr("listen"), time.Second)
+	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
+	testproc.WaitFor(t, "the public address to close", func() bool {
+		conn, err := net.DialTimeout("tcp", p.Addr("listen"), time.Second)
 		if err == nil {
 			conn.Close()
 		}
@@ -87,15 +88,15 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 	if got := <-rest; got != http.StatusOK {
 		t.Errorf("the REST call in flight got status %d", got)
 	}
-	if code := p.wait(); code != 0 {
+	if code := p.Wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 }
 
 // An open health watch would hold a graceful stop for ever.
 func TestStopDespiteHealthWatch(t *testing.T) {
-	p := start(t, env(), "replier")
-	conn, err := grpc.NewClient(p.addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	p := testproc.Start(t, testproc.Env(), "replier")
+	conn, err := grpc.NewClient(p.Addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +110,10 @@ func TestStopDespiteHealthWatch(t *testing.T) {
 		if err != nil || got.GetStatus() != want {
 			t.Fatalf("watch: %v, %v; want %v", got, err, want)
 		}
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		_ = p.Cmd.Process.Signal(syscall.SIGTERM)
 	}
 	select {
-	case <-p.done:
+	case <-p.Done:
 	case <-time.After(2 * service.Grace):
 		t.Fatal("still running after twice the grace period")
 	}
@@ -120,39 +121,29 @@ func TestStopDespiteHealthWatch(t *testing.T) {
 
 func TestSecondSignalQuitsAtOnce(t *testing.T) {
 	b, addr := startBot(t)
-	p := start(t, env("WECHAT_TOKEN="+token, "WXGATE_REPLIER="+addr), "gateway")
-	s := senderTo(p.addr("listen"), "plain")
+	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+addr), "gateway")
+	s := testproc.SenderTo(p.Addr("listen"), "plain")
 	callback, _ := composed(t, "text", "never answered")
 	go func() { _, _ = s.Send(t.Context(), callback) }()
 	<-b.asked
-	_ = p.cmd.Process.Signal(syscall.SIGINT)
-	waitFor(t, "the drain to begin", func() bool {
-		conn, err := net.DialTimeout("tcp", p.addr("listen"), time.Second)
+	_ = p.Cmd.Process.Signal(syscall.SIGINT)
+	testproc.WaitFor(t, "the drain to begin", func() bool {
+		conn, err := net.DialTimeout("tcp", p.Addr("listen"), time.Second)
 		if err == nil {
 			conn.Close()
 		}
 		return err != nil
 	})
-	_ = p.cmd.Process.Signal(syscall.SIGINT)
-	if code := p.wait(); code == 0 {
+	_ = p.Cmd.Process.Signal(syscall.SIGINT)
+	if code := p.Wait(); code == 0 {
 		t.Error("exit code 0; the callback in flight was not waited for")
-	}
-}
-
-// waitFor waits until done is true, for what tells nobody when it happens.
-func waitFor(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
 	}
 }
 
 // A chat page that is open holds up nobody who stops.
 func TestStopEndsStreams(t *testing.T) {
-	p := start(t, env(), "dev")
-	resp, err := http.Get("http://" + p.addr("fake-listen") + "/fake/events")
+	p := testproc.Start(t, testproc.Env(), "dev")
+	resp, err := http.Get("http://" + p.Addr("fake-listen") + "/fake/events")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +152,7 @@ func TestStopEndsStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	if code := p.stop(); code != 0 {
+	if code := p.Stop(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	if took := time.Since(began); took >= service.Grace {

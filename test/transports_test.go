@@ -20,6 +20,7 @@ import (
 	"wxgate/internal/wechat"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/test/testproc"
 )
 
 // corpusRules say something of each kind, made of the message where that is possible.
@@ -51,8 +52,8 @@ func withoutTime(xml []byte) string { return createTime.ReplaceAllString(string(
 type transport func(t *testing.T, callback []byte, msg *wechatv1.Message) string
 
 // callbackTo is a callback as WeChat sends it.
-func callbackTo(p *process, mode sender.Mode) transport {
-	s := senderTo(p.addr("listen"), mode)
+func callbackTo(p *testproc.Process, mode sender.Mode) transport {
+	s := testproc.SenderTo(p.Addr("listen"), mode)
 	return func(t *testing.T, callback []byte, _ *wechatv1.Message) string {
 		t.Helper()
 		result, err := s.Send(t.Context(), callback)
@@ -65,8 +66,8 @@ func callbackTo(p *process, mode sender.Mode) transport {
 }
 
 // overREST asks at a gateway's internal address.
-func overREST(p *process) transport {
-	url := "http://" + p.addr("internal-listen") + "/v1/reply"
+func overREST(p *testproc.Process) transport {
+	url := "http://" + p.Addr("internal-listen") + "/v1/reply"
 	return func(t *testing.T, _ []byte, msg *wechatv1.Message) string {
 		t.Helper()
 		body, err := protojson.Marshal(&replierv1.ReplyRequest{Message: msg})
@@ -88,9 +89,9 @@ func overREST(p *process) transport {
 }
 
 // overGRPC asks a replier.
-func overGRPC(t *testing.T, p *process) transport {
+func overGRPC(t *testing.T, p *testproc.Process) transport {
 	t.Helper()
-	conn, err := grpc.NewClient(p.addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(p.Addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func overGRPC(t *testing.T, p *process) transport {
 	replier := replierv1.NewReplierServiceClient(conn)
 	return func(t *testing.T, _ []byte, msg *wechatv1.Message) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), testproc.Patience)
 		defer cancel()
 		resp, err := replier.Reply(ctx, &replierv1.ReplyRequest{Message: msg})
 		if err != nil {
@@ -116,9 +117,9 @@ func TestTransportsAgree(t *testing.T) {
 	if err := os.WriteFile(rules, []byte(corpusRules), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	together := start(t, env(append(accountEnv, "WECHAT_MODE=compat", "WXGATE_RULES="+rules)...), "serve")
-	replier := start(t, env("WXGATE_RULES="+rules), "replier")
-	apart := start(t, env(append(accountEnv, "WECHAT_MODE=plain", "WXGATE_REPLIER="+replier.addr("replier-listen"))...), "gateway")
+	together := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=compat", "WXGATE_RULES="+rules)...), "serve")
+	replier := testproc.Start(t, testproc.Env("WXGATE_RULES="+rules), "replier")
+	apart := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=plain", "WXGATE_REPLIER="+replier.Addr("replier-listen"))...), "gateway")
 	transports := map[string]transport{
 		"in process, sealed":  callbackTo(together, "safe"),
 		"in process, REST":    overREST(together),

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"wxgate/test/testproc"
 )
 
 // TestFindingsImageKnowsItsVersion: a build without version control, as the Dockerfile's, says the version that it is given,
@@ -32,8 +34,8 @@ func TestFindingsImageKnowsItsVersion(t *testing.T) {
 	if err != nil || strings.TrimSpace(string(out)) != version {
 		t.Errorf("--version: %q, %v; want %q", out, err, version)
 	}
-	p := startBinary(t, stamped, env(), "replier")
-	metrics := get(t, http.DefaultClient, "http://"+p.addr("internal-listen")+"/metrics")
+	p := testproc.StartBinary(t, stamped, testproc.Env(), "replier")
+	metrics := testproc.Get(t, http.DefaultClient, "http://"+p.Addr("internal-listen")+"/metrics")
 	if !strings.Contains(metrics, `wxgate_build_info{version="`+version+`"} 1`) {
 		t.Errorf("no wxgate_build_info with %s in\n%s", version, metrics)
 	}

@@ -21,6 +21,7 @@ import (
 
 	"wxgate/internal/wechat"
 	replierv1 "wxgate/proto/replier/v1"
+	"wxgate/test/testproc"
 )
 
 // sleeper is a bot that answers nobody before it is released.
@@ -40,9 +41,9 @@ func (s *sleeper) Reply(ctx context.Context, _ *replierv1.ReplyRequest) (*replie
 }
 
 // resident returns how much memory a process has, in bytes.
-func resident(t *testing.T, p *process) int {
+func resident(t *testing.T, p *testproc.Process) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,7 @@ func TestTenThousandWait(t *testing.T) {
 	replierv1.RegisterReplierServiceServer(server, bot)
 	go func() { _ = server.Serve(lis) }()
 	t.Cleanup(server.Stop)
-	_, api := platform(t)
+	_, api := testproc.Platform(t)
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(rules, []byte(`
 rules:
@@ -80,10 +81,10 @@ rules:
 		t.Fatal(err)
 	}
 	// GOGC=50: garbage that a busy machine has not collected yet is not the cost of a message.
-	p := start(t, env(append(accountEnv, "WECHAT_MODE=plain", "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(), "WXGATE_RULES="+rules,
+	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=plain", "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(), "WXGATE_RULES="+rules,
 		"WXGATE_BOT_MEMORY=1024", "WXGATE_LOG_LEVEL=info",
 		"GOGC=50")...), "serve")
-	c := &caller{t: t, url: "http://" + p.addr("listen") + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
+	c := &caller{t: t, url: "http://" + p.Addr("listen") + "/", client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	defer c.client.CloseIdleConnections()
 
 	c.fast(200)
@@ -130,8 +131,8 @@ type caller struct {
 func (c *caller) post(user, text string) (answer string, took time.Duration) {
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	n := strconv.FormatInt(c.n.Add(1), 10)
-	url := c.url + "?timestamp=" + now + "&nonce=" + n + "&signature=" + wechat.Signature(token, now, n)
-	body := "<xml><ToUserName>" + gh + "</ToUserName><FromUserName>" + user + "</FromUserName><CreateTime>" + now + "</CreateTime>" +
+	url := c.url + "?timestamp=" + now + "&nonce=" + n + "&signature=" + wechat.Signature(testproc.Token, now, n)
+	body := "<xml><ToUserName>" + testproc.OriginalID + "</ToUserName><FromUserName>" + user + "</FromUserName><CreateTime>" + now + "</CreateTime>" +
 		"<MsgType>text</MsgType><Content>" + text + "</Content><MsgId>" + n + "</MsgId></xml>"
 	begun := time.Now()
 	for range 3 { // as WeChat does, where a busy machine could not store it in time
@@ -149,7 +150,7 @@ func (c *caller) fast(n int) []time.Duration {
 	took := make([]time.Duration, n)
 	for i := range took {
 		var answer string
-		if answer, took[i] = c.post(user, "fast"); !strings.Contains(answer, "<![CDATA[fast]]>") {
+		if answer, took[i] = c.post(testproc.User, "fast"); !strings.Contains(answer, "<![CDATA[fast]]>") {
 			c.t.Errorf("a fast message got %q", answer)
 		}
 		time.Sleep(20 * time.Millisecond)
