@@ -13,41 +13,41 @@ import (
 
 // Bounds of what the chat page can show.
 const (
-	maxLines     = maxSeen  // of all chats together
-	maxTalkers   = 100      // users; who has been silent longest is forgotten first
-	maxWatchers  = 32       // open pages
-	maxShown     = 16 << 10 // bytes of a body, as sent or received
-	maxElements  = 40       // of a callback
-	watcherLag   = 256      // events that a page may be behind before it must begin anew
-	maxInFlight  = 32       // messages of the page that are not answered yet
-	maxCallLines = maxSeen  // API calls
+	maxLines     = maxLogLines // of all chats together
+	maxTalkers   = 100         // users; who has been silent longest is forgotten first
+	maxWatchers  = 32          // open pages
+	maxShown     = 16 << 10    // bytes of a body, as sent or received
+	maxElements  = 40          // of a callback
+	watcherLag   = 256         // events that a page may be behind before it must begin anew
+	maxInFlight  = 32          // messages of the page that are not answered yet
+	maxCallLines = maxLogLines // API calls
 )
 
-// chat is what the chat page shows: the users' chats with the account, and the API calls. Its memory is bounded.
-type chat struct {
-	mu       sync.Mutex
-	last     int64       // id
-	changes  int64       // how often something changed
-	lines    []*chatLine // oldest first
-	users    []*chatUser // who was silent longest first
-	calls    []chatCall  // oldest first
-	watchers map[chan chatEvent]bool
-	inFlight int
-	told     [sha256.Size]byte // the last callback of another process
-	working  sync.WaitGroup    // what is in flight
-	closed   bool
+// chatStore is what the chat page shows: the users' chats with the account, and the API calls. Its memory is bounded.
+type chatStore struct {
+	mu            sync.Mutex
+	last          int64       // id
+	changes       int64       // how often something changed
+	lines         []*chatLine // oldest first
+	users         []*chatUser // who was silent longest first
+	calls         []chatCall  // oldest first
+	watchers      map[chan chatEvent]bool
+	inFlight      int
+	lastElsewhere [sha256.Size]byte // the last callback of another process
+	working       sync.WaitGroup    // what is in flight
+	closed        bool
 }
 
 // newChat returns the chats of an account that has one user, User.
-func newChat(account string) *chat {
-	c := &chat{watchers: map[chan chatEvent]bool{}}
-	c.user(talker{account, sender.User})
+func newChat(appID string) *chatStore {
+	c := &chatStore{watchers: map[chan chatEvent]bool{}}
+	c.touchUser(chatUserKey{appID, sender.User})
 	return c
 }
 
-// watch returns the state, and a channel with what changes from then on. It is closed where the page is too slow, or the
+// addWatcher returns the state, and a channel with what changes from then on. It is closed where the page is too slow, or the
 // platform ends; nil where there are too many pages.
-func (c *chat) watch(now time.Time) (chatState, chan chatEvent) {
+func (c *chatStore) addWatcher(now time.Time) (chatState, chan chatEvent) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || len(c.watchers) >= maxWatchers {
@@ -60,31 +60,31 @@ func (c *chat) watch(now time.Time) (chatState, chan chatEvent) {
 		shown := *u
 		state.Users = append(state.Users, &shown)
 		if left := u.typing.Sub(now); left > 0 {
-			state.Typing = append(state.Typing, chatTyping{u.talker, left.Milliseconds()})
+			state.Typing = append(state.Typing, chatTyping{u.chatUserKey, left.Milliseconds()})
 		}
 	}
 	for _, l := range c.lines {
-		state.Lines = append(state.Lines, l.summary())
+		state.Lines = append(state.Lines, l.withoutBodies())
 	}
 	return state, events
 }
 
-func (c *chat) unwatch(events chan chatEvent) {
+func (c *chatStore) removeWatcher(events chan chatEvent) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.drop(events)
+	c.dropWatcher(events)
 }
 
-// drop ends a page's events. The caller holds mu.
-func (c *chat) drop(events chan chatEvent) {
+// dropWatcher ends a page's events. The caller holds mu.
+func (c *chatStore) dropWatcher(events chan chatEvent) {
 	if c.watchers[events] {
 		delete(c.watchers, events)
 		close(events)
 	}
 }
 
-// tell sends an event to all pages. The caller holds mu.
-func (c *chat) tell(name string, value any) {
+// sendEvent sends an event to all pages. The caller holds mu.
+func (c *chatStore) sendEvent(name string, value any) {
 	c.changes++
 	if len(c.watchers) == 0 {
 		return
@@ -94,39 +94,39 @@ func (c *chat) tell(name string, value any) {
 		select {
 		case events <- chatEvent{name, data}:
 		default:
-			c.drop(events) // it comes again, and begins anew
+			c.dropWatcher(events) // it comes again, and begins anew
 		}
 	}
 }
 
-// close ends all pages' events.
-func (c *chat) close() {
+// closeWatchers ends all pages' events.
+func (c *chatStore) closeWatchers() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
 	for events := range c.watchers {
-		c.drop(events)
+		c.dropWatcher(events)
 	}
 }
 
-// misbehave tells the pages of the faults from now on.
-func (c *chat) misbehave(f Faults) {
+// sendFaults tells the pages of the faults from now on.
+func (c *chatStore) sendFaults(f Faults) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tell("faults", f)
+	c.sendEvent("faults", f)
 }
 
-// reset forgets all chats and calls; the pages begin anew.
-func (c *chat) reset(account string) {
+// resetChats forgets all chats and calls; the pages begin anew.
+func (c *chatStore) resetChats(appID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lines, c.users, c.calls, c.told = nil, nil, nil, [sha256.Size]byte{}
-	c.user(talker{account, sender.User})
-	c.tell("reset", nil)
+	c.lines, c.users, c.calls, c.lastElsewhere = nil, nil, nil, [sha256.Size]byte{}
+	c.touchUser(chatUserKey{appID, sender.User})
+	c.sendEvent("reset", nil)
 }
 
-// begin says whether one more message may be in flight; who was let in ends it with end.
-func (c *chat) begin() bool {
+// startSending says whether one more message may be in flight; who was let in ends it with end.
+func (c *chatStore) startSending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed || c.inFlight >= maxInFlight {
@@ -137,53 +137,53 @@ func (c *chat) begin() bool {
 	return true
 }
 
-func (c *chat) end() {
+func (c *chatStore) endSending() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inFlight--
 	c.working.Done()
 }
 
-// user returns a user's entry, which is now the newest. The caller holds mu, or has the chat alone.
-func (c *chat) user(is talker) *chatUser {
-	i := slices.IndexFunc(c.users, func(u *chatUser) bool { return u.talker == is })
+// touchUser returns a user's entry, which is now the newest. The caller holds mu, or has the chat alone.
+func (c *chatStore) touchUser(is chatUserKey) *chatUser {
+	i := slices.IndexFunc(c.users, func(u *chatUser) bool { return u.chatUserKey == is })
 	if i >= 0 {
 		u := c.users[i]
 		c.users = append(slices.Delete(c.users, i, i+1), u)
 		return u
 	}
 	if len(c.users) == maxTalkers {
-		forgotten := c.users[0].talker
+		forgotten := c.users[0].chatUserKey
 		c.users = slices.Delete(c.users, 0, 1)
-		c.lines = slices.DeleteFunc(c.lines, func(l *chatLine) bool { return l.of() == forgotten })
-		c.tell("forget", forgotten)
+		c.lines = slices.DeleteFunc(c.lines, func(l *chatLine) bool { return l.userKey() == forgotten })
+		c.sendEvent("forget", forgotten)
 	}
 	c.last++
-	u := &chatUser{talker: is, Since: c.last, Number: 1}
+	u := &chatUser{chatUserKey: is, Since: c.last, Number: 1}
 	for _, other := range c.users {
 		if other.Account == is.Account {
 			u.Number = max(u.Number, other.Number+1)
 		}
 	}
 	c.users = append(c.users, u)
-	c.tell("user", u)
+	c.sendEvent("user", u)
 	return u
 }
 
-// meet makes sure that a user has a chat, and returns the user.
-func (c *chat) meet(is talker) chatUser {
+// meetUser makes sure that a user has a chat, and returns the user.
+func (c *chatStore) meetUser(is chatUserKey) chatUser {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return *c.user(is)
+	return *c.touchUser(is)
 }
 
 // usersOf returns an account's users, by their place.
-func (c *chat) usersOf(account string) []chatUser {
+func (c *chatStore) usersOf(appID string) []chatUser {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var users []chatUser
 	for _, u := range c.users {
-		if u.Account == account {
+		if u.Account == appID {
 			users = append(users, *u)
 		}
 	}
@@ -191,23 +191,23 @@ func (c *chat) usersOf(account string) []chatUser {
 	return users
 }
 
-// tellAccounts tells the pages of the accounts.
-func (c *chat) tellAccounts(shown func() []chatAccount) {
+// sendAccounts tells the pages of the accounts.
+func (c *chatStore) sendAccounts(shown func() []chatAccount) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tell("accounts", shown())
+	c.sendEvent("accounts", shown())
 }
 
-// add puts a line at the end of its user's chat and returns its id.
-func (c *chat) add(l chatLine) int64 {
+// addLine puts a line at the end of its user's chat and returns its id.
+func (c *chatStore) addLine(l chatLine) int64 {
 	l.User = sender.Clip(l.User, maxOpenID)
-	l.Fields = bounded(l.Fields)
+	l.Fields = boundedFields(l.Fields)
 	if l.XML = sender.Clip(l.XML, maxForm); len(strings.Join(l.Send, "")) > maxForm {
 		l.Send = nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u := c.user(l.of())
+	u := c.touchUser(l.userKey())
 	if l.From == fromAccount {
 		u.typing = time.Time{}
 	}
@@ -217,22 +217,22 @@ func (c *chat) add(l chatLine) int64 {
 	c.last++
 	l.ID = c.last
 	c.lines = append(c.lines, &l)
-	c.tell("line", l.summary())
+	c.sendEvent("line", l.withoutBodies())
 	return l.ID
 }
 
-// change changes a line, where it is still known, and tells of it.
-func (c *chat) change(id int64, how func(l *chatLine)) {
+// changeLine changes a line, where it is still known, and tells of it.
+func (c *chatStore) changeLine(id int64, how func(l *chatLine)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l := c.find(id); l != nil {
+	if l := c.findLine(id); l != nil {
 		how(l)
-		c.tell("line", l.summary())
+		c.sendEvent("line", l.withoutBodies())
 	}
 }
 
-// find returns the line of that id, nil where there is none. The caller holds mu.
-func (c *chat) find(id int64) *chatLine {
+// findLine returns the line of that id, nil where there is none. The caller holds mu.
+func (c *chatStore) findLine(id int64) *chatLine {
 	i := slices.IndexFunc(c.lines, func(l *chatLine) bool { return l.ID == id })
 	if i < 0 {
 		return nil
@@ -240,11 +240,11 @@ func (c *chat) find(id int64) *chatLine {
 	return c.lines[i]
 }
 
-// whole returns a copy of a line with all that is known of it; nil where it is not known.
-func (c *chat) whole(id int64) *chatLine {
+// wholeLine returns a copy of a line with all that is known of it; nil where it is not known.
+func (c *chatStore) wholeLine(id int64) *chatLine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l := c.find(id)
+	l := c.findLine(id)
 	if l == nil {
 		return nil
 	}
@@ -257,16 +257,16 @@ func (c *chat) whole(id int64) *chatLine {
 	return &whole
 }
 
-// types takes note that the account is typing until then; the zero time: not any more.
-func (c *chat) types(is talker, until, now time.Time) {
+// setTyping takes note that the account is typing until then; the zero time: not any more.
+func (c *chatStore) setTyping(is chatUserKey, until, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.user(is).typing = until
-	c.tell("typing", chatTyping{is, max(0, until.Sub(now).Milliseconds())})
+	c.touchUser(is).typing = until
+	c.sendEvent("typing", chatTyping{is, max(0, until.Sub(now).Milliseconds())})
 }
 
-// called takes note of an API call.
-func (c *chat) called(call chatCall) {
+// addCall takes note of an API call.
+func (c *chatStore) addCall(call chatCall) {
 	call.Outcome, call.User = sender.Clip(call.Outcome, 300), sender.Clip(call.User, maxOpenID)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -276,14 +276,14 @@ func (c *chat) called(call chatCall) {
 	c.last++
 	call.ID = c.last
 	c.calls = append(c.calls, call)
-	c.tell("call", call)
+	c.sendEvent("call", call)
 }
 
-// heard says whether another process's callback is a new one, and no further attempt of the last.
-func (c *chat) heard(xml []byte) bool {
+// recordElsewhere says whether another process's callback is a new one, and no further attempt of the last.
+func (c *chatStore) recordElsewhere(xml []byte) bool {
 	sum := sha256.Sum256(xml)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer func() { c.told = sum }()
-	return c.told != sum
+	defer func() { c.lastElsewhere = sum }()
+	return c.lastElsewhere != sum
 }

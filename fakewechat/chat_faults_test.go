@@ -50,11 +50,11 @@ func TestChatFaults(t *testing.T) {
 
 // TestChatFaultWords: the page can set each fault, and has words for it in both languages.
 func TestChatFaultWords(t *testing.T) {
-	words, err := os.ReadFile("chat/words.js")
+	words, err := os.ReadFile("page/chat/words.js")
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := os.ReadFile("chat/faults.js")
+	groups, err := os.ReadFile("page/chat/faults.js")
 	if err != nil {
 		t.Fatal(err)
 	}

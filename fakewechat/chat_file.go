@@ -54,7 +54,7 @@ func (p *Platform) keepChats() {
 	}
 }
 
-func (c *chat) changeCount() int64 {
+func (c *chatStore) changeCount() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.changes
@@ -74,9 +74,9 @@ func (p *Platform) writeChats() {
 
 func (p *Platform) snapshotChats() []byte {
 	var kept keptChats
-	for _, o := range p.all() {
-		for _, u := range p.chat.usersOf(o.account.AppID) {
-			kept.Users = append(kept.Users, o.snapshotUser(u))
+	for _, acc := range p.allAccounts() {
+		for _, u := range p.chat.usersOf(acc.settings.AppID) {
+			kept.Users = append(kept.Users, acc.snapshotUser(u))
 		}
 	}
 	c := p.chat
@@ -86,11 +86,11 @@ func (p *Platform) snapshotChats() []byte {
 	return asJSON(kept)
 }
 
-func (o *official) snapshotUser(shown chatUser) *keptUser {
+func (acc *account) snapshotUser(shown chatUser) *keptUser {
 	kept := &keptUser{chatUser: shown}
-	o.api.mu.Lock()
-	defer o.api.mu.Unlock()
-	if u := o.api.users.get(shown.OpenID); u != nil {
+	acc.api.mu.Lock()
+	defer acc.api.mu.Unlock()
+	if u := acc.api.users.get(shown.OpenID); u != nil {
 		kept.Contact = u.contact
 		for i, w := range u.windows {
 			kept.Windows[i] = keptWindow{w.ends, w.left}
@@ -120,12 +120,12 @@ func (p *Platform) restoreChats(raw []byte) error {
 	if err := json.Unmarshal(raw, &kept); err != nil {
 		return err
 	}
-	known := map[talker]bool{}
+	known := map[chatUserKey]bool{}
 	for _, u := range kept.Users[max(0, len(kept.Users)-maxTalkers):] {
-		if u == nil || known[u.talker] || p.of(u.Account).account.AppID != u.Account || !p.of(u.Account).restoreUser(u) {
+		if u == nil || known[u.chatUserKey] || p.accountByAppID(u.Account).settings.AppID != u.Account || !p.accountByAppID(u.Account).restoreUser(u) {
 			continue
 		}
-		known[u.talker] = true
+		known[u.chatUserKey] = true
 		p.chat.restoreUser(u.chatUser)
 	}
 	p.chat.restoreLines(kept, known)
@@ -133,24 +133,24 @@ func (p *Platform) restoreChats(raw []byte) error {
 }
 
 // restoreUser reports whether the openid could be one.
-func (o *official) restoreUser(kept *keptUser) bool {
-	o.api.mu.Lock()
-	defer o.api.mu.Unlock()
-	u := o.api.user(kept.OpenID)
+func (acc *account) restoreUser(kept *keptUser) bool {
+	acc.api.mu.Lock()
+	defer acc.api.mu.Unlock()
+	u := acc.api.meetUser(kept.OpenID)
 	if u == nil {
 		return false
 	}
 	u.follow, u.contact = kept.Follow, kept.Contact
 	for i, w := range kept.Windows {
-		u.windows[i] = window{w.Ends, w.Left}
+		u.windows[i] = messageWindow{w.Ends, w.Left}
 	}
 	return true
 }
 
-func (c *chat) restoreUser(kept chatUser) {
+func (c *chatStore) restoreUser(kept chatUser) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	u := c.user(kept.talker)
+	u := c.touchUser(kept.chatUserKey)
 	u.Since, u.Number, u.Follow = kept.Since, kept.Number, kept.Follow
 }
 
@@ -158,12 +158,12 @@ func (c *chat) restoreUser(kept chatUser) {
 var stoppedMeanwhile = sender.Because("the fake platform stopped before the answer")
 
 // restoreLines restores the lines of known users. What was under way has ended.
-func (c *chat) restoreLines(kept keptChats, known map[talker]bool) {
+func (c *chatStore) restoreLines(kept keptChats, known map[chatUserKey]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = max(c.last, kept.Last)
 	for _, l := range kept.Lines[max(0, len(kept.Lines)-maxLines):] {
-		if l == nil || !known[l.of()] {
+		if l == nil || !known[l.userKey()] {
 			continue
 		}
 		l.Attempts = slices.DeleteFunc(l.Attempts, func(a *chatAttempt) bool { return a == nil })

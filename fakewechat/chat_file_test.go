@@ -27,18 +27,18 @@ func TestFindingsChatsSurviveARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	before.wantAPI(t, before.with(t, sendPath), text(sender.User, "one of five"), 0)
-	before.platform.chat.change(before.platform.chat.add(chatLine{Account: cfg.Account.AppID, User: sender.User, From: fromUser}), func(l *chatLine) {
+	before.platform.chat.changeLine(before.platform.chat.addLine(chatLine{Account: cfg.Account.AppID, User: sender.User, From: fromUser}), func(l *chatLine) {
 		l.Attempts = []*chatAttempt{{Number: 1, Running: true}}
 	})
 	before.platform.Close()
-	want, _ := before.platform.chat.watch(at)
+	want, _ := before.platform.chat.addWatcher(at)
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v, %v", info, err)
 	}
 
 	after := newSite(t, cfg)
 	t.Cleanup(after.platform.Close)
-	state, events := after.platform.chat.watch(at)
+	state, events := after.platform.chat.addWatcher(at)
 	if events == nil || len(state.Lines) != 4 || len(state.Users) != 2 || len(state.Calls) == 0 {
 		t.Fatalf("state %+v; want %+v", state, want)
 	}
@@ -46,13 +46,13 @@ func TestFindingsChatsSurviveARestart(t *testing.T) {
 	if a := running.Attempts[0]; !running.Done || a.Running || a.Error == "" || a.ErrorZH == a.Error {
 		t.Errorf("what was under way is %+v, %+v", running, a)
 	}
-	if got := after.platform.of("").followOf("oLeft"); got != hasLeft {
+	if got := after.platform.accountByAppID("").followOf("oLeft"); got != hasLeft {
 		t.Errorf("who left is %q", got)
 	}
 	after.wantSends(t, "oLeft", 0, 45015)
 	after.wantSends(t, sender.User, 4, 45047)
 	after.send(t, "text", "hi again", nil)
-	if state, _ := after.platform.chat.watch(at); state.Lines[len(state.Lines)-1].ID <= running.ID {
+	if state, _ := after.platform.chat.addWatcher(at); state.Lines[len(state.Lines)-1].ID <= running.ID {
 		t.Errorf("an id of before is used again: %d", state.Lines[len(state.Lines)-1].ID)
 	}
 	raw, err := os.ReadFile(file)
@@ -98,7 +98,7 @@ func TestFindingsDamagedChatsAreLeftOut(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newSite(t, Config{ChatFile: file})
-			if state, _ := s.platform.chat.watch(at); len(state.Users) != 1 || state.Users[0].OpenID != sender.User {
+			if state, _ := s.platform.chat.addWatcher(at); len(state.Users) != 1 || state.Users[0].OpenID != sender.User {
 				t.Errorf("users %+v", state.Users)
 			}
 			s.platform.Close()
@@ -121,7 +121,7 @@ func FuzzRestoreChats(f *testing.F) {
 		p := New(Config{})
 		t.Cleanup(p.Close)
 		_ = p.restoreChats(raw)
-		state, _ := p.chat.watch(at)
+		state, _ := p.chat.addWatcher(at)
 		if len(state.Users) == 0 || len(state.Users) > maxTalkers || len(state.Lines) > maxLines || len(state.Calls) > maxCallLines {
 			t.Errorf("%d users, %d lines, %d calls", len(state.Users), len(state.Lines), len(state.Calls))
 		}
@@ -130,7 +130,7 @@ func FuzzRestoreChats(f *testing.F) {
 		if err := again.restoreChats(p.snapshotChats()); err != nil {
 			t.Fatal(err)
 		}
-		restored, _ := again.chat.watch(at)
+		restored, _ := again.chat.addWatcher(at)
 		if diff := cmp.Diff(len(state.Lines), len(restored.Lines)); diff != "" {
 			t.Errorf("lines (-first +again): %s", diff)
 		}

@@ -122,7 +122,7 @@ func TestChat(t *testing.T) {
 	first.next("hello", &hello)
 	acc := testAccount(sender.Compat)
 	if !cmp.Equal(hello.Accounts, []chatAccount{{acc.AppID, acc.OriginalID, sender.Compat, gw, "", false}}) || hello.Failed != sender.ServiceFailed ||
-		len(hello.Users) != 1 || hello.Users[0].talker != (talker{acc.AppID, sender.User}) || len(hello.Lines) != 0 {
+		len(hello.Users) != 1 || hello.Users[0].chatUserKey != (chatUserKey{acc.AppID, sender.User}) || len(hello.Lines) != 0 {
 		t.Errorf("hello %+v", hello)
 	}
 
@@ -134,7 +134,7 @@ func TestChat(t *testing.T) {
 	if diff := cmp.Diff(line, second.done(), cmp.AllowUnexported(chatLine{})); diff != "" {
 		t.Errorf("the pages differ (-first +second):\n%s", diff)
 	}
-	if float64(line.ID) != said["id"] || line.of() != (talker{acc.AppID, sender.User}) || line.From != fromUser || len(line.Attempts) != 1 {
+	if float64(line.ID) != said["id"] || line.userKey() != (chatUserKey{acc.AppID, sender.User}) || line.From != fromUser || len(line.Attempts) != 1 {
 		t.Fatalf("line %+v, id %v", line, said)
 	}
 	if a := line.Attempts[0]; a.Running || a.Status != 200 || a.Exchange != nil || len(a.Refused) != 0 ||
@@ -181,7 +181,7 @@ func TestChatCalls(t *testing.T) {
 	}
 	var typing chatTyping
 	s.api(t, typingPath+"?access_token="+access, `{"touser":"`+sender.User+`","command":"Typing"}`)
-	if p.next("typing", &typing); typing.talker != (talker{testAccount(sender.Plain).AppID, sender.User}) || typing.Millis != typingLasts.Milliseconds() {
+	if p.next("typing", &typing); typing.chatUserKey != (chatUserKey{testAccount(sender.Plain).AppID, sender.User}) || typing.Millis != typingLasts.Milliseconds() {
 		t.Errorf("typing %+v", typing)
 	}
 	s.api(t, sendPath+"?access_token="+access, text(sender.User, "<b>late</b>"))
@@ -198,7 +198,7 @@ func TestChatElsewhere(t *testing.T) {
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
 	for _, words := range []string{"one", "one", "two"} {
-		xml, err := sender.Compose(account, sender.User, at, "text", words)
+		xml, err := sender.Compose(originalID, sender.User, at, "text", words)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -274,7 +274,7 @@ func TestChatRefusals(t *testing.T) {
 // TestChatFiles: the page is all there, may run its own scripts only, and has none inline.
 func TestChatFiles(t *testing.T) {
 	s := newSite(t, Config{})
-	entries, err := chatFiles.ReadDir("chat")
+	entries, err := chatFiles.ReadDir("page/chat")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +307,7 @@ func TestChatFiles(t *testing.T) {
 
 // TestChatWords: all words are there in both languages.
 func TestChatWords(t *testing.T) {
-	source, err := chatFiles.ReadFile("chat/words.js")
+	source, err := chatFiles.ReadFile("page/chat/words.js")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,12 +327,12 @@ func TestChatWords(t *testing.T) {
 		t.Errorf("%d words (-en +zh):\n%s", len(en), diff)
 	}
 	used := regexp.MustCompile(`\bt\('(\w+)'\)|data-t[\w-]*="(\w+)"`)
-	entries, err := chatFiles.ReadDir("chat")
+	entries, err := chatFiles.ReadDir("page/chat")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		file, err := chatFiles.ReadFile("chat/" + e.Name())
+		file, err := chatFiles.ReadFile("page/chat/" + e.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -351,8 +351,8 @@ func TestChatIsBounded(t *testing.T) {
 	for i := range maxLines + 50 {
 		fields := make([]sender.Field, maxElements+1)
 		fields[0] = sender.Field{Name: long, Value: long}
-		c.add(chatLine{User: fmt.Sprintf("o%d", i%7), Fields: fields, XML: long})
-		c.called(chatCall{Path: "x", Outcome: long, User: long})
+		c.addLine(chatLine{User: fmt.Sprintf("o%d", i%7), Fields: fields, XML: long})
+		c.addCall(chatCall{Path: "x", Outcome: long, User: long})
 	}
 	if len(c.lines) != maxLines || len(c.calls) != maxCallLines || len(c.users) != 8 {
 		t.Errorf("%d lines, %d calls, %d users", len(c.lines), len(c.calls), len(c.users))
@@ -361,32 +361,32 @@ func TestChatIsBounded(t *testing.T) {
 		t.Errorf("a line of %d, %d, %d", len(l.XML), len(l.Fields), len(l.Fields[0].Value))
 	}
 	for i := range 2 * maxTalkers {
-		c.meet(talker{"wx", fmt.Sprintf("p%d", i)})
+		c.meetUser(chatUserKey{"wx", fmt.Sprintf("p%d", i)})
 	}
 	if len(c.users) != maxTalkers || len(c.lines) != 0 { // the silent ones are forgotten with their lines
 		t.Errorf("%d users, %d lines", len(c.users), len(c.lines))
 	}
 
 	for range maxInFlight {
-		if !c.begin() {
+		if !c.startSending() {
 			t.Fatal("not let in")
 		}
 	}
-	if c.begin() {
+	if c.startSending() {
 		t.Error("too many in flight")
 	}
 	var slow chan chatEvent
 	for range maxWatchers {
-		if _, slow = c.watch(time.Now()); slow == nil {
+		if _, slow = c.addWatcher(time.Now()); slow == nil {
 			t.Fatal("a page is not let in")
 		}
 	}
-	if _, more := c.watch(time.Now()); more != nil {
+	if _, more := c.addWatcher(time.Now()); more != nil {
 		t.Error("too many pages")
 	}
 	for range watcherLag + 1 {
-		c.meet(talker{"wx", "p0"})
-		c.types(talker{"wx", "p0"}, time.Now(), time.Now())
+		c.meetUser(chatUserKey{"wx", "p0"})
+		c.setTyping(chatUserKey{"wx", "p0"}, time.Now(), time.Now())
 	}
 	n := 0
 	for range slow { // closed, or this hangs
@@ -427,7 +427,7 @@ func TestChatClose(t *testing.T) {
 func TestChatReset(t *testing.T) {
 	s := newSite(t, Config{})
 	t.Cleanup(s.platform.Close)
-	s.platform.chat.add(chatLine{User: "oSomebody"})
+	s.platform.chat.addLine(chatLine{User: "oSomebody"})
 	p := s.open(t)
 	s.platform.Reset()
 	var nothing any

@@ -7,15 +7,15 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// talker is a user of an account.
-type talker struct {
+// chatUserKey is a user of an account.
+type chatUserKey struct {
 	Account string `json:"account"` // its AppID
 	OpenID  string `json:"openid"`
 }
 
 // chatUser is a user of the fake platform with a chat.
 type chatUser struct {
-	talker
+	chatUserKey
 	Since  int64       `json:"since"`  // its place among the users
 	Number int         `json:"number"` // among the account's users, from 1
 	Follow followState `json:"follow"`
@@ -91,7 +91,7 @@ type chatCall struct {
 
 // chatTyping tells for how long the account is typing.
 type chatTyping struct {
-	talker
+	chatUserKey
 	Millis int64 `json:"ms"`
 }
 
@@ -111,11 +111,11 @@ type chatEvent struct {
 	data []byte // JSON
 }
 
-// of returns whose chat the line is in.
-func (l *chatLine) of() talker { return talker{l.Account, l.User} }
+// userKey returns whose chat the line is in.
+func (l *chatLine) userKey() chatUserKey { return chatUserKey{l.Account, l.User} }
 
-// summary returns a copy without the bodies.
-func (l *chatLine) summary() *chatLine {
+// withoutBodies returns a copy without the bodies.
+func (l *chatLine) withoutBodies() *chatLine {
 	s := *l
 	s.XML, s.Send, s.Attempts = "", nil, nil
 	for _, a := range l.Attempts {
@@ -126,8 +126,8 @@ func (l *chatLine) summary() *chatLine {
 	return &s
 }
 
-// bounded returns a copy of fields that can't fill the memory.
-func bounded(fields []sender.Field) []sender.Field {
+// boundedFields returns a copy of fields that can't fill the memory.
+func boundedFields(fields []sender.Field) []sender.Field {
 	kept := make([]sender.Field, 0, min(len(fields), maxElements))
 	for _, f := range fields[:min(len(fields), maxElements)] {
 		kept = append(kept, sender.Field{Name: sender.Clip(f.Name, 100), Value: sender.Clip(f.Value, 2*sender.MaxText)})

@@ -4,7 +4,7 @@ import "fmt"
 
 // callCount is how often a path was called, and how its next calls fail.
 type callCount struct {
-	came    int
+	count   int
 	failing int // how many more
 	errcode int
 }
@@ -13,7 +13,7 @@ type callCount struct {
 func (p *Platform) Calls(path string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.callsOf(path).came
+	return p.callsOf(path).count
 }
 
 // Fail makes the next n calls of an API path fail with an errcode that is not 0, before anything else is looked at;
@@ -34,12 +34,12 @@ func (p *Platform) callsOf(path string) *callCount {
 	return c
 }
 
-// came counts a call and returns the errcode with which it shall fail, else 0.
-func (p *Platform) came(path string) (errcode int) {
+// countCall counts a call and returns the errcode with which it shall fail, else 0.
+func (p *Platform) countCall(path string) (errcode int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.callsOf(path)
-	c.came++
+	c.count++
 	if c.failing <= 0 {
 		return 0
 	}
@@ -51,23 +51,23 @@ func (p *Platform) came(path string) (errcode int) {
 // answered 42001, and the next call for a token makes a new one.
 func (p *Platform) ExpireToken() {
 	now := p.now()
-	for _, o := range p.all() {
-		o.api.mu.Lock()
-		for _, t := range o.api.tokens.values {
+	for _, acc := range p.allAccounts() {
+		acc.api.mu.Lock()
+		for _, t := range acc.api.tokens.values {
 			if now.Before(t.expires) {
 				t.expires = now
 			}
 		}
-		o.api.mu.Unlock()
+		acc.api.mu.Unlock()
 	}
 }
 
 // RefuseIP says whether the calls for a token are answered 40164, as to an address that is not in the accounts' lists.
 func (p *Platform) RefuseIP(refuse bool) {
-	for _, o := range p.all() {
-		o.api.mu.Lock()
-		o.api.refuseIP = refuse
-		o.api.mu.Unlock()
+	for _, acc := range p.allAccounts() {
+		acc.api.mu.Lock()
+		acc.api.refuseIP = refuse
+		acc.api.mu.Unlock()
 	}
 }
 
@@ -75,8 +75,8 @@ func (p *Platform) RefuseIP(refuse bool) {
 // fail are forgotten, and the account and the faults are those of its Config.
 func (p *Platform) Reset() {
 	p.mu.Lock()
-	main := p.accounts[0].with(p.first.Account, p.first.Gateway)
-	p.accounts = []*official{main}
+	main := p.accounts[0].withSettings(p.first.Account, p.first.Gateway)
+	p.accounts = []*account{main}
 	p.mu.Unlock()
 	main.api.mu.Lock()
 	main.api.apiState = newAPIState(main.api.quota.daily)
@@ -88,8 +88,8 @@ func (p *Platform) Reset() {
 	for _, c := range p.calls {
 		*c = callCount{}
 	}
-	p.seen = nil
+	p.logLines = nil
 	p.mu.Unlock()
-	p.chat.reset(main.account.AppID)
+	p.chat.resetChats(main.settings.AppID)
 	p.SetFaults(p.initial)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,87 +47,6 @@ type Faults struct {
 	APIReset  float64         // the call is not done: the connection is reset
 }
 
-// knob is one of the faults by its name. JSON has a duration as a string.
-type knob struct {
-	name     string
-	isString bool
-	set      func(f *Faults, text string) error
-	text     func(f *Faults) string // in the form that set reads
-}
-
-const (
-	apiErrors    = "api_errors" // a name that has errcodes behind it: api_errors.45009
-	maxAPIErrors = 100
-	maxDelay     = time.Minute
-	maxClock     = 10 * 365 * 24 * time.Hour
-	noFaults     = "none"
-)
-
-// knobs are all faults but api_errors.
-var knobs = []knob{
-	{"seed", false, func(f *Faults, text string) (err error) {
-		if f.Seed, err = strconv.ParseUint(text, 10, 53); err != nil { // what a JSON number holds everywhere
-			return errors.New("it must be an integer from 0 to 9007199254740991")
-		}
-		return nil
-	}, func(f *Faults) string { return strconv.FormatUint(f.Seed, 10) }},
-	rate("lose", func(f *Faults) *float64 { return &f.Lose }),
-	rate("lose_answer", func(f *Faults) *float64 { return &f.LoseAnswer }),
-	duration("delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.Delay }),
-	rate("cut", func(f *Faults) *float64 { return &f.Cut }),
-	rate("retry_early", func(f *Faults) *float64 { return &f.RetryEarly }),
-	duration("retry_after", 0, sender.Patience, func(f *Faults) *time.Duration { return &f.RetryAfter }),
-	rate("twice", func(f *Faults) *float64 { return &f.Twice }),
-	rate("same_signature", func(f *Faults) *float64 { return &f.SameSignature }),
-	rate("wrong_signature", func(f *Faults) *float64 { return &f.WrongSignature }),
-	duration("clock", -maxClock, maxClock, func(f *Faults) *time.Duration { return &f.Clock }),
-	rate("duplicate", func(f *Faults) *float64 { return &f.Duplicate }),
-	rate("out_of_order", func(f *Faults) *float64 { return &f.OutOfOrder }),
-	rate("control_characters", func(f *Faults) *float64 { return &f.ControlCharacters }),
-	rate("broken_cdata", func(f *Faults) *float64 { return &f.BrokenCDATA }),
-	rate("unknown_type", func(f *Faults) *float64 { return &f.UnknownType }),
-	duration("api_delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.APIDelay }),
-	rate("api_half", func(f *Faults) *float64 { return &f.APIHalf }),
-	rate("api_html", func(f *Faults) *float64 { return &f.APIHTML }),
-	rate("api_reset", func(f *Faults) *float64 { return &f.APIReset }),
-}
-
-func rate(name string, of func(*Faults) *float64) knob {
-	return knob{
-		name: name,
-		set: func(f *Faults, text string) (err error) {
-			*of(f), err = parseRate(text)
-			return err
-		},
-		text: func(f *Faults) string { return formatRate(*of(f)) },
-	}
-}
-
-func duration(name string, least, most time.Duration, of func(*Faults) *time.Duration) knob {
-	return knob{
-		name: name, isString: true,
-		set: func(f *Faults, text string) error {
-			d, err := time.ParseDuration(text)
-			if err != nil || d < least || d > most {
-				return fmt.Errorf("it must be a duration from %v to %v, such as 300ms", least, most)
-			}
-			*of(f) = d
-			return nil
-		},
-		text: func(f *Faults) string { return of(f).String() },
-	}
-}
-
-func parseRate(text string) (float64, error) {
-	r, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsNaN(r) || r < 0 || r > 1 {
-		return 0, errors.New("it must be a rate from 0 to 1")
-	}
-	return r, nil
-}
-
-func formatRate(r float64) string { return strconv.FormatFloat(r, 'g', -1, 64) }
-
 // ParseFaults reads faults as String writes them: names and values, such as lose=0.1,delay=2s,seed=7. An empty text
 // is none. The error has all that is wrong, a line each.
 func ParseFaults(text string) (Faults, error) {
@@ -139,12 +57,12 @@ func ParseFaults(text string) (Faults, error) {
 	for part := range strings.SplitSeq(text, ",") {
 		name, value, found := strings.Cut(strings.TrimSpace(part), "=")
 		if !found {
-			r.wrong(name, errors.New("it has no value; write it as lose=0.1"))
+			r.addProblem(name, errors.New("it has no value; write it as lose=0.1"))
 			continue
 		}
-		r.read(name, value)
+		r.readOption(name, value)
 	}
-	return r.end()
+	return r.checkedFaults()
 }
 
 // UnmarshalJSON reads the object that MarshalJSON writes; what is not in it is as in the zero value.
@@ -160,7 +78,7 @@ func (f *Faults) UnmarshalJSON(raw []byte) error {
 		case name != apiErrors:
 			r.readJSON(name, all[name])
 		case json.Unmarshal(all[name], &errcodes) != nil:
-			r.wrong(name, errors.New(`it must be an object of errcodes and their rates, such as {"45009": 0.1}`))
+			r.addProblem(name, errors.New(`it must be an object of errcodes and their rates, such as {"45009": 0.1}`))
 		default:
 			for _, errcode := range slices.Sorted(maps.Keys(errcodes)) {
 				r.readJSON(apiErrors+"."+errcode, errcodes[errcode])
@@ -168,7 +86,7 @@ func (f *Faults) UnmarshalJSON(raw []byte) error {
 		}
 	}
 	var err error
-	*f, err = r.end()
+	*f, err = r.checkedFaults()
 	return err
 }
 
@@ -183,7 +101,7 @@ type faultsReader struct {
 // maxProblems is how many problems an error tells.
 const maxProblems = 20
 
-func (r *faultsReader) wrong(name string, err error) {
+func (r *faultsReader) addProblem(name string, err error) {
 	if len(r.errs) < maxProblems {
 		r.errs = append(r.errs, fmt.Errorf("%s: %w", strconv.Quote(sender.Clip(name, 40)), err))
 	}
@@ -191,42 +109,42 @@ func (r *faultsReader) wrong(name string, err error) {
 
 func (r *faultsReader) readJSON(name string, raw json.RawMessage) {
 	text := string(raw)
-	k := findKnob(name)
+	k := findOption(name)
 	if k != nil && k.isString {
 		if json.Unmarshal(raw, &text) != nil {
-			r.wrong(name, errors.New("it must be a string"))
+			r.addProblem(name, errors.New("it must be a string"))
 			return
 		}
 	}
-	r.read(name, text)
+	r.readOption(name, text)
 }
 
-func (r *faultsReader) read(name, text string) {
+func (r *faultsReader) readOption(name, text string) {
 	if r.seen[name] {
-		r.wrong(name, errors.New("it occurs twice"))
+		r.addProblem(name, errors.New("it occurs twice"))
 		return
 	}
 	if r.seen == nil {
 		r.seen = map[string]bool{}
 	}
 	r.seen[name] = true
-	k := findKnob(name)
+	k := findOption(name)
 	errcode, isErrcode := strings.CutPrefix(name, apiErrors+".")
 	var err error
 	switch {
 	case k != nil:
 		err = k.set(&r.faults, text)
 	case isErrcode:
-		err = r.errcode(errcode, text)
+		err = r.readErrcode(errcode, text)
 	default:
 		r.unknown = append(r.unknown, strconv.Quote(sender.Clip(name, 40)))
 	}
 	if err != nil {
-		r.wrong(name, err)
+		r.addProblem(name, err)
 	}
 }
 
-func (r *faultsReader) errcode(name, text string) error {
+func (r *faultsReader) readErrcode(name, text string) error {
 	errcode, err := strconv.ParseInt(name, 10, 32)
 	if err != nil || errcode == 0 || strconv.FormatInt(errcode, 10) != name {
 		return errors.New("an errcode is an integer and not 0")
@@ -246,13 +164,13 @@ func (r *faultsReader) errcode(name, text string) error {
 	return nil
 }
 
-func (r *faultsReader) end() (Faults, error) {
+func (r *faultsReader) checkedFaults() (Faults, error) {
 	sum := 0.0
 	for _, errcode := range slices.Sorted(maps.Keys(r.faults.APIErrors)) {
 		sum += r.faults.APIErrors[errcode]
 	}
 	if sum > 1+1e-9 { // ten times 0.1 is not 1
-		r.wrong(apiErrors, errors.New("its rates must not be more than 1 together"))
+		r.addProblem(apiErrors, errors.New("its rates must not be more than 1 together"))
 	}
 	if n := len(r.unknown); n > 0 {
 		r.errs = append(r.errs, fmt.Errorf("unknown: %s; there are %s",
@@ -267,29 +185,10 @@ func (r *faultsReader) end() (Faults, error) {
 	return r.faults, nil
 }
 
-func findKnob(name string) *knob {
-	if i := slices.IndexFunc(knobs, func(k knob) bool { return k.name == name }); i >= 0 {
-		return &knobs[i]
-	}
-	return nil
-}
-
-// FaultNames returns the names of all faults, as flags and JSON have them.
-func FaultNames() []string {
-	var names []string
-	for _, k := range knobs {
-		if k.name == "api_delay" { // the first behind it
-			names = append(names, apiErrors)
-		}
-		names = append(names, k.name)
-	}
-	return names
-}
-
 // String returns what ParseFaults reads: all that is not zero, or "none".
 func (f Faults) String() string {
 	var parts []string
-	for _, k := range knobs {
+	for _, k := range faultOptions {
 		if text := k.text(&f); text != k.text(&Faults{}) {
 			parts = append(parts, k.name+"="+text)
 		}
@@ -306,7 +205,7 @@ func (f Faults) String() string {
 // MarshalJSON returns an object with all faults.
 func (f Faults) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
-	for _, k := range knobs {
+	for _, k := range faultOptions {
 		text := k.text(&f)
 		if k.isString {
 			text = strconv.Quote(text)
@@ -324,8 +223,8 @@ func (f Faults) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "{%s%q:%s}", b.Bytes(), apiErrors, raw), nil
 }
 
-// quiet tells whether nothing is wrong; a seed alone does nothing.
-func (f Faults) quiet() bool {
+// isQuiet tells whether nothing is wrong; a seed alone does nothing.
+func (f Faults) isQuiet() bool {
 	f.Seed, f.RetryAfter = 0, 0
 	return f.String() == noFaults
 }

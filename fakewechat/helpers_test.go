@@ -18,20 +18,20 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const account = "gh_0a1b2c3d4e5f"
+const originalID = "gh_0a1b2c3d4e5f"
 
 var at = time.Unix(1767225600, 0)
 
 func testAccount(mode sender.Mode) sender.Account {
 	return sender.Account{
 		AppID: "wx0000000000000001", AppSecret: "FakeSecret01", Token: "GatewayToken01",
-		AESKey: "jXkQ2vT7mB9rZc4LwPy8uHn5sDg1aFe6oVi0KtRqYxE", OriginalID: account, Mode: mode,
+		AESKey: "jXkQ2vT7mB9rZc4LwPy8uHn5sDg1aFe6oVi0KtRqYxE", OriginalID: originalID, Mode: mode,
 	}
 }
 
 func compose(t *testing.T, kind string, args ...string) []byte {
 	t.Helper()
-	b, err := sender.Compose(account, sender.User, at, kind, args...)
+	b, err := sender.Compose(originalID, sender.User, at, kind, args...)
 	if err != nil {
 		t.Fatalf("Compose(%q, %q): %v", kind, args, err)
 	}
@@ -40,7 +40,7 @@ func compose(t *testing.T, kind string, args ...string) []byte {
 
 // as makes a reply of a MsgType.
 func as(kind, rest string) string {
-	return "<xml><ToUserName>" + sender.User + "</ToUserName><FromUserName>" + account +
+	return "<xml><ToUserName>" + sender.User + "</ToUserName><FromUserName>" + originalID +
 		"</FromUserName><CreateTime>1767225601</CreateTime><MsgType>" + kind + "</MsgType>" + rest + "</xml>"
 }
 

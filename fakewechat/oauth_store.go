@@ -16,8 +16,8 @@ const (
 // maxKept is how many codes, and how many tokens of each kind, are remembered; the oldest go first.
 const maxKept = 1000
 
-// code is what the browser brings back from the authorize page.
-type code struct {
+// loginCode is what the browser brings back from the authorize page.
+type loginCode struct {
 	scope    string
 	openid   string
 	snapshot bool // of a snapshot page: the user is a virtual one
@@ -25,8 +25,8 @@ type code struct {
 	used     bool
 }
 
-// grant is what the user allowed: one refresh token, and access tokens one after the other.
-type grant struct {
+// userGrant is what the user allowed: one refresh token, and access tokens one after the other.
+type userGrant struct {
 	openid, unionid string
 	scope           string
 	snapshot        bool
@@ -38,7 +38,7 @@ type grant struct {
 // accessToken is a web access_token. It ends by itself; a refresh before that only makes it last longer.
 type accessToken struct {
 	value   string
-	grant   *grant
+	grant   *userGrant
 	expires time.Time
 }
 
@@ -50,33 +50,33 @@ type oauthStore struct {
 
 // oauthState is what is forgotten on Reset.
 type oauthState struct {
-	codes   capped[*code]
-	access  capped[*accessToken]
-	refresh capped[*grant]
+	codes   boundedMap[*loginCode]
+	access  boundedMap[*accessToken]
+	refresh boundedMap[*userGrant]
 }
 
 func newOAuthStore() *oauthStore { return &oauthStore{oauthState: newOAuthState()} }
 
 func newOAuthState() oauthState {
 	return oauthState{
-		codes:   newCapped[*code](maxKept),
-		access:  newCapped[*accessToken](maxKept),
-		refresh: newCapped[*grant](maxKept),
+		codes:   newBoundedMap[*loginCode](maxKept),
+		access:  newBoundedMap[*accessToken](maxKept),
+		refresh: newBoundedMap[*userGrant](maxKept),
 	}
 }
 
-// mint makes a code for a scope and a user.
-func (s *oauthStore) mint(scope, openid string, snapshot bool, now time.Time) string {
+// newCode makes a code for a scope and a user.
+func (s *oauthStore) newCode(scope, openid string, snapshot bool, now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	value := rand.Text()
-	s.codes.put(value, &code{scope: scope, openid: openid, snapshot: snapshot, minted: now})
+	s.codes.put(value, &loginCode{scope: scope, openid: openid, snapshot: snapshot, minted: now})
 	return value
 }
 
 // grantFor makes the tokens for a code. The caller holds mu.
-func (s *oauthStore) grantFor(c *code, now time.Time) *grant {
-	g := &grant{openid: c.openid, scope: c.scope, snapshot: c.snapshot, issued: now, refreshToken: newToken()}
+func (s *oauthStore) grantFor(c *loginCode, now time.Time) *userGrant {
+	g := &userGrant{openid: c.openid, scope: c.scope, snapshot: c.snapshot, issued: now, refreshToken: newToken()}
 	if c.snapshot {
 		g.openid = "oFakeVirtual00000000000000" + rand.Text()[:2]
 	}
@@ -84,12 +84,12 @@ func (s *oauthStore) grantFor(c *code, now time.Time) *grant {
 		g.unionid = "u" + g.openid[1:]
 	}
 	s.refresh.put(g.refreshToken, g)
-	s.renew(g, now)
+	s.renewAccess(g, now)
 	return g
 }
 
-// renew extends the grant's access token, or makes a new one where it has ended. The caller holds mu.
-func (s *oauthStore) renew(g *grant, now time.Time) {
+// renewAccess extends the grant's access token, or makes a new one where it has ended. The caller holds mu.
+func (s *oauthStore) renewAccess(g *userGrant, now time.Time) {
 	if g.access == nil || !now.Before(g.access.expires) {
 		g.access = &accessToken{value: newToken(), grant: g}
 		s.access.put(g.access.value, g.access)
@@ -100,18 +100,18 @@ func (s *oauthStore) renew(g *grant, now time.Time) {
 // newToken returns a token in the form of WeChat's: a number, "_", and what nobody can guess.
 func newToken() string { return "57_" + rand.Text() + rand.Text() }
 
-// capped is a map that forgets its oldest entry for each one above its maximum.
-type capped[V any] struct {
+// boundedMap is a map that forgets its oldest entry for each one above its maximum.
+type boundedMap[V any] struct {
 	values map[string]V
 	keys   []string // a ring
 	next   int
 }
 
-func newCapped[V any](most int) capped[V] {
-	return capped[V]{values: map[string]V{}, keys: make([]string, most)}
+func newBoundedMap[V any](most int) boundedMap[V] {
+	return boundedMap[V]{values: map[string]V{}, keys: make([]string, most)}
 }
 
-func (c *capped[V]) put(key string, v V) {
+func (c *boundedMap[V]) put(key string, v V) {
 	delete(c.values, c.keys[c.next])
 	c.keys[c.next] = key
 	c.next = (c.next + 1) % len(c.keys)
@@ -119,4 +119,4 @@ func (c *capped[V]) put(key string, v V) {
 }
 
 // get returns the zero V for an unknown key.
-func (c *capped[V]) get(key string) V { return c.values[key] }
+func (c *boundedMap[V]) get(key string) V { return c.values[key] }

@@ -183,7 +183,7 @@ func TestAuthorizeConsent(t *testing.T) {
 // makes no code.
 func TestFindingsCodeIsMadeOnAllow(t *testing.T) {
 	s := newSite(t, Config{})
-	codes := func() int { return len(s.platform.of("").oauth.codes.values) }
+	codes := func() int { return len(s.platform.accountByAppID("").oauth.codes.values) }
 	_, page := s.get(t, authorize+"snsapi_userinfo&state=s1")
 	allow := link.FindStringSubmatch(page)
 	if codes() != 0 || allow == nil {
@@ -418,13 +418,13 @@ func TestCapped(t *testing.T) {
 	first := s.code(t, "snsapi_base")
 	second := s.code(t, "snsapi_base")
 	for range maxKept - 1 {
-		s.platform.of("").oauth.mint("snsapi_base", sender.User, false, at)
+		s.platform.accountByAppID("").oauth.newCode("snsapi_base", sender.User, false, at)
 	}
 	s.wantErrcode(t, exchange+first, 40029)
 	if got := s.call(t, exchange+second); got["openid"] != sender.User {
 		t.Errorf("the second code: %v", got)
 	}
-	if n := len(s.platform.of("").oauth.codes.values); n != maxKept {
+	if n := len(s.platform.accountByAppID("").oauth.codes.values); n != maxKept {
 		t.Errorf("%d codes are kept", n)
 	}
 }

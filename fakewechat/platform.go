@@ -1,16 +1,25 @@
+// Package fakewechat is a fake of WeChat's platform: it sends signed callbacks as WeChat does, judges the answers as
+// WeChat would, and serves the pages and calls of web OAuth and the account's API: access_token, jsapi_ticket,
+// customer-service messages, quotas. NOT FOR PRODUCTION: it asks nobody for a password, and forgets all on exit.
+//
+// The facts come from the platform's pages "消息推送" (message push), "消息加解密" (message encryption),
+// "被动回复用户消息" (passive reply), "网页授权" (web authorization), "接口调用凭据" (access_token) and "客服消息"
+// (customer-service messages), and from recorded traffic. Answers are read with encoding/xml and not with the gateway's
+// own parser, so that a mistake there is not made twice.
+//
+// A test starts one with Start and sends messages with Send. It steers a Platform with Config.Now, Config.OnSent, Put, Calls,
+// Did, Sent, Fail, ExpireToken, RefuseIP, SetFaults and Reset; one in another language does so over HTTP (docs/FAKE.md).
 package fakewechat
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"wxgate/fakewechat/sender"
-
 	"wxgate/internal/rebinding"
 )
 
@@ -38,15 +47,15 @@ type Config struct {
 // Platform is the fake of open.weixin.qq.com and api.weixin.qq.com, with a page of chats and one that lists what it saw.
 // It is an http.Handler, safe for concurrent use, and its memory is bounded. Whoever serves its pages closes it.
 type Platform struct {
-	now     func() time.Time
-	log     *slog.Logger
-	onSent  func(CustomMessage) // nil: nobody wants them
-	mux     *http.ServeMux
-	chat    *chat
-	odd     *misbehaviour
-	first   Config // Reset goes back to its account, and to
-	initial Faults
-	tracer  *tracer
+	now        func() time.Time
+	log        *slog.Logger
+	onSent     func(CustomMessage) // nil: nobody wants them
+	mux        *http.ServeMux
+	chat       *chatStore
+	faultState *faultRun
+	first      Config // Reset goes back to its account, and to
+	initial    Faults
+	tracer     *gatewayTracer
 
 	keeping chan struct{} // closed when the ChatFile is not written any more; nil without one
 
@@ -54,19 +63,9 @@ type Platform struct {
 	stop func()
 
 	mu       sync.Mutex
-	accounts []*official           // the Config's first
-	seen     []seen                // oldest first, at most maxSeen
+	accounts []*account            // the Config's first
+	logLines []logLine             // oldest first, at most maxSeen
 	calls    map[string]*callCount // all API calls, by path
-}
-
-const maxSeen = 200
-
-// seen is a line of the page: an API call, or one attempt to send a callback.
-type seen struct {
-	At                time.Time
-	What, Outcome     bilingual
-	Fields            []sender.Field
-	Refused, Warnings []bilingual
 }
 
 // New returns a Platform with one account; Put adds more. Its page has one user, User; others get known by what they do.
@@ -76,8 +75,8 @@ func New(cfg Config) *Platform {
 	}
 	p := &Platform{
 		now: cfg.Now, log: cfg.Log, onSent: cfg.OnSent, mux: http.NewServeMux(), calls: map[string]*callCount{},
-		chat: newChat(cfg.Account.AppID),
-		odd:  &misbehaviour{calls: map[string]uint64{}, held: map[string]chan struct{}{}},
+		chat:       newChat(cfg.Account.AppID),
+		faultState: &faultRun{calls: map[string]uint64{}, held: map[string]chan struct{}{}},
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	if p.now == nil {
@@ -91,24 +90,24 @@ func New(cfg Config) *Platform {
 		p.initial = p.SetFaults(cfg.Faults)
 	}
 	p.first = cfg
-	p.accounts = []*official{p.newOfficial(cfg.Account, cfg.Gateway)}
+	p.accounts = []*account{p.newAccount(cfg.Account, cfg.Gateway)}
 
 	p.tracer = newTracer(cfg.GatewayInternal, cfg.InternalKey)
 	p.routeChat()
-	p.mux.HandleFunc("GET "+logPath, p.servePage)
+	p.mux.HandleFunc("GET "+logPath, p.serveLog)
 	p.mux.HandleFunc("GET /fake/style.css", serveStyle(styleCSS))
 	p.mux.HandleFunc("GET /fake/authorize.css", serveStyle(authorizeCSS))
 	p.mux.Handle("POST /fake/send", http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveSend)))
-	p.mux.Handle("POST "+sender.AnnouncePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveTold)))
-	p.mux.Handle(v1Path, http.NewCrossOriginProtection().Handler(p.v1()))
-	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorize("snsapi_base", "snsapi_userinfo"))
-	p.mux.HandleFunc("GET /connect/qrconnect", p.authorize("snsapi_login"))
-	p.handle("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.sns((*official).exchange))
-	p.handle("/sns/oauth2/refresh_token", http.MethodGet, snsStyle, p.sns((*official).refresh))
-	p.handle("/sns/userinfo", http.MethodGet, snsStyle, p.sns((*official).userInfo))
-	p.handle("/sns/auth", http.MethodGet, snsStyle, p.sns((*official).checkToken))
+	p.mux.Handle("POST "+sender.AnnouncePath, http.NewCrossOriginProtection().Handler(http.HandlerFunc(p.serveAnnounced)))
+	p.mux.Handle(controlPath, http.NewCrossOriginProtection().Handler(p.controlHandler()))
+	p.mux.HandleFunc("GET /connect/oauth2/authorize", p.authorizeHandler("snsapi_base", "snsapi_userinfo"))
+	p.mux.HandleFunc("GET /connect/qrconnect", p.authorizeHandler("snsapi_login"))
+	p.handleCall("/sns/oauth2/access_token", http.MethodGet, snsStyle, p.snsHandler((*account).exchangeCode))
+	p.handleCall("/sns/oauth2/refresh_token", http.MethodGet, snsStyle, p.snsHandler((*account).refreshToken))
+	p.handleCall("/sns/userinfo", http.MethodGet, snsStyle, p.snsHandler((*account).userInfo))
+	p.handleCall("/sns/auth", http.MethodGet, snsStyle, p.snsHandler((*account).checkToken))
 	for _, c := range accountCalls() {
-		p.handle(c.path, c.method, accountStyle, p.api(c))
+		p.handleCall(c.path, c.method, accountStyle, p.apiHandler(c))
 	}
 	p.mux.HandleFunc("/", p.serveNotSimulated)
 	if cfg.ChatFile != "" {
@@ -120,7 +119,7 @@ func New(cfg Config) *Platform {
 }
 
 // Account returns the account of the Config.
-func (p *Platform) Account() sender.Account { return p.of("").account }
+func (p *Platform) Account() sender.Account { return p.accountByAppID("").settings }
 
 // ServeHTTP implements http.Handler.
 func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -139,32 +138,4 @@ func (p *Platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // make point here. What stands in for WeChat's own hosts goes by any name: it shows nothing without a secret.
 func foreignHost(r *http.Request) bool {
 	return (r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/fake/")) && rebinding.ForeignHost(r.Host)
-}
-
-// saw puts a line on the page. It must hold no secret, code or token.
-func (p *Platform) saw(s seen) {
-	const most = sender.MaxText + 200 // of a value, in bytes: what WeChat would show fits
-	s.At = p.now()
-	for i := range s.Fields {
-		s.Fields[i].Value = sender.Clip(s.Fields[i].Value, most)
-	}
-	for l := range s.What {
-		s.What[l], s.Outcome[l] = sender.Clip(s.What[l], most), sender.Clip(s.Outcome[l], most)
-	}
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.seen) == maxSeen {
-		p.seen = slices.Delete(p.seen, 0, 1)
-	}
-	p.seen = append(p.seen, s)
-}
-
-// newest returns the page's lines, the newest first.
-func (p *Platform) newest() []seen {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := slices.Clone(p.seen)
-	slices.Reverse(s)
-	return s
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"wxgate/fakewechat/sender"
-
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -50,12 +49,12 @@ func (p *Platform) Send(ctx context.Context, kind string, args ...string) (*Deli
 
 // SendFrom is Send for the user with an openid.
 func (p *Platform) SendFrom(ctx context.Context, openid, kind string, args ...string) (*Delivery, error) {
-	return p.sendShown(ctx, spoken{from: openid, kind: kind, args: args})
+	return p.sendShown(ctx, userInput{from: openid, kind: kind, args: args})
 }
 
 // SendMessage is SendFrom for a message of any kind, which ComposeMessage makes a callback.
 func (p *Platform) SendMessage(ctx context.Context, openid string, message *wechatv1.Message) (*Delivery, error) {
-	callback, err := sender.ComposeMessage(p.of("").account.ReceiverID(), openid, p.now(), message)
+	callback, err := sender.ComposeMessage(p.accountByAppID("").settings.ReceiverID(), openid, p.now(), message)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +63,7 @@ func (p *Platform) SendMessage(ctx context.Context, openid string, message *wech
 
 // SendXML is Send for a whole callback, plain, of the account whose original id is its ToUserName.
 func (p *Platform) SendXML(ctx context.Context, callback []byte) (*Delivery, error) {
-	return p.sendShown(ctx, spoken{xml: string(callback)})
+	return p.sendShown(ctx, userInput{xml: string(callback)})
 }
 
 // Reply returns the answer's values by their path: MsgType, Content, Image.MediaId, Articles[0].Title. It is empty where
@@ -73,5 +72,5 @@ func (d *Delivery) Reply() map[string]string {
 	if d.Answer == nil {
 		return map[string]string{}
 	}
-	return byName(d.Answer.Fields)
+	return fieldValues(d.Answer.Fields)
 }

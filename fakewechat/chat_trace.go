@@ -1,0 +1,149 @@
+package fakewechat
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"wxgate/fakewechat/sender"
+)
+
+// Bounds of asking a gateway.
+const (
+	tracePatience      = time.Second // for all attempts of a line
+	maxTrace           = 64 << 10    // bytes of an answer
+	maxProblemText     = 1000        // bytes of a problem
+	maxGatewayProblems = 10
+)
+
+// problemsEvery is how often a gateway is asked for its problems while a page is open.
+const problemsEvery = time.Second
+
+// gatewayTracer asks a wxgate gateway what became of callbacks, and what is wrong with it.
+type gatewayTracer struct {
+	url    string // "": nobody is asked
+	ready  string // /readyz of the same process
+	key    string // "": none is shown
+	client *http.Client
+}
+
+func newTracer(internal, key string) *gatewayTracer {
+	t := &gatewayTracer{key: key, client: (&sender.Sender{}).HTTPClient()}
+	if internal != "" {
+		t.url = strings.TrimSuffix(internal, "/") + "/debug/callbacks?nonce="
+		t.ready = strings.TrimSuffix(internal, "/") + "/readyz"
+	}
+	return t
+}
+
+// addTraces adds to attempts what the gateway tells of them. One that is away, or does not debug, tells nothing.
+func (t *gatewayTracer) addTraces(ctx context.Context, attempts []*chatAttempt) {
+	if t.url == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, tracePatience)
+	defer cancel()
+	told := map[string][]json.RawMessage{} // by nonce, the oldest first
+	for _, a := range attempts {
+		if a.Exchange == nil || slices.Contains(a.Faults, "lose") { // it never got there
+			continue
+		}
+		sent, err := url.Parse(a.Exchange.URL)
+		if err != nil {
+			continue
+		}
+		// Attempts may share a nonce: copies, and by a fault retries.
+		nonce := sent.Query().Get("nonce")
+		if _, asked := told[nonce]; !asked {
+			if told[nonce], err = t.fetchTraces(ctx, nonce); err != nil {
+				return
+			}
+		}
+		if traces := told[nonce]; len(traces) > 0 {
+			a.Trace, told[nonce] = traces[0], traces[1:]
+		}
+	}
+}
+
+// fetchTraces returns what the gateway tells of the callbacks with a nonce.
+func (t *gatewayTracer) fetchTraces(ctx context.Context, nonce string) ([]json.RawMessage, error) {
+	var told struct{ Callbacks []json.RawMessage }
+	err := t.getJSON(ctx, t.url+url.QueryEscape(nonce), &told)
+	return told.Callbacks, err
+}
+
+// gatewayProblem is a part of the gateway's process that does not do its work, such as a rules file that it rejects.
+type gatewayProblem struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// fetchProblems returns what the gateway says is wrong, and which of its neighbours is unreachable, by their names; nil if the
+// gateway itself is unreachable.
+func (t *gatewayTracer) fetchProblems(ctx context.Context) []gatewayProblem {
+	ctx, cancel := context.WithTimeout(ctx, tracePatience)
+	defer cancel()
+	var report struct{ Problems, Away map[string]string }
+	if t.getJSON(ctx, t.ready, &report) != nil {
+		return nil
+	}
+	all := []gatewayProblem{}
+	for _, listed := range []map[string]string{report.Problems, report.Away} {
+		for _, name := range slices.Sorted(maps.Keys(listed)) {
+			all = append(all, gatewayProblem{sender.Clip(name, maxProblemText), sender.Clip(listed[name], maxProblemText)})
+		}
+	}
+	return all[:min(len(all), maxGatewayProblems)]
+}
+
+// watchProblems returns a channel with the gateway's problems at first, if it has some, and after each change, until ctx ends.
+func (p *Platform) watchProblems(ctx context.Context) <-chan []gatewayProblem {
+	changes := make(chan []gatewayProblem)
+	if p.tracer.ready == "" {
+		return changes
+	}
+	go func() {
+		tick := time.NewTicker(problemsEvery)
+		defer tick.Stop()
+		known := []gatewayProblem{}
+		for {
+			if now := p.tracer.fetchProblems(ctx); now != nil && !slices.Equal(now, known) {
+				select {
+				case changes <- now:
+					known = now
+				case <-ctx.Done():
+					return
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return changes
+}
+
+// getJSON reads the JSON that the gateway answers, whatever its status.
+func (t *gatewayTracer) getJSON(ctx context.Context, from string, to any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, http.NoBody)
+	if err != nil {
+		return err
+	}
+	if t.key != "" {
+		r.Header.Set("Authorization", "Bearer "+t.key)
+	}
+	resp, err := t.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(io.LimitReader(resp.Body, maxTrace)).Decode(to)
+}
