@@ -16,6 +16,7 @@ import (
 
 // One fake platform plays WeChat for both accounts of a gateway: their callbacks, their API, their logins.
 func TestAccountsOfOneFake(t *testing.T) {
+	t.Parallel()
 	names := []string{"shop", "club"}
 	fake, err := fakewechat.Start(fakewechat.Config{Account: testproc.Accounts["shop"]})
 	if err != nil {

@@ -53,6 +53,7 @@ func status(t *testing.T, public, path, name string, mode sender.Mode) (int, str
 
 // Several accounts from a file, which changes while the process runs.
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "accounts.yaml")
 	list(t, path, "", "shop", "club")
 	p := testproc.Start(t, testproc.Env("WXGATE_ACCOUNTS="+path), "serve")
@@ -114,6 +115,7 @@ func TestAccounts(t *testing.T) {
 
 // The roles apart read one file, each its own secrets; the other's are not there.
 func TestAccountsOfRoles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "accounts.yaml")
 	for name, text := range map[string]string{
@@ -166,6 +168,7 @@ func TestAccountsOfRoles(t *testing.T) {
 
 // serve has logins where an account of the file has an AppSecret.
 func TestServeLogins(t *testing.T) {
+	t.Parallel()
 	for more, want := range map[string]int{"": http.StatusNotFound, "  - {name: club, app_id: wx1, token: t, app_secret: s}\n": http.StatusFound} {
 		path := filepath.Join(t.TempDir(), "accounts.yaml")
 		list(t, path, more, "shop")
@@ -183,6 +186,7 @@ func TestServeLogins(t *testing.T) {
 }
 
 func TestWrongAccounts(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.yaml")
 	list(t, bad, "  - {name: club}\n", "shop")

@@ -23,6 +23,7 @@ import (
 // TestCases: each file of testdata/cases has inputs, and the answer that is right. Those in JSON are rules and callbacks; the
 // others are told in words, and played here.
 func TestCases(t *testing.T) {
+	t.Parallel()
 	played := map[string]func(*testing.T){
 		"callback-link-shared":                  playSharedCallback,
 		"first-answer-of-an-unverified-account": playUnverifiedAccount,

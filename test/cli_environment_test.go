@@ -11,6 +11,7 @@ import (
 
 // TestFindingsWrongEnvironment: what is wrong with variables stops every command, and is told with what else is wrong.
 func TestFindingsWrongEnvironment(t *testing.T) {
+	t.Parallel()
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("'0123456789abcdef0123456789abcdef'\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -52,6 +53,7 @@ func TestFindingsWrongEnvironment(t *testing.T) {
 
 // TestFindingsServiceLinks: what Kubernetes sets for services called wxgate stops no start.
 func TestFindingsServiceLinks(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WXGATE_SERVICE_HOST=10.0.0.1", "WXGATE_PORT=tcp://10.0.0.1:8000", "WXGATE_PORT_8000_TCP_ADDR=10.0.0.1",
 		"WXGATE_GATEWAY_SERVICE_PORT_PUBLIC=8000", "WXGATE_FAKE=http://127.0.0.1:1")...), "serve")
 	if got := testproc.Say(t, testproc.SenderTo(p.Addr("listen"), "safe"), "text", "hello"); got != "hello" {

@@ -20,6 +20,7 @@ func composed(t *testing.T, kind string, args ...string) ([]byte, error) {
 
 // Each wrong start ends with a line for each error, before anything listens.
 func TestWrongStart(t *testing.T) {
+	t.Parallel()
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +103,7 @@ func TestWrongStart(t *testing.T) {
 }
 
 func TestSecretsFromFiles(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(file, []byte(testproc.Token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -113,6 +115,7 @@ func TestSecretsFromFiles(t *testing.T) {
 }
 
 func TestSend(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
 	url := "http://" + p.Addr("listen") + "/"
 	whole, err := composed(t, "text", "a whole callback")
@@ -148,6 +151,7 @@ func TestSend(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
+	t.Parallel()
 	samples, err := filepath.Glob("../internal/wechat/testdata/samples/inbound/*.xml")
 	if err != nil || len(samples) < 80 {
 		t.Fatalf("%d samples, %v", len(samples), err)

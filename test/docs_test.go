@@ -95,6 +95,7 @@ func inChinese(file string) string { return strings.TrimSuffix(file, ".md") + ".
 
 // TestDocumentsAgree compares the two languages of each document: a change of one that forgets the other fails here.
 func TestDocumentsAgree(t *testing.T) {
+	t.Parallel()
 	for _, file := range documents(t) {
 		if file == "docs/RULES.md" { // its blocks are translated too: the tests of the rules compare them
 			continue
@@ -118,6 +119,7 @@ func TestDocumentsAgree(t *testing.T) {
 
 // TestReadmeIsShort: the README is for a reader who skims; reference matter is in docs/.
 func TestReadmeIsShort(t *testing.T) {
+	t.Parallel()
 	const maxLines, maxWords = 180, 1500
 	for _, file := range []string{"README.md", "README.zh-CN.md"} {
 		data, err := os.ReadFile(filepath.Join("..", file))
@@ -132,6 +134,7 @@ func TestReadmeIsShort(t *testing.T) {
 }
 
 func TestDocumentLinks(t *testing.T) {
+	t.Parallel()
 	files := []string{"CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"}
 	for _, file := range documents(t) {
 		files = append(files, file, inChinese(file))
@@ -187,6 +190,7 @@ func anchors(text string) []string {
 
 // TestReadmeRules checks the example, and that the text below it says what the check says.
 func TestReadmeRules(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"README.md", "README.zh-CN.md"} {
 		text, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
@@ -213,6 +217,7 @@ func TestReadmeRules(t *testing.T) {
 
 // TestArchitecture: the files and tests that docs/ARCHITECTURE.md names exist.
 func TestArchitecture(t *testing.T) {
+	t.Parallel()
 	tests := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 	for _, pattern := range []string{"../*_test.go", "../*/*_test.go", "../*/*/*_test.go"} {

@@ -14,6 +14,7 @@ import (
 // The bots of examples/, each as its README runs it, behind a whole wxgate.
 
 func TestPython(t *testing.T) {
+	t.Parallel()
 	python := pythonWithGRPC(t)
 	gen := t.TempDir()
 	generate := exec.Command("../examples/python/generate.sh", gen)
@@ -59,6 +60,7 @@ func pythonWithGRPC(t *testing.T) string {
 }
 
 func TestNode(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir() // laid out as the repository, since the bot looks for proto/
 	if err := os.CopyFS(filepath.Join(dir, "proto"), os.DirFS("../proto")); err != nil {
 		t.Fatal(err)
@@ -107,6 +109,7 @@ func copyFile(t *testing.T, name, dir string) {
 
 // TestEmbedded tries the replier with a handler inside.
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	bot := filepath.Join(t.TempDir(), "bot")
 	if out, err := exec.Command("go", "build", "-o", bot, "../examples/go").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -152,7 +155,7 @@ func tryBot(t *testing.T, command func() *exec.Cmd) {
 		source := `rules:
   - name: bot
     match: {text: {prefix: "bot "}}
-    forward: {to: "dns:///` + bot.Addr("listen") + `", timeout: 1.5s, fallback: {text: "The bot is asleep."}}
+    forward: {to: "dns:///` + bot.Addr("listen") + `", timeout: 3s, fallback: {text: "The bot is asleep."}}
   - name: others
     reply: {text: "not for the bot"}
 `

@@ -53,6 +53,7 @@ type outcome struct {
 
 // TestFaults: what a whole wxgate makes of a WeChat that misbehaves.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WXGATE_FAULTS=twice=1,seed=7")...), "dev")
 	fake := p.Addr("fake-listen")
 	const lost = `"retry_early": 1, "retry_after": "200ms"`
@@ -101,6 +102,7 @@ func TestFaults(t *testing.T) {
 
 // TestFaultsOfAPI: a slow answer reaches its user although the API fails now and then.
 func TestFaultsOfAPI(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WXGATE_FAULTS=api_errors.-1=0.3,api_html=0.2,api_delay=50ms,seed=3")...), "dev")
 	fake := p.Addr("fake-listen")
 	var d outcome

@@ -40,6 +40,7 @@ func filled(fields []formField) map[string]any {
 
 // TestForms: a whole wxgate understands every kind that the fake platform can send, and all that is in it.
 func TestForms(t *testing.T) {
+	t.Parallel()
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	const reply = "    reply: {text: '{{ message.msg_type }} {{ message.event.event }} {{ message.extra.size() }}'}\n"
 	// Many events are answered only by a rule that names them.

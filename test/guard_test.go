@@ -72,6 +72,7 @@ const replyMethod = "/replier.v1.ReplierService/Reply"
 // A replier hears a gateway with its key, and no other; the gateway's REST likewise. The next key is accepted before it
 // is sent.
 func TestInternalKey(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(file, []byte(nextKey+","+internalKey+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -135,6 +136,7 @@ func tlsEnv(t *testing.T, dir string, ca *testca.Authority, p testca.Pair) []str
 
 // Two processes with a certificate each find each other by it; the replier's is replaced while it serves.
 func TestMutualTLS(t *testing.T) {
+	t.Parallel()
 	ca, other := testca.New(t, "ours"), testca.New(t, "other")
 	dir := t.TempDir()
 	replierEnv := tlsEnv(t, dir, ca, ca.Named(t, "replier", "replier.internal"))
@@ -213,6 +215,7 @@ func TestMutualTLS(t *testing.T) {
 
 // One process with all of it: it talks to itself without certificate and key, which others need.
 func TestServeGuarded(t *testing.T) {
+	t.Parallel()
 	ca := testca.New(t, "ours")
 	settings := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "wxgate", "wx.example.com"))
 	p := testproc.Start(t, testproc.Env(append(append(settings, testproc.AccountEnv...), "WXGATE_INTERNAL_KEY="+internalKey)...), "dev")
@@ -235,6 +238,7 @@ func TestServeGuarded(t *testing.T) {
 
 // A bad key or file stops the start of every role, before anything serves.
 func TestBadGuardStopsStart(t *testing.T) {
+	t.Parallel()
 	ca := testca.New(t, "ours")
 	settings := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "wxgate"))
 	for _, role := range []string{"dev", "serve", "gateway", "replier", "oauthsvc"} {

@@ -14,6 +14,7 @@ import (
 
 // TestHoldThenAnswer: a bot that is slower than WeChat waits is asked once, and its answer goes to a later attempt.
 func TestHoldThenAnswer(t *testing.T) {
+	t.Parallel()
 	b, addr := startBot(t)
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(rules, []byte("rules:\n  - {name: bot, forward: {to: \"passthrough:///"+addr+"\", timeout: 10s}}\n"), 0o600); err != nil {

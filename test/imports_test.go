@@ -51,6 +51,7 @@ var contracts = []string{"./proto/wechat/v1", "./proto/replier/v1", "./proto/oau
 
 // TestContractsAreLight: who imports a contract links gRPC and protobuf, not what serves REST; and its documentation describes it.
 func TestContractsAreLight(t *testing.T) {
+	t.Parallel()
 	for _, contract := range contracts {
 		deps := runGo(t, "list", "-deps", "-f", "{{.ImportPath}}", contract)
 		if strings.Contains(deps, "grpc-gateway") {
@@ -77,6 +78,7 @@ func runGo(t *testing.T, args ...string) string {
 var mayImportAll = []string{"internal/cli", "test"}
 
 func TestImports(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {

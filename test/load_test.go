@@ -38,6 +38,7 @@ func readLoadReport(t *testing.T, path string) (r loadReport) {
 }
 
 func TestLoad(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
 	url := "http://" + p.Addr("listen") + "/"
 	dir := t.TempDir()
@@ -74,6 +75,7 @@ func TestLoad(t *testing.T) {
 
 // A load that fails exits 1, and still reports.
 func TestLoadFails(t *testing.T) {
+	t.Parallel()
 	asJSON := filepath.Join(t.TempDir(), "a.json")
 	code, stdout, stderr := testproc.Run(t, nil, "", "load", "--rate", "50", "--duration", "200ms", "--json", asJSON, "http://"+testaddr.Unused(t)+"/")
 	if code != 1 || !strings.Contains(stdout, "connection refused  10\n") || !strings.Contains(stderr, "wxgate: 10 of 10 messages failed\n") {
@@ -92,6 +94,7 @@ func TestLoadFails(t *testing.T) {
 
 // Bad values leave no file behind and touch none.
 func TestLoadLeavesFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	old, made := filepath.Join(dir, "old.json"), filepath.Join(dir, "new.html")
 	if err := os.WriteFile(old, []byte("mine"), 0o600); err != nil {
@@ -110,6 +113,7 @@ func TestLoadLeavesFiles(t *testing.T) {
 
 // Ctrl-C ends a load early, with a report.
 func TestLoadInterrupted(t *testing.T) {
+	t.Parallel()
 	gateway := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "serve")
 	asJSON := filepath.Join(t.TempDir(), "a.json")
 	p := testproc.Start(t, testproc.AccountEnv, "load", "--rate", "50", "--duration", "1h", "--json", asJSON, "http://"+gateway.Addr("listen")+"/")

@@ -83,6 +83,7 @@ func guidePrograms(t *testing.T) []guideProgram {
 
 // TestLoginGuide runs the guide's code beside wxgate dev, as the guide says. Addresses alone are changed.
 func TestLoginGuide(t *testing.T) {
+	t.Parallel()
 	const key = "a-key-of-the-internal-address-for-tests"
 	p := testproc.Start(t, testproc.Env("WXGATE_INTERNAL_KEY="+key), "dev")
 	public, internal := "http://"+p.Addr("listen"), "http://"+p.Addr("internal-listen")

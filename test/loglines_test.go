@@ -10,6 +10,7 @@ import (
 // TestFindingsLogLinesHaveEachKeyOnce: strict JSON parsers take every line of a login, which calls oauthsvc twice. The
 // lines of all other processes are checked when they end.
 func TestFindingsLogLinesHaveEachKeyOnce(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "dev")
 	testproc.Login(t, "http://"+p.Addr("listen"))
 	if code := p.Stop(); code != 0 {

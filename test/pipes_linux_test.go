@@ -13,6 +13,7 @@ import (
 // TestFindingsPipesAreNoFiles: rules, included rules and accounts that are pipes are errors, and nothing hangs: at the
 // start, in a check, and when a file becomes a pipe while it is watched.
 func TestFindingsPipesAreNoFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	pipe, rules, accounts := filepath.Join(dir, "pipe"), filepath.Join(dir, "rules.yaml"), filepath.Join(dir, "accounts.yaml")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

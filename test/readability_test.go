@@ -31,6 +31,7 @@ type figures struct {
 
 // TestReadability keeps the figures from getting worse. -v shows them all.
 func TestReadability(t *testing.T) {
+	t.Parallel()
 	f := measure(t)
 	t.Logf("one-word names: %d of %d, %.0f %%", f.oneWord, f.names, f.oneWordPercent())
 	t.Logf("locals that hide a name: %d", len(f.hiding))

@@ -27,6 +27,7 @@ func saysRules(t *testing.T, text string) string {
 
 // TestReplicasComeAndGo: a gateway that runs finds a replier that was added to the name, and leaves one that died.
 func TestReplicasComeAndGo(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("needs all of 127.0.0.0/8")
 	}
@@ -76,6 +77,7 @@ func TestReplicasComeAndGo(t *testing.T) {
 // TestDeadline: with the settings as they are WeChat has its answer before it hangs up, whatever became of the replier:
 // the sender waits as long as WeChat does.
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	for name, become := range map[string]func(*testproc.Process){
 		"hangs":  nil, // its bot does
 		"frozen": testproc.Freeze,

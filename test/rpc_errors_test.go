@@ -26,6 +26,7 @@ var cannotFail = []string{"grpc.health.v1.Health.List", "replier.v1.RulesService
 
 // TestErrorsHaveReasons: each method of each service refuses a bad request with code, message and reason.
 func TestErrorsHaveReasons(t *testing.T) {
+	t.Parallel()
 	env := service.NewEnv(slog.New(slog.DiscardHandler))
 	bot, err := replier.New(replier.Config{Env: env.For("replier"), Listen: "127.0.0.1:0"})
 	if err != nil {

@@ -27,6 +27,7 @@ func manual(t *testing.T) []string {
 }
 
 func TestRulesCheck(t *testing.T) {
+	t.Parallel()
 	good := testproc.File(t, "rules.yaml", "rules: [{name: a, match: {text: hi}, reply: {text: hello}}]\nexpect: [{message: hi, rule: a}]\n")
 	warned := testproc.File(t, "rules.yaml", "rules:\n  - name: price\n    match: {text: {contains: price}}\n    reply: {text: a}\n  - name: price today\n    match: {text: price today}\n    reply: {text: b}\n")
 	unmet := testproc.File(t, "rules.yaml", "rules: [{name: a, reply: {text: hello}}]\nexpect:\n  - {message: hi, reply: {text: hi}}\n  - {message: hi, rule: b}\n  - {message: hi, rule: a}\n")
@@ -71,6 +72,7 @@ wxgate: FILE:5:5: rule "nothing": expected one of reply, random, forward or sile
 
 // TestRulesExamples: the command that the manual shows.
 func TestRulesExamples(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../examples/rules/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
@@ -101,6 +103,7 @@ func asJSON(t *testing.T, text string) string {
 }
 
 func TestRulesTry(t *testing.T) {
+	t.Parallel()
 	const shop, bot, branches = "../examples/rules/shop.yaml", "../examples/rules/bot.yaml", "../examples/rules/branches.yaml"
 	price := `welcome by QR code … help button (5 rules) do not: the event is another
 other events does not: the message type is another
@@ -183,6 +186,7 @@ south address answers (FILE:20)
 }
 
 func TestRulesSchema(t *testing.T) {
+	t.Parallel()
 	code, stdout, stderr := testproc.Run(t, nil, "", "rules", "schema")
 	var schema struct {
 		Schema string `json:"$schema"`

@@ -51,6 +51,7 @@ func noText(t *testing.T, texts string, all ...*testproc.Process) {
 
 // TestPushSurvivesKill: what WeChat heard success for is answered, once, although the process was killed meanwhile.
 func TestPushSurvivesKill(t *testing.T) {
+	t.Parallel()
 	b, bot := startBot(t)
 	wechat, api := testproc.Platform(t)
 	settings := testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=safe", "WECHAT_API_URL="+api, "WXGATE_DATA_DIR="+t.TempDir(),
@@ -100,6 +101,7 @@ func TestPushSurvivesKill(t *testing.T) {
 
 // TestDevSlow: the demonstration that the README shows. The fake WeChat of dev learns from send what the user did.
 func TestDevSlow(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(), "dev")
 	fake := "http://" + p.Addr("fake-listen")
 	code, stdout, stderr := testproc.Run(t, testproc.Env("WXGATE_FAKE="+fake, "WXGATE_URL=http://"+p.Addr("listen")+"/"), "", "send", "text", "slow 1")
@@ -128,6 +130,7 @@ func scaled(t *testing.T, api, nats string, more ...string) (gateway *testproc.P
 
 // TestOutage: while no replier is there WeChat hears success; when one is back all is answered, in order.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	b, bot := startBot(t)
 	close(b.release)
 	wechat, api := testproc.Platform(t)
@@ -151,6 +154,7 @@ func TestOutage(t *testing.T) {
 // TestTakeover: a replier that is killed leaves its messages to another; so does one that stands still, also when it goes
 // on, and one that stops in good order.
 func TestTakeover(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*testproc.Process){
 		"killed":  func(p *testproc.Process) { _ = p.Cmd.Process.Kill() },
 		"frozen":  testproc.Freeze,
@@ -183,6 +187,7 @@ func TestTakeover(t *testing.T) {
 
 // TestDataOfANewerVersion: it is refused before anything listens.
 func TestDataOfANewerVersion(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "format"), []byte("2\n"), 0o600); err != nil {
 		t.Fatal(err)

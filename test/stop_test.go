@@ -53,6 +53,7 @@ func startBot(t *testing.T) (*bot, string) {
 
 // What is in flight at SIGTERM gets its answer: a callback, and a REST call.
 func TestStopFinishesWhatIsInFlight(t *testing.T) {
+	t.Parallel()
 	b, addr := startBot(t)
 	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+addr), "gateway")
 	s := testproc.SenderTo(p.Addr("listen"), "plain")
@@ -95,6 +96,7 @@ func TestStopFinishesWhatIsInFlight(t *testing.T) {
 
 // An open health watch would hold a graceful stop for ever.
 func TestStopDespiteHealthWatch(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(), "replier")
 	conn, err := grpc.NewClient(p.Addr("replier-listen"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -120,6 +122,7 @@ func TestStopDespiteHealthWatch(t *testing.T) {
 }
 
 func TestSecondSignalQuitsAtOnce(t *testing.T) {
+	t.Parallel()
 	b, addr := startBot(t)
 	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+addr), "gateway")
 	s := testproc.SenderTo(p.Addr("listen"), "plain")
@@ -142,6 +145,7 @@ func TestSecondSignalQuitsAtOnce(t *testing.T) {
 
 // A chat page that is open holds up nobody who stops.
 func TestStopEndsStreams(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(), "dev")
 	resp, err := http.Get("http://" + p.Addr("fake-listen") + "/fake/events")
 	if err != nil {

@@ -37,6 +37,7 @@ var blogPost = []struct {
 }
 
 func TestDev(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_MODE=compat")...), "dev")
 	public := p.Addr("listen")
 	for _, mode := range []sender.Mode{"compat", "safe"} {
@@ -61,6 +62,7 @@ func TestDev(t *testing.T) {
 }
 
 func TestRolesApart(t *testing.T) {
+	t.Parallel()
 	fake := testproc.Start(t, testproc.Env(testproc.AccountEnv...), "fakewechat")
 	fakeURL := "http://" + fake.Addr("fake-listen")
 	oauth := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WECHAT_API_URL="+fakeURL, "WECHAT_OPEN_URL="+fakeURL)...), "oauthsvc")
@@ -117,6 +119,7 @@ func TestRolesApart(t *testing.T) {
 
 // A bare token is enough, as for the blog post's program: plain mode, no OAuth.
 func TestServeWithTokenOnly(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env("WECHAT_TOKEN="+testproc.Token, "WECHAT_AES_KEY=", "WECHAT_APP_SECRET="), "serve")
 	public := p.Addr("listen")
 	if got := testproc.Say(t, testproc.SenderTo(public, "plain"), "text", "hello"); got != "hello" {

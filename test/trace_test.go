@@ -58,6 +58,7 @@ func sendFromPage(t *testing.T, fake, content string) tracedLine {
 
 // In dev the page knows message, rule and hops, also where the internal address wants a key; and nobody is warned.
 func TestTraceOfDev(t *testing.T) {
+	t.Parallel()
 	p := testproc.Start(t, testproc.Env("WXGATE_INTERNAL_KEY="+internalKey+", "+nextKey), "dev")
 	a := sendFromPage(t, p.Addr("fake-listen"), "hello trace").Attempts[0]
 	if a.Trace == nil || a.Trace.Outcome != "replied" || a.Trace.Message.Text.Content != "hello trace" || a.Trace.Replier.Rule != "echo" || len(a.Trace.Hops) != 4 {
@@ -79,6 +80,7 @@ func TestTraceOfDev(t *testing.T) {
 
 // A gateway tells, with a warning, only where --debug is given; the fake platform asks the one that it is given.
 func TestTraceOfRoles(t *testing.T) {
+	t.Parallel()
 	replier := testproc.Start(t, testproc.Env(), "replier")
 	for _, debug := range []bool{false, true} {
 		gateway := testproc.Start(t, testproc.Env(append(testproc.AccountEnv, "WXGATE_SLOW=drop", "WXGATE_REPLIER="+replier.Addr("replier-listen"), fmt.Sprint("WXGATE_DEBUG=", debug))...), "gateway")

@@ -73,6 +73,7 @@ func TestBrowserAccounts(t *testing.T) {
 	b.do("wait for the form to close", chromedp.WaitNotVisible("#account"))
 	b.says("hello again")
 	b.sees(reply, "hello again")
+	b.sees("#detail .story", "hello again")
 	line := b.copied("#copySend")
 	b.sees("#toast", "It takes the token from WECHAT_TOKEN")
 	out := shell(t, line, "WECHAT_TOKEN="+club.Token, "WECHAT_AES_KEY="+club.AESKey)

@@ -6,10 +6,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -193,6 +196,9 @@ func Missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
+// waitingTests is how many parallel tests run at once at least: most of the time they wait for processes.
+const waitingTests = 4
+
 // Main builds wxgate, runs the tests and returns their exit code: TestMain of a package that calls Start.
 func Main(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "wxgate-test")
@@ -205,6 +211,10 @@ func Main(m *testing.M) int {
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return 1
+	}
+	flag.Parse()
+	if runtime.GOMAXPROCS(0) < waitingTests {
+		_ = flag.Set("test.parallel", strconv.Itoa(waitingTests))
 	}
 	return m.Run()
 }
