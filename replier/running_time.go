@@ -23,9 +23,12 @@ type runningTime struct {
 func (r runningTime) Deadline() (time.Time, bool) { return r.deadline, true }
 
 // withRunningTime returns a context that ends after limit, or catchUpTime later if the process stood still at that moment. Its
-// cause is context.DeadlineExceeded then.
+// cause is context.DeadlineExceeded then. If parent ends earlier, so does the context, at once.
 func withRunningTime(parent context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	deadline := time.Now().Add(limit)
+	if outer, ok := parent.Deadline(); ok && outer.Before(deadline) {
+		return context.WithCancel(parent)
+	}
 	ctx, cancel := context.WithCancelCause(parent)
 	expire := func() { cancel(context.DeadlineExceeded) }
 	timer := time.AfterFunc(limit, func() {

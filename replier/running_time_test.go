@@ -32,6 +32,16 @@ func TestFindingsStandstillHasTime(t *testing.T) {
 			})
 		})
 	}
+	t.Run("the caller waits for less", func(t *testing.T) {
+		caller, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		ctx, cancel := withRunningTime(caller, time.Minute)
+		defer cancel()
+		want, _ := caller.Deadline()
+		if deadline, ok := ctx.Deadline(); !ok || deadline != want {
+			t.Errorf("deadline %v, %t; want %v", deadline, ok, want)
+		}
+	})
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := withRunningTime(t.Context(), time.Minute)
 		cancel()
