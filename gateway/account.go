@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"wxgate/internal/accounts"
@@ -11,14 +10,14 @@ import (
 	"wxgate/internal/wechat"
 )
 
-// Mode is how WeChat sends an account's callbacks, as set in its console.
-type Mode string
+// Mode is how WeChat sends an account's callbacks.
+type Mode = accounts.Mode
 
-// The modes of the platform page "消息推送".
+// The modes.
 const (
-	Plain  Mode = "plain"  // 明文模式
-	Compat Mode = "compat" // 兼容模式: sealed callbacks, with the plain elements besides, which are ignored
-	Safe   Mode = "safe"   // 安全模式: sealed callbacks
+	Plain  = accounts.Plain
+	Compat = accounts.Compat
+	Safe   = accounts.Safe
 )
 
 // Account is an Official Account whose callbacks are accepted.
@@ -38,21 +37,21 @@ type Account struct {
 	OriginalID string // gh_…; callbacks whose ToUserName is another are refused; "": any
 }
 
-var accountName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
 // Validate returns everything that is wrong.
 func (a Account) Validate() error {
 	var errs []error
-	if !accountName.MatchString(a.Name) {
-		errs = append(errs, fmt.Errorf("account name %q; expected 1 to 64 letters, digits, - or _", a.Name))
+	if err := accounts.CheckName(a.Name); err != nil {
+		errs = append(errs, fmt.Errorf("account name %w", err))
 	}
 	if a.Token == "" {
 		errs = append(errs, errors.New("--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is missing: the token that the console has for the callback URL"))
 	} else if err := accounts.CheckSecret(a.Token.Reveal()); err != nil {
 		errs = append(errs, fmt.Errorf("--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE): %w", err))
 	}
-	if a.AppID != "" && !accounts.IsAppID(a.AppID) {
-		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID): expected letters and digits, such as wx0123456789abcdef"))
+	if a.AppID != "" {
+		if err := accounts.CheckAppID(a.AppID); err != nil {
+			errs = append(errs, fmt.Errorf("--app-id (WECHAT_APP_ID): %w", err))
+		}
 	}
 	switch a.Mode {
 	case Plain:

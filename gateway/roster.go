@@ -48,7 +48,7 @@ func (c Config) validateAccounts() error {
 			return errors.New("both Accounts and AccountsFile are given; expected one")
 		}
 		load := &configfile.Load{}
-		accounts.Read(load, c.AccountsFile, accounts.Gateway)
+		accounts.ReadFile(load, c.AccountsFile, accounts.Gateway)
 		return load.Err()
 	}
 	if len(c.Accounts) == 0 {
@@ -82,13 +82,13 @@ func (s *Server) openAccounts(cfg Config) (func() *roster, error) {
 
 // loadRoster reads an accounts file; nil where it has problems.
 func loadRoster(load *configfile.Load, path string, before *roster, now time.Time) *roster {
-	read := accounts.Read(load, path, accounts.Gateway)
+	read := accounts.ReadFile(load, path, accounts.Gateway)
 	if load.Err() != nil {
 		return nil
 	}
 	list := make([]Account, len(read))
 	for i, a := range read {
-		list[i] = Account{Name: a.Name, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: Mode(a.Mode),
+		list[i] = Account{Name: a.Name, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.Mode,
 			PreviousToken: a.PreviousToken, PreviousAESKey: a.PreviousAESKey, OriginalID: a.OriginalID,
 			Slow: a.Slow, Pushable: a.HasSecret}
 	}

@@ -19,8 +19,8 @@ const (
 	refusedCodesAtOnce    = 3000
 )
 
-// codeBrake slows down the exchanges of accounts whose codes WeChat refuses. The zero codeBrake is ready to use. It is safe
-// for concurrent use.
+// codeBrake limits the exchanges of accounts that had many codes refused. The zero codeBrake is ready to use. It is safe for
+// concurrent use.
 type codeBrake struct {
 	mu       sync.Mutex
 	limiters map[string]*rate.Limiter // by AppID

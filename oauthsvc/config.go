@@ -14,22 +14,19 @@ import (
 	"wxgate/oauthsvc/wechatapi"
 )
 
-// DefaultAccount is the name of the only account, where there is no accounts file.
-const DefaultAccount = "default"
-
-// Config is what an OAuth service needs.
+// Config configures a Server.
 type Config struct {
 	Env          service.Env
 	Listen       string // gRPC address
 	AppID        string // of the only account
 	AppSecret    service.Secret
-	AccountsFile string       // in place of AppID and AppSecret: the file that lists the accounts, read again when it changes
-	Store        *store.Store // where tokens are kept; nil: in memory
-	APIURL       string       // where WeChat's API is, https://api.weixin.qq.com; behind a comma, where it is if that fails
-	OpenURL      string       // where WeChat's authorize page is, https://open.weixin.qq.com
+	AccountsFile string       // instead of AppID and AppSecret: the file that lists the accounts, reloaded when it changes
+	Store        *store.Store // keeps tokens; nil: memory does
+	APIURL       string       // the URL of WeChat's API, https://api.weixin.qq.com; after a comma, the URL to use if the first one fails
+	OpenURL      string       // the URL of WeChat's open platform, which has the authorize page: https://open.weixin.qq.com
 }
 
-// Validate returns everything that is wrong, in the accounts file too.
+// Validate returns all errors of the configuration, and of the accounts file.
 func (c Config) Validate() error {
 	var errs []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -37,9 +34,9 @@ func (c Config) Validate() error {
 	}
 	errs = append(errs, c.validateAccounts())
 	for base := range strings.SplitSeq(c.APIURL, ",") {
-		errs = append(errs, checkBase("--api-url (WECHAT_API_URL)", base))
+		errs = append(errs, checkBaseURL("--api-url (WECHAT_API_URL)", base))
 	}
-	return errors.Join(append(errs, checkBase("--open-url (WECHAT_OPEN_URL)", c.OpenURL))...)
+	return errors.Join(append(errs, checkBaseURL("--open-url (WECHAT_OPEN_URL)", c.OpenURL))...)
 }
 
 func (c Config) validateAccounts() error {
@@ -48,15 +45,14 @@ func (c Config) validateAccounts() error {
 			return errors.New("both an AccountsFile and an AppID or AppSecret are given; expected one")
 		}
 		load := &configfile.Load{}
-		accounts.Read(load, c.AccountsFile, accounts.OAuth)
+		accounts.ReadFile(load, c.AccountsFile, accounts.OAuth)
 		return load.Err()
 	}
 	var errs []error
-	switch {
-	case c.AppID == "":
+	if c.AppID == "" {
 		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID) is missing: the AppID of the account's console"))
-	case !accounts.IsAppID(c.AppID):
-		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID): expected letters and digits, such as wx0123456789abcdef"))
+	} else if err := accounts.CheckAppID(c.AppID); err != nil {
+		errs = append(errs, fmt.Errorf("--app-id (WECHAT_APP_ID): %w", err))
 	}
 	if c.AppSecret == "" {
 		errs = append(errs, errors.New("--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE) is missing: the AppSecret of the account's console"))
@@ -66,8 +62,8 @@ func (c Config) validateAccounts() error {
 	return errors.Join(errs...)
 }
 
-// checkBase reports a URL to which no path can be appended. It does not show the URL: a wrong one may hold a password.
-func checkBase(setting, base string) error {
+// checkBaseURL returns an error if no path can be appended to base. It does not show the URL, which may hold a password.
+func checkBaseURL(setting, base string) error {
 	if base == "" {
 		return fmt.Errorf("%s is missing: a URL such as https://api.weixin.qq.com", setting)
 	}

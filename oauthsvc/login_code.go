@@ -27,9 +27,9 @@ type codeExchange struct {
 	Failure *wechatapi.Failure // nil if it did not
 }
 
-// exchangeCode returns the token for a code. Concurrent callers share one call, and later callers get its outcome; shared is
-// true for all but the caller who made the call. A state is valid for one code, and a code for the state that brought it
-// first: a thief of the code gets no token for it.
+// exchangeCode returns the token for a code. Concurrent callers share one call of WeChat, and later callers get its outcome;
+// shared is false only for the caller that made the call. A state is valid for one code, and a code for the state that came
+// with it first: a thief of the code gets no token for it.
 func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, state string) (out wechatapi.Outcome, shared bool) {
 	stateKey := ""
 	if state != "" {

@@ -19,8 +19,8 @@ type requiredField struct{ name, value string }
 // maxField is longer than any code, token or openid, in bytes.
 const maxField = 1024
 
-// checkRequest checks what all requests have in common, and adds it to the log line. It returns the account that the request
-// names; "" names the first one.
+// checkRequest checks the account and the required fields of a request, and adds account and user to the log line. It returns
+// the account.
 func (s *Server) checkRequest(ctx context.Context, accountName string, required ...requiredField) (accounts.Account, error) {
 	a, err := s.findAccount(accountName)
 	if err != nil {
@@ -42,9 +42,9 @@ func (s *Server) checkRequest(ctx context.Context, accountName string, required 
 	return a, nil
 }
 
-// findAccount returns an account that has an AppSecret; "" names the first account.
+// findAccount returns an account that has an AppSecret; "" names the main account.
 func (s *Server) findAccount(name string) (accounts.Account, error) {
-	a, known := s.accounts().find(name)
+	a, known := s.accounts().Find(name)
 	switch {
 	case !known:
 		return a, unknownAccount("account: not one of this service's; expected the name of one, or nothing for the first")

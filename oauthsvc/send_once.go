@@ -21,16 +21,16 @@ import (
 
 // The answer of SendCustomMessage may get lost: its caller dies, or the network fails. So the outcome of an attempt is kept, for
 // all replicas and for some minutes. An attempt consists of tries. A replica claims a try in the store right before the first
-// byte leaves: a try that is not claimed was certainly not sent, and a try whose refusal is noted was not done. A replica that
+// byte leaves: a try that is not claimed was certainly not sent, and a try with a noted refusal was not done. A replica that
 // is asked about a try that is not claimed claims it too, so that it is not sent later. A second try follows only if WeChat
 // refused the token of the first.
 
 const (
 	// maxSendTime is how long an attempt may take, with all its retries.
 	maxSendTime = 15 * time.Second
-	// sendOver is after what time an attempt has certainly ended, even if its end is not kept.
+	// sendOver is the age at which an attempt has certainly ended, even if its end is not kept.
 	sendOver = maxSendTime + 10*time.Second
-	// keepSend is how long an attempt is kept. An attempt that is not kept did not come, if it is not older than askSend.
+	// keepSend is how long an attempt is kept. An attempt that is not kept and not older than askSend was not made.
 	keepSend, askSend = 20 * time.Minute, 10 * time.Minute
 	// maxAttemptID is the longest name of an attempt, in bytes.
 	maxAttemptID = 64
@@ -208,7 +208,7 @@ func askAgain(cause error) *wechatapi.Failure {
 	return &wechatapi.Failure{Code: codes.Unavailable, Message: "the outcome of the attempt cannot be read at the moment; ask again", Cause: cause}
 }
 
-// outcomeUnknown is for an attempt whose outcome nobody knows.
+// outcomeUnknown is for an attempt that ended in an unknown way.
 func outcomeUnknown() *wechatapi.Failure {
 	return &wechatapi.Failure{Code: codes.Unknown, Reason: oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE, MaybeSent: true,
 		Message: "it is not known whether WeChat took the message: the process that sent it ended, or could not store the outcome"}

@@ -16,7 +16,7 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// Server is an OAuth service whose address is bound.
+// Server is the gRPC server of both services, with its address bound.
 type Server struct {
 	oauthv1.UnimplementedOAuthServiceServer
 	openURL  string

@@ -42,8 +42,8 @@ func showsProfile(scope string) bool {
 	return strings.Contains(scope, "snsapi_userinfo") || strings.Contains(scope, "snsapi_login")
 }
 
-// keepUserToken keeps the token of a user who logged in, unless the kept token shows more. It keeps none of a virtual user of
-// the snapshot page.
+// keepUserToken keeps the token of a login, unless the kept token shows more. It keeps no token of the snapshot page's virtual
+// users.
 func (s *Server) keepUserToken(ctx context.Context, a accounts.Account, answer wechatapi.Answer) error {
 	if answer.Number("is_snapshotuser") != 0 {
 		return nil
@@ -90,7 +90,7 @@ func (s *Server) renewUserToken(ctx context.Context, a accounts.Account, openid 
 		return kept, wechatapi.UnexpectedAnswer(errors.New("a token of another user than the refreshed one's"))
 	}
 	next := newUserToken(out.Answer)
-	// What WeChat leaves out has not changed (platform.md E.2).
+	// Fields that WeChat leaves out have not changed (platform.md E.2).
 	next.RefreshToken, next.Scope = cmp.Or(next.RefreshToken, kept.RefreshToken), cmp.Or(next.Scope, kept.Scope)
 	return next, nil
 }
@@ -100,7 +100,7 @@ func (s *Server) refreshUserToken(ctx context.Context, a accounts.Account, refre
 		Query: url.Values{"appid": {a.AppID}, "grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}})
 }
 
-// userInfoByKeptToken asks WeChat for the profile of a user whose token is kept.
+// userInfoByKeptToken asks WeChat for a user's profile with the kept token.
 func (s *Server) userInfoByKeptToken(ctx context.Context, a accounts.Account, openid, lang string) wechatapi.Outcome {
 	refused := ""
 	for {

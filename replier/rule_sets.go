@@ -87,7 +87,7 @@ func (c Config) accountRules(load *configfile.Load, before *book) map[string]acc
 		return nil
 	}
 	read := &configfile.Load{}
-	list := accounts.Read(read, c.AccountsFile, accounts.Replier)
+	list := accounts.ReadFile(read, c.AccountsFile, accounts.Replier)
 	if read.Err() != nil && before.main != nil { // refused: the accounts of before go on
 		load.Add(read)
 		return before.rules

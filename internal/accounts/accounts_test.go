@@ -74,7 +74,7 @@ func TestRoles(t *testing.T) {
 		{"oauthsvc", OAuth, []Account{forOAuth, club}},
 	} {
 		load := &configfile.Load{}
-		got := Read(load, path, tt.role)
+		got := ReadFile(load, path, tt.role)
 		if diff := cmp.Diff(tt.want, got, reveal); diff != "" || load.Err() != nil {
 			t.Errorf("%s: %v, accounts (-want +got):\n%s", tt.name, load.Err(), diff)
 		}
@@ -115,7 +115,7 @@ func TestSecretFiles(t *testing.T) {
 			put(t, dir, file, text)
 		}
 		load := &configfile.Load{}
-		got := Read(load, path, tt.role)
+		got := ReadFile(load, path, tt.role)
 		if diff := cmp.Diff([]Account{tt.want}, got, reveal); diff != "" || load.Err() != nil {
 			t.Errorf("%s: %v, accounts (-want +got):\n%s", tt.name, load.Err(), diff)
 		}
@@ -133,14 +133,14 @@ func TestSecretFiles(t *testing.T) {
 
 func TestMode(t *testing.T) {
 	const head = "accounts: [{name: a, app_id: wx1, token: t"
-	for text, want := range map[string]string{
+	for text, want := range map[string]Mode{
 		head + "}]":                           "plain",
 		head + ", aes_key: " + testKey + "}]": "safe",
 		head + ", aes_key: " + testKey + ", mode: compat}]":  "compat",
 		head + ", mode: plain, aes_key_file: /nonexistent}]": "plain", // which needs no key
 	} {
 		load := &configfile.Load{}
-		got := Read(load, put(t, t.TempDir(), "a.yaml", text), Gateway)
+		got := ReadFile(load, put(t, t.TempDir(), "a.yaml", text), Gateway)
 		if load.Err() != nil || len(got) != 1 || got[0].Mode != want {
 			t.Errorf("%s: %v, %v; want mode %s", text, got, load.Err(), want)
 		}
@@ -150,7 +150,7 @@ func TestMode(t *testing.T) {
 func TestProblems(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "empty", "\n")
-	put(t, dir, "large", strings.Repeat("x", maxSecretFile+1))
+	put(t, dir, "large", strings.Repeat("x", service.MaxSecretFile+1))
 	put(t, dir, "marked", "\ufeffhidden\n")
 	put(t, dir, "two_lines", "hidden\nToken\n")
 	const (
@@ -181,12 +181,12 @@ func TestProblems(t *testing.T) {
 		"empty name":             {all, "accounts: [{name: '', app_id: wx1, token: hiddenToken, app_secret: hiddenS}]", []string{"1:19: account 1: expected a text"}},
 		"odd name":               {all, "accounts: [{name: a/b, app_id: wx1, token: hiddenToken, app_secret: hiddenS}]", []string{"1:19: account 1: name: expected " + nameRule}},
 		"long name":              {all, "accounts: [{name: " + strings.Repeat("a", 65) + ", app_id: wx1, token: hiddenToken, app_secret: hiddenS}]", []string{"1:19: account 1: name: expected " + nameRule}},
-		"name twice":             {all, one("app_secret: hiddenS}, {name: b, token: hiddenT}, {name: a, token: hiddenT"), []string{`1:111: account "a": name: account 1 has the same; expected another for each`}},
-		"AppID twice":            {all, one("app_secret: hiddenS}, {name: b, token: hiddenT, app_id: wx1"), []string{`1:111: account "b": app_id: account 1 has the same; expected another for each`}},
-		"original id twice":      {all, one("app_secret: hiddenS, original_id: gh_1}, {name: b, token: hiddenT, original_id: gh_1"), []string{`1:135: account "b": original_id: account 1 has the same; expected another for each`}},
+		"name twice":             {all, one("app_secret: hiddenS}, {name: b, token: hiddenT}, {name: a, token: hiddenT"), []string{`1:111: account "a": name: account 1 has the same; expected a different one for each`}},
+		"AppID twice":            {all, one("app_secret: hiddenS}, {name: b, token: hiddenT, app_id: wx1"), []string{`1:111: account "b": app_id: account 1 has the same; expected a different one for each`}},
+		"original id twice":      {all, one("app_secret: hiddenS, original_id: gh_1}, {name: b, token: hiddenT, original_id: gh_1"), []string{`1:135: account "b": original_id: account 1 has the same; expected a different one for each`}},
 		"odd AppID":              {all, "accounts: [{name: a, app_id: 'wx 1', token: hiddenToken, app_secret: hiddenS}]", []string{`1:30: account "a": ` + idRule}},
 		"odd original id":        {all, one("app_secret: hiddenS, original_id: shop"), []string{`1:89: account "a": ` + ghRule}},
-		"no AppID, AppSecret":    {all, "accounts: [{name: a, token: hiddenToken, app_secret: hiddenS}]", []string{`1:12: account "a": app_id is missing: an AppSecret is of no use without it`}},
+		"no AppID, AppSecret":    {all, "accounts: [{name: a, token: hiddenToken, app_secret: hiddenS}]", []string{`1:12: account "a": app_id is missing: an AppSecret is useless without it`}},
 		"no AppID, safe":         {all, "accounts: [{name: a, token: hiddenToken, aes_key: " + testKey + "}, {name: b, app_id: wx2, token: t, app_secret: hiddenS}]", []string{`1:12: account "a": app_id is missing: mode safe checks it`}},
 		"odd mode":               {all, one("app_secret: hiddenS, mode: aes"), []string{`1:82: account "a": mode: "aes"; expected plain, compat or safe`}},
 		"token and its file":     {all, "accounts: [{name: a, token: hiddenToken, token_file: empty}]", []string{`1:54: account "a": token and token_file are both given; expected one`}},
@@ -199,13 +199,13 @@ func TestProblems(t *testing.T) {
 		"short previous AES key": {gateway, one("aes_key: " + testKey + ", previous_aes_key: " + testKey[2:]), []string{`1:127: account "a": previous_aes_key: an EncodingAESKey has 43 characters, this one has 41`}},
 		"no token file":          {gateway, "accounts: [{name: a, token_file: none}]", []string{`1:34: account "a": token_file: ` + dir + `/none: no such file or directory`}},
 		"empty token file":       {gateway, "accounts: [{name: a, token_file: empty}]", []string{`1:34: account "a": token_file: ` + dir + `/empty is empty`}},
-		"large token file":       {gateway, "accounts: [{name: a, token_file: large}]", []string{`1:34: account "a": token_file: ` + dir + `/large is no file with a secret: it has 65537 bytes`}},
+		"large token file":       {gateway, "accounts: [{name: a, token_file: large}]", []string{`1:34: account "a": token_file: ` + dir + `/large is not a file with a secret: it has 65537 bytes`}},
 		"odd token file":         {gateway, "accounts: [{name: a, token_file: two_lines}]", []string{`1:34: account "a": token_file: ` + odd}},
 		"marked token file":      {gateway, "accounts: [{name: a, token_file: marked}]", []string{`1:34: account "a": token_file: begins with a byte order mark; save the file as UTF-8 without one`}},
 		"quoted token":           {gateway, "accounts: [{name: a, token: '\"hidden\"'}]", []string{`1:29: account "a": token: holds a quote; give the secret without quotes, which docker run --env-file and secret files keep`}},
 		"odd token":              {gateway, "accounts: [{name: a, token: 'hidden Token'}]", []string{`1:29: account "a": token: ` + odd}},
 		"previous token's file":  {gateway, one("previous_token_file: none"), []string{`1:76: account "a": previous_token_file: ` + dir + `/none: no such file or directory`}},
-		"no AppSecret":           {oauth, one("mode: plain}, {name: b"), []string{"1:11: no account has an AppSecret; expected app_secret or app_secret_file in one at least"}},
+		"no AppSecret":           {oauth, one("mode: plain}, {name: b"), []string{"1:11: no account has an AppSecret; expected app_secret or app_secret_file in at least one"}},
 		"no AppSecret file":      {oauth, one("app_secret_file: none"), []string{`1:72: account "a": app_secret_file: ` + dir + `/none: no such file or directory`}},
 		"odd AppSecret":          {oauth, one("app_secret: hiddené"), []string{`1:67: account "a": app_secret: ` + odd}},
 		"all at once": {gateway, "accounts:\n  - name: a b\n    token: [x]\n    mode: safe\n  - nam: c\n", []string{
@@ -221,7 +221,7 @@ func TestProblems(t *testing.T) {
 		for _, role := range tt.roles {
 			path := put(t, dir, "a.yaml", tt.text)
 			load := &configfile.Load{}
-			Read(load, path, role)
+			ReadFile(load, path, role)
 			var got []string
 			for _, p := range load.Problems {
 				got = append(got, strings.TrimPrefix(p.String(), path+":"))
@@ -239,7 +239,7 @@ func TestProblems(t *testing.T) {
 func TestNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none.yaml")
 	load := &configfile.Load{}
-	if got := Read(load, path, Gateway); got != nil || load.Err() == nil || load.Err().Error() != path+": no such file or directory" {
+	if got := ReadFile(load, path, Gateway); got != nil || load.Err() == nil || load.Err().Error() != path+": no such file or directory" {
 		t.Errorf("got %v, %v", got, load.Err())
 	}
 }
@@ -248,10 +248,10 @@ func TestNoFile(t *testing.T) {
 func TestExample(t *testing.T) {
 	for _, role := range []Role{Replier, Gateway, OAuth} {
 		load := &configfile.Load{}
-		got := Read(load, filepath.Join("..", "..", "examples", "accounts.yaml"), role)
+		got := ReadFile(load, filepath.Join("..", "..", "examples", "accounts.yaml"), role)
 		var names []string
 		for _, a := range got {
-			names = append(names, a.Name+" "+a.Mode)
+			names = append(names, a.Name+" "+string(a.Mode))
 		}
 		if diff := cmp.Diff([]string{"shop safe", "club safe"}, names); diff != "" || load.Err() != nil {
 			t.Errorf("role %d: %v (-want +got):\n%s", role, load.Err(), diff)
@@ -269,8 +269,8 @@ func TestDocumentedFile(t *testing.T) {
 		_, behind, found := strings.Cut(string(text), "```yaml\naccounts:")
 		block, _, _ := strings.Cut(behind, "```")
 		load := &configfile.Load{}
-		got := Read(load, put(t, t.TempDir(), "accounts.yaml", "accounts:"+block), Replier)
-		if !found || load.Err() != nil || len(got) != 2 || !got[0].HasSecret || got[1].HasSecret || got[1].Mode != safe {
+		got := ReadFile(load, put(t, t.TempDir(), "accounts.yaml", "accounts:"+block), Replier)
+		if !found || load.Err() != nil || len(got) != 2 || !got[0].HasSecret || got[1].HasSecret || got[1].Mode != Safe {
 			t.Errorf("%s: %v, %v", name, got, load.Err())
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"wxgate/internal/service"
 )
 
-// The keys of the secrets; each may also stand in a file of its own, by the key with inFile behind it.
+// The keys of secrets. A key with inFile appended names a file that holds the secret.
 const (
 	token             = "token"
 	aesKey            = "aes_key"
@@ -25,19 +25,16 @@ const (
 
 var secretNames = []string{token, aesKey, appSecret, previousToken, previousAESKey, previousAppSecret}
 
-// maxSecretFile is more than any secret needs, in bytes.
-const maxSecretFile = 64 << 10
-
-// aesKeyPattern is what an EncodingAESKey looks like: 43 characters of base64, which are 32 bytes.
+// aesKeyPattern is the form of an EncodingAESKey: 43 characters of base64, which are 32 bytes.
 var aesKeyPattern = regexp.MustCompile(`^[A-Za-z0-9+/]{43}$`)
 
-// secrets are an account's keys for secrets, with their values.
-type secrets map[string]*yaml.Node
+// secretNodes are the values of an account's keys for secrets, by key.
+type secretNodes map[string]*yaml.Node
 
-func (s secrets) has(name string) bool { return s[name] != nil || s[name+inFile] != nil }
+func (s secretNodes) isGiven(name string) bool { return s[name] != nil || s[name+inFile] != nil }
 
-// single notes secrets that are given both in the file and in one of their own.
-func (r *reader) single(found secrets) {
+// rejectDoubles reports secrets that are given both in the file and in a file of their own.
+func (r *fileReader) rejectDoubles(found secretNodes) {
 	for _, name := range secretNames {
 		if found[name] != nil && found[name+inFile] != nil {
 			r.Fail(found[name+inFile], "%s and %s are both given; expected one", name, name+inFile)
@@ -45,24 +42,24 @@ func (r *reader) single(found secrets) {
 	}
 }
 
-// needed returns a secret that must be there; why is said where it is not.
-func (r *reader) needed(n *yaml.Node, found secrets, name, why string) service.Secret {
-	// Where the key is there and its value is wrong, that was said.
+// requireSecret returns a secret that must be given. Without it, why is part of the problem.
+func (r *fileReader) requireSecret(n *yaml.Node, found secretNodes, name, why string) service.Secret {
+	// If the key is given and its value is wrong, that was reported.
 	if configfile.Find(n, name) == nil && configfile.Find(n, name+inFile) == nil {
 		r.Fail(n, "%s or %s is missing: %s", name, name+inFile, why)
 	}
-	return r.secret(found, name)
+	return r.readSecret(found, name)
 }
 
-// secret returns a secret, "" where none is given. Its value is in no problem.
-func (r *reader) secret(found secrets, name string) service.Secret {
+// readSecret returns a secret, or "" if none is given. No problem shows its value.
+func (r *fileReader) readSecret(found secretNodes, name string) service.Secret {
 	key, text := name, ""
 	if n := found[name]; n != nil {
 		text = n.Value
 	} else if n := found[name+inFile]; n != nil {
 		key = name + inFile
 		var ok bool
-		if text, ok = r.file(key, n); !ok {
+		if text, ok = r.readSecretFile(key, n); !ok {
 			return ""
 		}
 	} else {
@@ -79,16 +76,16 @@ func (r *reader) secret(found secrets, name string) service.Secret {
 	return service.Secret(text)
 }
 
-// file returns what a secret's file holds, without the line end behind it.
-func (r *reader) file(key string, n *yaml.Node) (string, bool) {
-	path := r.path(n.Value)
+// readSecretFile returns the content of a secret's file without the newline at its end.
+func (r *fileReader) readSecretFile(key string, n *yaml.Node) (string, bool) {
+	path := r.resolvePath(n.Value)
 	data, err := r.load.Read(path)
 	text := strings.TrimRight(string(data), "\r\n")
 	switch {
 	case err != nil:
 		r.Fail(n, "%s: %s: %v", key, path, err)
-	case len(data) > maxSecretFile:
-		r.Fail(n, "%s: %s is no file with a secret: it has %d bytes", key, path, len(data))
+	case len(data) > service.MaxSecretFile:
+		r.Fail(n, "%s: %s is not a file with a secret: it has %d bytes", key, path, len(data))
 	case text == "":
 		r.Fail(n, "%s: %s is empty", key, path)
 	default:
@@ -97,8 +94,8 @@ func (r *reader) file(key string, n *yaml.Node) (string, bool) {
 	return "", false
 }
 
-// CheckSecret returns what no token, EncodingAESKey or AppSecret of a console can hold, without showing any of it; nil for
-// a secret that can be right.
+// CheckSecret returns an error, which does not show the secret, if no token, EncodingAESKey or AppSecret of WeChat's console
+// can have this text.
 func CheckSecret(text string) error {
 	switch {
 	case strings.HasPrefix(text, "\uFEFF"):

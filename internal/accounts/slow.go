@@ -8,10 +8,10 @@ import (
 	"wxgate/internal/configfile"
 )
 
-// How is what becomes of an answer that is not ready while WeChat waits.
+// How is how an answer reaches its user that is not ready while WeChat waits.
 type How string
 
-// The ways.
+// The policies.
 const (
 	Push  How = "push"  // the message is stored, WeChat gets success, and the answer follows as a customer-service message
 	Hold  How = "hold"  // WeChat gets no answer and sends the message again: the second or third attempt gets it
@@ -19,18 +19,18 @@ const (
 	Drop  How = "drop"  // WeChat gets success, and nothing follows
 )
 
-// Slow says what becomes of an answer that is not ready while WeChat waits. The zero Slow leaves it to who reads it.
+// Slow is the policy for answers that are not ready while WeChat waits. The zero Slow means that none was chosen.
 type Slow struct {
 	How  How
-	Text string // what the user reads meanwhile; "": nothing, or with Later a text of ours
+	Text string // for the user, meanwhile; "": none, or LaterText with Later
 }
 
-// LaterText is what a user reads whose next message gets the answer, if nothing else is said.
+// LaterText is the default text of Later, for the user whose next message gets the answer.
 const LaterText = "正在处理，请稍后发送任意消息获取回复。"
 
 const howExpected = "expected push, hold, later or drop"
 
-// Validate returns what is wrong with the way.
+// Validate returns an error if the policy does not exist.
 func (s Slow) Validate() error {
 	switch s.How {
 	case "", Push, Hold, Later, Drop:
@@ -39,7 +39,7 @@ func (s Slow) Validate() error {
 	return fmt.Errorf("%q; %s", s.How, howExpected)
 }
 
-// ReadSlow reads a way: "push", or with a text for the user "{push: TEXT}". A text that is too long for WeChat is a problem.
+// ReadSlow reads a policy: "push", or with a text for the user "{push: TEXT}". It reports a text that is too long for WeChat.
 func ReadSlow(d *configfile.Document, n *yaml.Node) (s Slow) {
 	if configfile.IsScalar(n) {
 		how, _ := d.Scalar(n)
@@ -52,7 +52,7 @@ func ReadSlow(d *configfile.Document, n *yaml.Node) (s Slow) {
 	text := func(how How) func(*yaml.Node) {
 		return func(n *yaml.Node) {
 			if s.How != "" {
-				d.Fail(n, "slow: a second way; expected one")
+				d.Fail(n, "slow: a second policy; expected one")
 			}
 			s.How = how
 			s.Text, _ = d.Scalar(n)
@@ -63,11 +63,11 @@ func ReadSlow(d *configfile.Document, n *yaml.Node) (s Slow) {
 		}
 	}
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		d.Fail(n, "slow: says nothing; %s, or {push: TEXT} or {later: TEXT}", howExpected)
+		d.Fail(n, "slow: empty; %s, or {push: TEXT} or {later: TEXT}", howExpected)
 	}
 	d.Mapping(n, "push or later, and a text", map[string]func(*yaml.Node){"push": text(Push), "later": text(Later)})
 	return s
 }
 
-// maxText is how long a passive text may be, in bytes (platform.md D).
+// maxText is how long a text in WeChat's passive reply may be, in bytes (platform.md D).
 const maxText = 2048

@@ -39,6 +39,6 @@ func (f accountsFlag) alone(a accountFlags, secret service.Secret) error {
 
 // hasSecret tells whether an account of the file has an AppSecret. What is wrong with the file, Validate says.
 func (f accountsFlag) hasSecret() bool {
-	return f.Accounts != "" && slices.ContainsFunc(accounts.Read(&configfile.Load{}, f.Accounts, accounts.Replier),
+	return f.Accounts != "" && slices.ContainsFunc(accounts.ReadFile(&configfile.Load{}, f.Accounts, accounts.Replier),
 		func(a accounts.Account) bool { return a.HasSecret })
 }

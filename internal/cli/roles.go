@@ -5,14 +5,12 @@ import (
 	"errors"
 
 	"wxgate/gateway"
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 	"wxgate/oauthsvc"
 	"wxgate/replier"
 )
-
-// accountName is the account's name where no file names several.
-const accountName = "default"
 
 type gatewayCmd struct {
 	accountFlags
@@ -70,7 +68,7 @@ func (c *gatewayCmd) Run(ctx context.Context, wrong environment) error {
 func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicFlags, i internalFlags, s slowFlags, pushable bool) gateway.Config {
 	var single []gateway.Account
 	if many.Accounts == "" {
-		single = []gateway.Account{{Name: accountName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode(), Pushable: pushable}}
+		single = []gateway.Account{{Name: accounts.DefaultName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode(), Pushable: pushable}}
 	}
 	return gateway.Config{
 		Env:            env.For("gateway"),

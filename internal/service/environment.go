@@ -20,8 +20,8 @@ func CutPrefix(name string) (rest string, ours bool) {
 	return name, false
 }
 
-// maxSecretFile is more than any secret needs, in bytes.
-const maxSecretFile = 64 << 10
+// MaxSecretFile is more than any secret needs, in bytes.
+const MaxSecretFile = 64 << 10
 
 // LoadEnv prepares the environment for reading settings from it: a variable of ours that is empty counts as unset, and
 // a secret NAME may come from the file that NAME_FILE names, without the newline at its end; an empty file counts as
@@ -61,8 +61,8 @@ func loadSecret(name string) error {
 	if err != nil {
 		return fmt.Errorf("%s_FILE: %w", name, err)
 	}
-	if len(value) > maxSecretFile {
-		return fmt.Errorf("%s_FILE: %s has %d bytes; no secret has more than %d", name, file, len(value), maxSecretFile)
+	if len(value) > MaxSecretFile {
+		return fmt.Errorf("%s_FILE: %s has %d bytes; no secret has more than %d", name, file, len(value), MaxSecretFile)
 	}
 	// An empty file counts as unset, like an empty variable: Setenv("") would not.
 	secret := strings.TrimRight(string(value), "\r\n")

@@ -20,7 +20,7 @@ func TestLoadEnv(t *testing.T) {
 	}
 	missing := filepath.Join(dir, "missing")
 	good := file("good", "s3cret")
-	large := file("large", strings.Repeat("x", maxSecretFile+1))
+	large := file("large", strings.Repeat("x", MaxSecretFile+1))
 	nul := file("nul", "s3\x00cret")
 	for _, tt := range []struct {
 		name    string
@@ -44,8 +44,8 @@ func TestLoadEnv(t *testing.T) {
 			want: map[string]string{"WECHAT_TOKEN": " a\nb "},
 		},
 		{
-			name: "largest", env: map[string]string{"WECHAT_TOKEN_FILE": file("largest", strings.Repeat("x", maxSecretFile))},
-			want: map[string]string{"WECHAT_TOKEN": strings.Repeat("x", maxSecretFile)},
+			name: "largest", env: map[string]string{"WECHAT_TOKEN_FILE": file("largest", strings.Repeat("x", MaxSecretFile))},
+			want: map[string]string{"WECHAT_TOKEN": strings.Repeat("x", MaxSecretFile)},
 		},
 		{name: "empty file", env: map[string]string{"WECHAT_TOKEN_FILE": file("empty", "")}},
 		{name: "file of a newline", env: map[string]string{"WECHAT_TOKEN_FILE": file("blank", "\r\n")}},

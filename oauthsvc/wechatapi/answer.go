@@ -116,7 +116,7 @@ func parseNumber(data []byte) (value int64, ok bool) {
 	return 0, false
 }
 
-// decodeAnswer reads an answer. Its error says what is wrong with the JSON, and never holds any of it.
+// decodeAnswer reads an answer. Its error describes the fault in the JSON, and never holds any of it.
 func decodeAnswer(data []byte) (Answer, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	// A nickname may hold unescaped control characters, which JSON forbids. Outside of strings a space does no harm.

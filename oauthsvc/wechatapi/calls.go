@@ -2,16 +2,16 @@ package wechatapi
 
 import "net/http"
 
-// Call is one of the calls of WeChat's API: what it takes, and how its answers and failures are read.
+// Call is one of the calls of WeChat's API, and how its answers and failures are read.
 type Call struct {
 	Path   string // also the label of metrics
 	Method string
 
-	credential credential         // what a token's errcode is about
+	credential credential         // the subject of errcodes about tokens
 	required   []requiredField    // of a success; a call without any has the errcode 0
 	echoed     string             // a field that must come back as the query has it; "": none
 	retry      retryPolicy        // when it is made again
-	errcodes   [][]errcodeMeaning // what errcodes mean for this call, before what they mean for all
+	errcodes   [][]errcodeMeaning // meanings that are this call's alone; they come before those for all calls
 }
 
 // The calls (platform.md E.2, F). A new call is a row here, and its handler in oauthsvc.
@@ -30,7 +30,7 @@ var (
 	SetTyping   = &Call{Path: "/cgi-bin/message/custom/typing", Method: http.MethodPost, credential: accountToken, errcodes: [][]errcodeMeaning{chatErrcodes, typingErrcodes}}
 )
 
-// credential is what a call proves its right with. The errcodes 40001, 40014 and 42001 are about it.
+// credential is the secret that authorizes a call. The errcodes 40001, 40014 and 42001 are about it.
 type credential int
 
 const (
@@ -40,13 +40,13 @@ const (
 	appSecret                      // the account's AppSecret
 )
 
-// retryPolicy is when a call is made again whose host failed, or whose servers are busy.
+// retryPolicy is when a call is made again after its host failed, or was busy.
 type retryPolicy int
 
 const (
 	retryAfterPause retryPolicy = iota
-	retryAtOnce                 // what the call spends, such as a code, is short-lived
-	// retryIfUnsent is for calls that WeChat would do twice: they are made again only if nothing of them was sent. If it is not
+	retryAtOnce                 // the call depends on something short-lived, such as a code
+	// retryIfUnsent is for POSTs that WeChat would do twice: they are made again only if nothing of them was sent. If it is not
 	// known whether WeChat did one, its failure says so (MaybeSent).
 	retryIfUnsent
 )

@@ -118,7 +118,7 @@ func (c *Client) attemptCall(ctx context.Context, r Request) Outcome {
 	switch f := out.Failure; {
 	case f == nil || !f.ofHost:
 		c.hosts.markWorking(host)
-	case ctx.Err() == nil: // a caller who gave up says nothing about the host
+	case ctx.Err() == nil: // if the caller gave up, the host is not to blame
 		c.hosts.markFailed(host, f.Cause)
 	}
 	took := time.Since(start)

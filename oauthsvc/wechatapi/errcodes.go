@@ -12,12 +12,12 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// errcodeMeaning is what some errcodes of WeChat mean. The tables are platform.md E.4.
+// errcodeMeaning is the meaning of some errcodes. The tables are from platform.md E.4.
 type errcodeMeaning struct {
 	errcodes []int64
 	code     codes.Code
 	reason   oauthv1.ErrorReason
-	message  string // what the caller is to do
+	message  string // advice for the caller
 }
 
 // commonErrcodes are for all calls.
@@ -131,7 +131,7 @@ var retryAfter = map[oauthv1.ErrorReason]time.Duration{
 // RetryAfter returns when to try again after a failure of this reason; 0: at once, or never.
 func RetryAfter(reason oauthv1.ErrorReason) time.Duration { return retryAfter[reason] }
 
-// refused returns what an errcode other than 0 means for a call.
+// refused returns the failure of a call that WeChat answered with an errcode other than 0.
 func refused(call *Call, errcode int64, errmsg string) *Failure {
 	f := &Failure{Code: codes.Unknown, Reason: oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR,
 		Message: "WeChat refused with an errcode that this version does not know; look it up on WeChat's developer site",
@@ -145,7 +145,7 @@ func refused(call *Call, errcode int64, errmsg string) *Failure {
 	return f
 }
 
-// findMeaning returns what an errcode means for a call, or nil if that is not known.
+// findMeaning returns the meaning of an errcode for a call, or nil if it is not known.
 func findMeaning(call *Call, errcode int64) *errcodeMeaning {
 	for _, table := range slices.Concat(call.errcodes, [][]errcodeMeaning{credentialErrcodes[call.credential], commonErrcodes}) {
 		if i := slices.IndexFunc(table, func(m errcodeMeaning) bool { return slices.Contains(m.errcodes, errcode) }); i >= 0 {

@@ -19,12 +19,12 @@ import (
 type Failure struct {
 	Code    codes.Code
 	Reason  oauthv1.ErrorReason
-	Message string // for the caller: what to do about it
+	Message string // for the caller, with advice
 	Errcode string // WeChat's; "" if it gave none
 	RID     string `json:"Rid"` // WeChat's id of the request; "" if it gave none
 	Cause   error  `json:"-"`   // for the log; may be nil
 
-	MaybeSent  bool          `json:"-"` // it is not known whether WeChat did what the call asks for
+	MaybeSent  bool          `json:"-"` // it is not known whether WeChat did the call
 	RetryAfter time.Duration `json:"-"` // when to try again; 0: at once, or never
 
 	ofHost bool // the host did not answer as WeChat's API does: another host may
@@ -68,14 +68,14 @@ func (f *Failure) IsAboutToken() bool {
 	return f.Reason == oauthv1.ErrorReason_ERROR_REASON_TOKEN_EXPIRED || f.Reason == oauthv1.ErrorReason_ERROR_REASON_TOKEN_INVALID
 }
 
-// InvalidRequest returns the error of a request whose message names the field and what was expected. The message never holds
-// the value.
+// InvalidRequest returns the error of a wrong request. Its message names the field and the expected form, and never holds the
+// value.
 func InvalidRequest(message string) error {
 	const reason = oauthv1.ErrorReason_ERROR_REASON_INVALID_REQUEST
 	return &service.RPCError{Code: codes.InvalidArgument, Reason: reason.Name(), Message: message}
 }
 
-// Canceled is the failure of a call whose caller gave up.
+// Canceled is the failure of a call that its caller gave up.
 func Canceled() *Failure {
 	return &Failure{Code: codes.Canceled, Message: "the caller gave up"}
 }
@@ -86,8 +86,8 @@ func TimedOut(cause error) *Failure {
 		Message: "WeChat's servers did not answer in time; try again", Cause: cause, ofHost: true}
 }
 
-// UnexpectedAnswer is the failure of a call whose answer lacks something that this version needs. Another host would give the
-// same answer. The cause never holds any of the answer.
+// UnexpectedAnswer is the failure of a call if its answer lacks something that this version needs. Another host would give the
+// same answer. The cause must not hold any of the answer.
 func UnexpectedAnswer(cause error) *Failure {
 	return &Failure{Code: codes.Unknown, Reason: oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR,
 		Message: "this version does not understand WeChat's answer; see this service's log", Cause: cause}
@@ -119,13 +119,13 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// answerError says what is wrong with an answer. It never holds any of the answer.
+// answerError describes the fault of an answer, and never holds any of the answer.
 type answerError string
 
 func (e answerError) Error() string { return string(e) }
 
 // redactError returns the part of a transport's error that may be logged. The error itself may not: *url.Error holds the URL
-// with its query, and others quote what the server sent, which may be the query again.
+// with its query, and others quote the server, which may have sent the query back.
 func redactError(err error) error {
 	var network *net.OpError
 	var name *net.DNSError

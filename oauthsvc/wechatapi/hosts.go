@@ -8,15 +8,16 @@ import (
 	"time"
 )
 
-// leaveFor is how long a host that failed is left before it is probed, and how far apart probes are.
+// leaveFor is how long after a failure a host is not used before it is probed, and the time between probes.
 const leaveFor = 30 * time.Second
 
-// hosts are the bases of WeChat's API, the preferred one first. A host that failed is left for the next one until a probe
-// says that it works again: users' calls do not find that out while another host works. It is safe for concurrent use.
+// hosts are the hosts of WeChat's API, by base URL, the preferred one first. After a failure calls go to the next host until a
+// probe says that the host works again: while another host works, no user's call is the first to try. It is safe for
+// concurrent use.
 type hosts struct {
 	bases  []string
-	probe  func(ctx context.Context, base string) error // nil: the host works; called by one goroutine at a time for a base
-	report func(error)                                  // gets why hosts are left, nil if none is; under mu
+	probe  func(ctx context.Context, base string) error // returns nil if the host works; a base has one probe at a time
+	report func(error)                                  // called with the reason why a host is left, or nil if none is; under mu
 
 	mu      sync.Mutex
 	left    map[string]*leftHost
@@ -41,8 +42,8 @@ func newHosts(bases []string, probe func(context.Context, string) error, report 
 	return h
 }
 
-// pickHost returns the first host that is not left, or, if all are, the one whose last failure is the oldest. It has the left
-// ones probed that are due.
+// pickHost returns the first host that is not left, or if all are, the one with the oldest failure. It starts the probes that
+// are due.
 func (h *hosts) pickHost() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -60,7 +61,7 @@ func (h *hosts) pickHost() string {
 	return oldest
 }
 
-// startProbe probes a left host in the background, if that is due. The caller holds mu.
+// startProbe probes a left host in the background if that is due. The caller holds mu.
 func (h *hosts) startProbe(base string, l *leftHost) {
 	if len(h.bases) == 1 || l.probing || time.Since(l.failed) < leaveFor || h.ctx.Err() != nil {
 		return
@@ -81,7 +82,7 @@ func (h *hosts) startProbe(base string, l *leftHost) {
 	})
 }
 
-// markFailed has calls leave a host that failed. The reason is logged.
+// markFailed makes calls leave a host. The reason is logged.
 func (h *hosts) markFailed(base string, reason error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,7 +95,7 @@ func (h *hosts) markFailed(base string, reason error) {
 	h.report(fmt.Errorf("%s: %w", base, reason))
 }
 
-// markWorking ends the leaving of a host.
+// markWorking makes calls use a host again.
 func (h *hosts) markWorking(base string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -111,7 +112,7 @@ func (h *hosts) markWorking(base string) {
 	h.report(nil)
 }
 
-// close ends the probes that run, and begins no more.
+// close ends running probes, and starts no more.
 func (h *hosts) close() {
 	h.mu.Lock()
 	h.stop()

@@ -11,8 +11,8 @@ import (
 // maxAttempts is how often a call is made at most.
 const maxAttempts = 3
 
-// planRetry reports whether a call that failed is to be made again, and after what pause (platform.md E.4). Nothing here waits
-// for a limit of WeChat's to pass (errcode 45011): the caller does, because it knows what else is waiting.
+// planRetry reports whether to make a failed call again, and after which pause (platform.md E.4). Nothing here waits for a limit
+// of WeChat to pass (errcode 45011): the caller decides, because it knows the other messages that are waiting.
 func (r Request) planRetry(f *Failure, attempt int) (wait time.Duration, again bool) {
 	if f == nil || r.Once || attempt >= maxAttempts {
 		return 0, false
@@ -31,7 +31,7 @@ func (r Request) planRetry(f *Failure, attempt int) (wait time.Duration, again b
 	return jitter(100 * time.Millisecond << (attempt - 1)), true
 }
 
-// jitter returns a random time from half of d up to d, so that callers who failed together do not come back together.
+// jitter returns a random time from half of d up to d, so that calls that failed together are not repeated together.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2) }
 
 // pause waits. If the caller's time ends before, it reports false without waiting.
