@@ -12,7 +12,8 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// errmsgs are WeChat's words for its errcodes; ours where its pages have none in English (45072 to 45081, 76003).
+// errmsgs has WeChat's texts for its errcodes. The texts of 45072 to 45081 and of 76003 are ours: WeChat's pages have none in
+// English.
 var errmsgs = map[int]string{
 	-1:    "system error",
 	40001: "invalid credential, access_token is invalid or not latest",
@@ -61,7 +62,7 @@ var errmsgs = map[int]string{
 	76022: "could not use this cgi_path, no permission",
 }
 
-// answerStyle is how a family of API calls answers; recorded traffic differs.
+// answerStyle is the form of the answers of a family of API calls; recorded traffic differs.
 type answerStyle struct {
 	contentType string
 	rid         string // between an errmsg and its rid
@@ -73,13 +74,13 @@ var (
 	accountStyle = answerStyle{"application/json; encoding=utf-8", " rid: "}
 )
 
-// callResult is what an API call answers: a value where errcode is 0, else an error.
+// callResult is the answer to an API call: a value if errcode is 0, else an error.
 type callResult struct {
 	answer  any
 	errcode int
-	fields  []sender.Field // for the page; its own copy
-	account string         // the AppID of the account that it is for
-	user    string         // whom it is about
+	fields  []sender.Field // for the log page; a copy of its own
+	account string         // AppID of the account that was called
+	user    string         // openid of the user that the call concerns
 }
 
 func refusedResult(errcode int) callResult { return callResult{errcode: errcode} }
@@ -89,7 +90,7 @@ type errorAnswer struct {
 	ErrMsg  string `json:"errmsg"`
 }
 
-// okResult is the answer of a call that has nothing else to say.
+// okResult is the answer of a call that returns no value.
 var okResult = callResult{answer: errorAnswer{0, "ok"}}
 
 // handleCall serves an API call at a path, with one method.
@@ -126,7 +127,7 @@ func (p *Platform) handleCall(path, method string, s answerStyle, do func(r *htt
 	})
 }
 
-// errmsgOf returns the words for an errcode, without the rid.
+// errmsgOf returns the text of an errcode, without the request id.
 func errmsgOf(errcode int, r *http.Request) string {
 	if errcode != 40164 {
 		return cmp.Or(errmsgs[errcode], "error")
@@ -140,11 +141,11 @@ func (p *Platform) newRequestID() string {
 	return fmt.Sprintf("%08x-%08x-%08x", uint32(p.now().Unix()), rand.Uint32(), rand.Uint32())
 }
 
-// notSimulated is the errcode of a call that the Platform does not simulate: WeChat's own for a path that it does not know.
+// notSimulated is the errcode of a call that the Platform does not simulate: WeChat's own for an unknown path.
 const notSimulated = 40066
 
-// serveNotSimulated answers an API call that nothing here simulates, and shows it: a bot's author shall not look for the
-// fault in the bot. The query, which has the access_token, is shown nowhere.
+// serveNotSimulated answers an API call that the fake does not simulate, and shows it, so that the author of a bot does not
+// look for the error in the bot. The query is not shown: it has the access_token.
 func (p *Platform) serveNotSimulated(w http.ResponseWriter, r *http.Request) {
 	if !looksLikeAPI(r.URL.Path) {
 		http.NotFound(w, r)
@@ -161,14 +162,14 @@ func (p *Platform) serveNotSimulated(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(asJSON(errorAnswer{notSimulated, msg}))
 }
 
-// looksLikeAPI reports whether a path may be that of one of WeChat's API calls, which have two parts or more, and is not a
-// page of ours or what browsers ask for by themselves.
+// looksLikeAPI reports whether a path may be that of one of WeChat's API calls. These have two parts or more. Paths of the
+// fake's own pages, and paths that browsers fetch by themselves, are not API calls.
 func looksLikeAPI(path string) bool {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return rest != "" && first != "fake" && first != "connect" && first != ".well-known"
 }
 
-// accountOfToken returns the AppID of the account whose access_token a call has; "" if it is nobody's.
+// accountOfToken returns the AppID of the account that issued a call's access_token, or "".
 func (p *Platform) accountOfToken(r *http.Request) string {
 	q := r.URL.Query()
 	acc := p.accountOfCall(q, "")

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	maxUsers = 10_000 // known at a time; whoever came first is forgotten first
+	maxUsers = 10_000 // known at a time; the oldest is forgotten first
 	maxSent  = 1000   // customer-service messages, of all users
 )
 
-// apiStore is what the account's API calls know. All of it is guarded by mu.
+// apiStore holds the state of an account's API. All of it is guarded by mu.
 type apiStore struct {
 	mu sync.Mutex
 	apiState
 }
 
-// apiState is what is forgotten on Reset.
+// apiState is the part of the state that Reset clears.
 type apiState struct {
 	tokens        boundedMap[*apiCredential] // access_tokens, by value
 	stable, plain *apiCredential             // the latest of each family
@@ -52,12 +52,12 @@ func newAPIState(daily map[string]int) apiState {
 // accountCall is an API call of a service that has the AppSecret.
 type accountCall struct {
 	path, method string
-	open         bool // makes the access_token, so needs none
-	daily        int  // how often a day; more is 45009
+	open         bool // makes the access_token, and so needs none
+	daily        int  // calls per day; more are answered 45009
 	do           func(acc *account, c *apiCall) callResult
 }
 
-// apiCall is one call, let in and counted. Whoever works on it holds the store's lock.
+// apiCall is one call that was let in and counted. Its handler holds the store's lock.
 type apiCall struct {
 	query url.Values
 	raw   []byte
@@ -66,7 +66,7 @@ type apiCall struct {
 	r     *http.Request
 }
 
-// jsonObject is a JSON object. Its names count in their case.
+// jsonObject is a JSON object. Its keys are case-sensitive.
 type jsonObject map[string]json.RawMessage
 
 const (
@@ -74,8 +74,8 @@ const (
 	usualDaily = 500_000
 )
 
-// accountCalls follow the platform's pages "稳定版接口调用凭据", "发送客服消息", "客服输入状态", "查询API调用额度" and
-// their neighbours. Where they name no daily limit it is usualDaily.
+// accountCalls follow the platform's pages "稳定版接口调用凭据", "发送客服消息", "客服输入状态", "查询API调用额度" and their neighbours. usualDaily
+// stands for a daily limit that the pages do not name.
 func accountCalls() []accountCall {
 	const get, post = http.MethodGet, http.MethodPost
 	return []accountCall{
@@ -91,7 +91,7 @@ func accountCalls() []accountCall {
 	}
 }
 
-// apiHandler returns a call of an account's API.
+// apiHandler returns the handler of a call of an account's API.
 func (p *Platform) apiHandler(call accountCall) func(r *http.Request) callResult {
 	return func(r *http.Request) callResult {
 		c := &apiCall{query: r.URL.Query(), r: r}
@@ -103,7 +103,7 @@ func (p *Platform) apiHandler(call accountCall) func(r *http.Request) callResult
 	}
 }
 
-// admitCall checks a call before it is done: the access_token, the day's quota, that a POST's body is a JSON object.
+// admitCall checks the access_token, the daily quota, and that the body of a POST is a JSON object. Then it makes the call.
 func (acc *account) admitCall(call accountCall, c *apiCall) callResult {
 	s := acc.api
 	s.mu.Lock()
@@ -127,7 +127,7 @@ func (acc *account) admitCall(call accountCall, c *apiCall) callResult {
 	return res
 }
 
-// appIDIn returns the appid in a call's body, "" where there is none.
+// appIDIn returns the appid in a call's body, or "".
 func appIDIn(raw []byte) (appID string) {
 	var body jsonObject
 	if json.Unmarshal(raw, &body) == nil {
@@ -149,13 +149,14 @@ func (c *apiCall) parseBody() (errcode int) {
 	return 0
 }
 
-// readValue puts the value of that name to where to points, which stays where there is none. It is false for another type.
+// readValue stores the value of a name in the variable that to points to. A missing value leaves the variable as it is. It
+// returns false if the value has another type.
 func (o jsonObject) readValue(name string, to any) bool {
 	raw, found := o[name]
 	return !found || json.Unmarshal(raw, to) == nil
 }
 
-// hasEscapes tells whether JSON text holds a \u escape. (\\u is a backslash and a letter.)
+// hasEscapes reports whether JSON text contains a \u escape. (\\u is a backslash and a letter.)
 func hasEscapes(raw []byte) bool {
 	for rest := string(raw); ; {
 		i := strings.IndexByte(rest, '\\')

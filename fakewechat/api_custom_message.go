@@ -15,16 +15,16 @@ type CustomMessage struct {
 	Type    string         // msgtype: text, image …
 	AppID   string         // of the account that sent it
 	Account string         // kf_account; "": the account itself
-	Fields  []sender.Field // what it says: content, media_id, articles[0].title …, no empty ones
+	Fields  []sender.Field // its content: content, media_id, articles[0].title …; empty fields are left out
 }
 
 const (
 	typingLasts = 15 * time.Second
-	typingAfter = 30 * time.Second // how long after the last contact the account may begin to type
+	typingAfter = 30 * time.Second // how long after the last contact the account may start typing
 )
 
-// Sent returns the customer-service messages that the user got, account by account, the oldest first. Of all users of an
-// account together the last 1000 are kept.
+// Sent returns the customer-service messages that a user got, account by account, the oldest first. Of each account, the last
+// 1000 messages to all users are kept.
 func (p *Platform) Sent(openid string) []CustomMessage {
 	var sent []CustomMessage
 	for _, acc := range p.allAccounts() {
@@ -78,7 +78,7 @@ func (acc *account) customSend(c *apiCall) callResult {
 	return callResult{answer: okResult.answer, fields: m.allFields()}
 }
 
-// allFields returns all that the message says, its type first.
+// allFields returns the message's type and its Fields.
 func (m *CustomMessage) allFields() []sender.Field {
 	return append([]sender.Field{{Name: "msgtype", Value: m.Type}}, m.Fields...)
 }
@@ -102,7 +102,7 @@ func (acc *account) customTyping(c *apiCall) callResult {
 	}
 	_, errcode := u.openWindow(c.now)
 	switch {
-	case errcode == 45015: // what allows no message at all allows no sign of one
+	case errcode == 45015: // if no message is allowed, no typing sign is either
 		return refusedResult(45015)
 	case c.now.Sub(u.contact) > typingAfter:
 		return refusedResult(45080)
@@ -114,16 +114,16 @@ func (acc *account) customTyping(c *apiCall) callResult {
 	return okResult
 }
 
-// messageSlot is a place in a customer-service message: a text, or a list where it has items.
+// messageSlot is a place in a customer-service message: a text, or a list if it has items.
 type messageSlot struct {
 	name    string
-	missing int // errcode for an empty one; 0: it may be empty
+	missing int // errcode if it is empty; 0: it may be empty
 	most    int // bytes of a text, items of a list; 0: any number
-	tooMuch int // errcode for more
+	tooMuch int // errcode if there are more
 	items   []messageSlot
 }
 
-// customTypes are the msgtypes of an official account.
+// customTypes has the msgtypes of an official account.
 var customTypes = map[string][]messageSlot{
 	"text":          {{name: "content", missing: 44004, most: sender.MaxText, tooMuch: 45002}},
 	"image":         {mediaID},
@@ -151,7 +151,7 @@ var (
 
 func requiredSlot(name string) messageSlot { return messageSlot{name: name, missing: 40035} }
 
-// readCustom reads a customer-service message, or returns the errcode with which it is refused.
+// readCustom reads a customer-service message, or returns the errcode for its first error.
 func readCustom(body jsonObject) (m CustomMessage, errcode int) {
 	var service, content jsonObject
 	if !body.readValue("touser", &m.To) || !body.readValue("msgtype", &m.Type) ||
@@ -171,7 +171,7 @@ func readCustom(body jsonObject) (m CustomMessage, errcode int) {
 	return m, errcode
 }
 
-// readSlots reads the slots in their order; names of fields begin with at.
+// readSlots reads the slots in their order. The names of the fields begin with at.
 func (o jsonObject) readSlots(slots []messageSlot, at string) (fields []sender.Field, errcode int) {
 	for _, s := range slots {
 		var text string

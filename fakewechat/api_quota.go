@@ -21,7 +21,7 @@ var beijing = time.FixedZone("UTC+8", 8*60*60)
 
 func beijingDay(now time.Time) string { return now.In(beijing).Format(time.DateOnly) }
 
-// useQuota counts a call; it is false where the day's quota is used up. The caller holds mu.
+// useQuota counts a call. It returns false if the day's quota is used up. The caller holds mu.
 func (s *apiStore) useQuota(path string, now time.Time) bool {
 	q := &s.quota
 	if today := beijingDay(now); q.day != today {
@@ -51,7 +51,7 @@ type rateLimit struct {
 	RefreshSecond int `json:"refresh_second"`
 }
 
-// quotaGet is /cgi-bin/openapi/quota/get. The rate limit that it tells is never applied: see Fail.
+// quotaGet is /cgi-bin/openapi/quota/get. The rate limit in its answer is never applied: see Fail.
 func (acc *account) quotaGet(c *apiCall) callResult {
 	var path string
 	if !c.body.readValue("cgi_path", &path) {

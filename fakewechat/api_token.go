@@ -6,12 +6,12 @@ import (
 )
 
 const (
-	overlap     = 5 * time.Minute // how long an old and a new access_token are both good
+	overlap     = 5 * time.Minute // how long an old and a new access_token are both valid
 	forcedADay  = 20
 	forcedApart = 30 * time.Second
 )
 
-// apiCredential is an access_token of the account, or a ticket. A nil one is none.
+// apiCredential is an access_token of the account, or a ticket. nil: not made yet.
 type apiCredential struct {
 	value    string
 	expires  time.Time
@@ -19,7 +19,7 @@ type apiCredential struct {
 	replaced bool // by a newer one of /cgi-bin/token
 }
 
-// forcedRefreshes counts the refreshes that stable_token was made to do.
+// forcedRefreshes counts the calls of stable_token with force_refresh.
 type forcedRefreshes struct {
 	day   string
 	count int
@@ -31,17 +31,17 @@ type accessTokenAnswer struct {
 	ExpiresIn   int    `json:"expires_in"`
 }
 
-// isLasting tells whether the credential is given out again: not in its last 5 minutes.
+// isLasting reports whether the credential is handed out again: in its last 5 minutes it is not.
 func (c *apiCredential) isLasting(now time.Time) bool {
 	return c != nil && c.expires.Sub(now) >= overlap
 }
 
-// secondsLeft returns the seconds that remain.
+// secondsLeft returns the seconds until the credential expires.
 func (c *apiCredential) secondsLeft(now time.Time) int {
 	return int(c.expires.Sub(now) / time.Second)
 }
 
-// checkToken returns the errcode for an access_token, 0 for a good one. The caller holds mu.
+// checkToken returns the errcode for an access_token, or 0 if it is valid. The caller holds mu.
 func (s *apiStore) checkToken(value string, now time.Time) (errcode int) {
 	t := s.tokens.get(value)
 	switch {
@@ -64,7 +64,8 @@ func (s *apiStore) issueToken(stable bool, now time.Time) *apiCredential {
 	return t
 }
 
-// forceRefresh ends the stable tokens, so that a new one is made; not more often than WeChat allows. The caller holds mu.
+// forceRefresh ends the stable tokens, so that a new one is made. More often than WeChat allows, it does nothing. The caller
+// holds mu.
 func (s *apiStore) forceRefresh(now time.Time) {
 	f := &s.forced
 	if today := beijingDay(now); f.day != today {
@@ -103,7 +104,7 @@ func (acc *account) stableToken(c *apiCall) callResult {
 	return callResult{answer: accessTokenAnswer{acc.api.stable.value, acc.api.stable.secondsLeft(c.now)}}
 }
 
-// plainToken is /cgi-bin/token: each call makes a new one, and leaves the old one 5 minutes.
+// plainToken is /cgi-bin/token: each call makes a new token, and leaves the old one 5 minutes.
 func (acc *account) plainToken(c *apiCall) callResult {
 	if errcode := acc.checkCredentials(c.query.Get("grant_type"), c.query.Get("appid"), c.query.Get("secret")); errcode != 0 {
 		return refusedResult(errcode)
@@ -118,7 +119,7 @@ func (acc *account) plainToken(c *apiCall) callResult {
 	return callResult{answer: accessTokenAnswer{acc.api.plain.value, acc.api.plain.secondsLeft(c.now)}}
 }
 
-// checkCredentials returns the errcode for an account's credentials, 0 for good ones.
+// checkCredentials returns the errcode for an account's credentials, or 0 if they are right.
 func (acc *account) checkCredentials(grantType, appID, secret string) (errcode int) {
 	switch {
 	case appID == "":

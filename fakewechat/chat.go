@@ -11,30 +11,30 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// Bounds of what the chat page can show.
+// Bounds of the chat page's content.
 const (
 	maxLines     = maxLogLines // of all chats together
-	maxTalkers   = 100         // users; who has been silent longest is forgotten first
+	maxTalkers   = 100         // users; the one who has been silent longest is forgotten first
 	maxWatchers  = 32          // open pages
 	maxShown     = 16 << 10    // bytes of a body, as sent or received
 	maxElements  = 40          // of a callback
-	watcherLag   = 256         // events that a page may be behind before it must begin anew
-	maxInFlight  = 32          // messages of the page that are not answered yet
+	watcherLag   = 256         // events that a page may lag behind before it must reload
+	maxInFlight  = 32          // messages of the page that have no answer yet
 	maxCallLines = maxLogLines // API calls
 )
 
-// chatStore is what the chat page shows: the users' chats with the account, and the API calls. Its memory is bounded.
+// chatStore holds the content of the chat page: the users' chats with the accounts, and the API calls. Its memory is bounded.
 type chatStore struct {
 	mu            sync.Mutex
 	last          int64       // id
-	changes       int64       // how often something changed
+	changes       int64       // number of changes so far
 	lines         []*chatLine // oldest first
-	users         []*chatUser // who was silent longest first
+	users         []*chatUser // the one who has been silent longest first
 	calls         []chatCall  // oldest first
 	watchers      map[chan chatEvent]bool
 	inFlight      int
-	lastElsewhere [sha256.Size]byte // the last callback of another process
-	working       sync.WaitGroup    // what is in flight
+	lastElsewhere [sha256.Size]byte // hash of the last callback from another process
+	working       sync.WaitGroup    // messages in flight
 	closed        bool
 }
 
@@ -45,8 +45,8 @@ func newChat(appID string) *chatStore {
 	return c
 }
 
-// addWatcher returns the state, and a channel with what changes from then on. It is closed where the page is too slow, or the
-// platform ends; nil where there are too many pages.
+// addWatcher returns the current state, and a channel with all later changes. The channel is closed if the page is too slow or
+// the platform stops; it is nil if too many pages are open.
 func (c *chatStore) addWatcher(now time.Time) (chatState, chan chatEvent) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,7 +75,7 @@ func (c *chatStore) removeWatcher(events chan chatEvent) {
 	c.dropWatcher(events)
 }
 
-// dropWatcher ends a page's events. The caller holds mu.
+// dropWatcher closes a page's channel. The caller holds mu.
 func (c *chatStore) dropWatcher(events chan chatEvent) {
 	if c.watchers[events] {
 		delete(c.watchers, events)
@@ -94,12 +94,12 @@ func (c *chatStore) sendEvent(name string, value any) {
 		select {
 		case events <- chatEvent{name, data}:
 		default:
-			c.dropWatcher(events) // it comes again, and begins anew
+			c.dropWatcher(events) // the page reconnects, and gets the whole state
 		}
 	}
 }
 
-// closeWatchers ends all pages' events.
+// closeWatchers closes the channels of all pages.
 func (c *chatStore) closeWatchers() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,14 +109,14 @@ func (c *chatStore) closeWatchers() {
 	}
 }
 
-// sendFaults tells the pages of the faults from now on.
+// sendFaults sends the faults that are now on to the pages.
 func (c *chatStore) sendFaults(f Faults) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sendEvent("faults", f)
 }
 
-// resetChats forgets all chats and calls; the pages begin anew.
+// resetChats forgets all chats and calls; the pages start again.
 func (c *chatStore) resetChats(appID string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -125,7 +125,8 @@ func (c *chatStore) resetChats(appID string) {
 	c.sendEvent("reset", nil)
 }
 
-// startSending says whether one more message may be in flight; who was let in ends it with end.
+// startSending counts a message in, and returns false if too many are in flight or the platform is closed. If it returned
+// true, the caller must call endSending.
 func (c *chatStore) startSending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,7 +145,8 @@ func (c *chatStore) endSending() {
 	c.working.Done()
 }
 
-// touchUser returns a user's entry, which is now the newest. The caller holds mu, or has the chat alone.
+// touchUser returns a user's entry, made if it is new, and makes it the most recent. The caller holds mu, or is the only user
+// of the store.
 func (c *chatStore) touchUser(is chatUserKey) *chatUser {
 	i := slices.IndexFunc(c.users, func(u *chatUser) bool { return u.chatUserKey == is })
 	if i >= 0 {
@@ -177,7 +179,7 @@ func (c *chatStore) meetUser(is chatUserKey) chatUser {
 	return *c.touchUser(is)
 }
 
-// usersOf returns an account's users, by their place.
+// usersOf returns an account's users in the order in which they were added.
 func (c *chatStore) usersOf(appID string) []chatUser {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,14 +193,14 @@ func (c *chatStore) usersOf(appID string) []chatUser {
 	return users
 }
 
-// sendAccounts tells the pages of the accounts.
+// sendAccounts sends the accounts to the pages.
 func (c *chatStore) sendAccounts(shown func() []chatAccount) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sendEvent("accounts", shown())
 }
 
-// addLine puts a line at the end of its user's chat and returns its id.
+// addLine appends a line to its user's chat and returns its id.
 func (c *chatStore) addLine(l chatLine) int64 {
 	l.User = sender.Clip(l.User, maxOpenID)
 	l.Fields = boundedFields(l.Fields)
@@ -221,7 +223,7 @@ func (c *chatStore) addLine(l chatLine) int64 {
 	return l.ID
 }
 
-// changeLine changes a line, where it is still known, and tells of it.
+// changeLine changes a line, if it is still known, and sends it to the pages.
 func (c *chatStore) changeLine(id int64, how func(l *chatLine)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,7 +233,7 @@ func (c *chatStore) changeLine(id int64, how func(l *chatLine)) {
 	}
 }
 
-// findLine returns the line of that id, nil where there is none. The caller holds mu.
+// findLine returns the line with an id, or nil. The caller holds mu.
 func (c *chatStore) findLine(id int64) *chatLine {
 	i := slices.IndexFunc(c.lines, func(l *chatLine) bool { return l.ID == id })
 	if i < 0 {
@@ -240,7 +242,7 @@ func (c *chatStore) findLine(id int64) *chatLine {
 	return c.lines[i]
 }
 
-// wholeLine returns a copy of a line with all that is known of it; nil where it is not known.
+// wholeLine returns a copy of a line with its bodies, or nil if the line is unknown.
 func (c *chatStore) wholeLine(id int64) *chatLine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -257,7 +259,7 @@ func (c *chatStore) wholeLine(id int64) *chatLine {
 	return &whole
 }
 
-// setTyping takes note that the account is typing until then; the zero time: not any more.
+// setTyping records that the account is typing until a time; with the zero time, that it has stopped.
 func (c *chatStore) setTyping(is chatUserKey, until, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -265,7 +267,7 @@ func (c *chatStore) setTyping(is chatUserKey, until, now time.Time) {
 	c.sendEvent("typing", chatTyping{is, max(0, until.Sub(now).Milliseconds())})
 }
 
-// addCall takes note of an API call.
+// addCall records an API call.
 func (c *chatStore) addCall(call chatCall) {
 	call.Outcome, call.User = sender.Clip(call.Outcome, 300), sender.Clip(call.User, maxOpenID)
 	c.mu.Lock()
@@ -279,7 +281,7 @@ func (c *chatStore) addCall(call chatCall) {
 	c.sendEvent("call", call)
 }
 
-// recordElsewhere says whether another process's callback is a new one, and no further attempt of the last.
+// recordElsewhere records a callback of another process. It returns false if it is another attempt of the last one.
 func (c *chatStore) recordElsewhere(xml []byte) bool {
 	sum := sha256.Sum256(xml)
 	c.mu.Lock()

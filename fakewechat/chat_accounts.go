@@ -8,7 +8,7 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// chatAccount is what a page may know of an account.
+// chatAccount has the settings of an account that a page may show.
 type chatAccount struct {
 	AppID      string      `json:"appID"`
 	OriginalID string      `json:"originalID"`
@@ -18,11 +18,11 @@ type chatAccount struct {
 	Dev        bool        `json:"dev"`       // whether it is DevAccount
 }
 
-// shownAccounts returns what a page may know of the accounts.
+// shownAccounts returns the settings of all accounts that a page may show.
 func (p *Platform) shownAccounts() []chatAccount {
 	var accounts []chatAccount
 	for _, acc := range p.allAccounts() {
-		mode, _ := acc.settings.Validate() // a key that is none shows where a message is sent
+		mode, _ := acc.settings.Validate() // an invalid key is reported when a message is sent
 		a := chatAccount{AppID: acc.settings.AppID, OriginalID: acc.settings.ReceiverID(), Mode: mode, WebDomain: acc.settings.WebDomain, Dev: acc.settings == sender.DevAccount()}
 		if acc.sender != nil {
 			a.Gateway = acc.sender.URL
@@ -32,7 +32,7 @@ func (p *Platform) shownAccounts() []chatAccount {
 	return accounts
 }
 
-// accountForm is an account as somebody writes it. Secrets that are left out stay what they are.
+// accountForm is an account as a user enters it. Secrets that are left out keep their values.
 type accountForm struct {
 	AppID      string      `json:"app_id"`
 	OriginalID string      `json:"original_id"`
@@ -41,10 +41,10 @@ type accountForm struct {
 	Token      string      `json:"token"`
 	AESKey     string      `json:"aes_key"`
 	AppSecret  string      `json:"app_secret"`
-	WebDomain  *string     `json:"web_domain"` // left out: it stays what it is; "": any
+	WebDomain  *string     `json:"web_domain"` // left out: it keeps its value; "": any
 }
 
-// accountFromForm returns what a form says, with the secrets that the account has already.
+// accountFromForm returns the account of a form. Secrets that the form leaves out are those of the existing account.
 func (p *Platform) accountFromForm(f accountForm) sender.Account {
 	a := sender.Account{AppID: f.AppID, AppSecret: f.AppSecret, Token: f.Token, AESKey: f.AESKey, OriginalID: f.OriginalID, Mode: f.Mode}
 	if old := p.accountByAppID(a.AppID).settings; old.AppID == a.AppID {
@@ -57,7 +57,7 @@ func (p *Platform) accountFromForm(f accountForm) sender.Account {
 	return a
 }
 
-// serveAccount adds or changes an account, and answers all.
+// serveAccount adds or changes an account, and answers with all accounts.
 func (p *Platform) serveAccount(w http.ResponseWriter, r *http.Request) {
 	var f accountForm
 	if problem := readJSON(w, r, &f); problem != "" {
@@ -95,8 +95,8 @@ func (p *Platform) serveCheck(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, done)
 }
 
-// writeAccountProblems answers what is wrong with an account, where possible by the form's names. The status is 200: the page was
-// told what it asked for, and a browser has nothing to complain of.
+// writeAccountProblems answers with the errors in an account, by the form's names if possible. The status is 200, so that the
+// browser reports no failed request.
 func writeAccountProblems(w http.ResponseWriter, err error) {
 	answer := struct {
 		Error    string            `json:"error"`

@@ -14,8 +14,8 @@ import (
 // keepEvery is how often chats that changed are written to their file.
 const keepEvery = time.Second
 
-// keptChats is what a file keeps of a Platform: the chats, and what is known of the users in them. It holds what users wrote,
-// and no secret of an account.
+// keptChats is the content of a Platform's chat file: the chats, and the state of their users. It holds texts of users, and no
+// secret of an account.
 type keptChats struct {
 	Last  int64       `json:"last"` // id
 	Users []*keptUser `json:"users"`
@@ -23,7 +23,7 @@ type keptChats struct {
 	Calls []chatCall  `json:"calls"`
 }
 
-// keptUser is a user with the windows for customer-service messages: an answer that is late may follow after a restart.
+// keptUser is a user with the windows for customer-service messages: a late answer may follow after a restart.
 type keptUser struct {
 	chatUser
 	Windows [Unfollowed]keptWindow `json:"windows"`
@@ -35,7 +35,7 @@ type keptWindow struct {
 	Left int       `json:"left"`
 }
 
-// keepChats writes the chats whenever they changed, until the Platform is closed.
+// keepChats writes the chats after each change, until the Platform is closed.
 func (p *Platform) keepChats() {
 	defer close(p.keeping)
 	tick := time.NewTicker(keepEvery)
@@ -60,7 +60,7 @@ func (c *chatStore) changeCount() int64 {
 	return c.changes
 }
 
-// writeChats replaces the file. Chats that cannot be written are in the log, and go on.
+// writeChats replaces the file. If that fails, the log says so, and the chats go on.
 func (p *Platform) writeChats() {
 	temporary := p.first.ChatFile + ".new"
 	err := os.WriteFile(temporary, p.snapshotChats(), 0o600)
@@ -68,7 +68,7 @@ func (p *Platform) writeChats() {
 		err = os.Rename(temporary, p.first.ChatFile)
 	}
 	if err != nil {
-		p.log.Warn("fake WeChat: the chats cannot be kept", "error", err.Error())
+		p.log.Warn("fake WeChat: cannot write the chat file; the chats end with this process", "error", err.Error())
 	}
 }
 
@@ -99,8 +99,8 @@ func (acc *account) snapshotUser(shown chatUser) *keptUser {
 	return kept
 }
 
-// readChats restores the chats of the file. One that is missing is that of a new Platform, and one that is damaged is left
-// out: the next change replaces it.
+// readChats restores the chats of the file. A missing file is normal: the Platform is new. A damaged file is ignored, and
+// replaced after the next change.
 func (p *Platform) readChats() {
 	raw, err := os.ReadFile(p.first.ChatFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,11 +110,11 @@ func (p *Platform) readChats() {
 		err = p.restoreChats(raw)
 	}
 	if err != nil {
-		p.log.Warn("fake WeChat: the chats of before are not restored", "file", p.first.ChatFile, "error", err.Error())
+		p.log.Warn("fake WeChat: cannot read the chat file; starting without the previous chats", "file", p.first.ChatFile, "error", err.Error())
 	}
 }
 
-// restoreChats restores chats of the accounts that there are.
+// restoreChats restores the chats of the accounts that exist.
 func (p *Platform) restoreChats(raw []byte) error {
 	var kept keptChats
 	if err := json.Unmarshal(raw, &kept); err != nil {
@@ -132,7 +132,7 @@ func (p *Platform) restoreChats(raw []byte) error {
 	return nil
 }
 
-// restoreUser reports whether the openid could be one.
+// restoreUser restores a user's state. It returns false if the openid is invalid.
 func (acc *account) restoreUser(kept *keptUser) bool {
 	acc.api.mu.Lock()
 	defer acc.api.mu.Unlock()
@@ -154,10 +154,10 @@ func (c *chatStore) restoreUser(kept chatUser) {
 	u.Since, u.Number, u.Follow = kept.Since, kept.Number, kept.Follow
 }
 
-// stoppedMeanwhile is why an attempt has no answer that was under way when the process ended.
+// stoppedMeanwhile is the error of an attempt that was running when the process stopped.
 var stoppedMeanwhile = sender.Because("the fake platform stopped before the answer")
 
-// restoreLines restores the lines of known users. What was under way has ended.
+// restoreLines restores the lines of known users. Attempts that were running have failed.
 func (c *chatStore) restoreLines(kept keptChats, known map[chatUserKey]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,12 +20,12 @@ import (
 //go:embed page/chat
 var chatFiles embed.FS
 
-// chatPolicy lets the page run its own script and show the pictures of replies, which may be a developer's own over http; nothing
-// inline, nothing foreign.
+// chatPolicy allows the page to run its own script and to show the pictures of replies, which may come from a developer's own
+// server over http. Inline and foreign scripts are forbidden.
 const chatPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: http: https:; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// heartbeat is how often an idle page hears that the platform is there.
+// heartbeat is the interval at which an idle page gets a sign that the platform is alive.
 const heartbeat = 15 * time.Second
 
 // routeChat adds the chat page and its API to the mux.
@@ -55,7 +55,7 @@ func withChatPolicy(next http.Handler) http.Handler {
 	})
 }
 
-// sameOrigin refuses what another site's page reads.
+// sameOrigin rejects requests from pages of other sites.
 func sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
@@ -67,7 +67,8 @@ func sameOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// Close ends the live updates of open pages and the messages that they sent, waits for these, and writes the ChatFile.
+// Close ends the live updates of open pages and the messages that they sent, waits for these messages, and writes the
+// ChatFile.
 func (p *Platform) Close() {
 	p.stop()
 	p.chat.closeWatchers()
@@ -78,7 +79,7 @@ func (p *Platform) Close() {
 	}
 }
 
-// serveEvents serves what happens, as server-sent events: at first "hello" with the state of all.
+// serveEvents serves all changes as server-sent events. The first event is "hello", with the whole state.
 func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 	state, events := p.chat.addWatcher(p.now())
 	if events == nil {
@@ -111,7 +112,7 @@ func (p *Platform) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// helloEvent returns what a page begins with.
+// helloEvent returns the state that a page starts with.
 func (p *Platform) helloEvent(state chatState) any {
 	return struct {
 		Accounts []chatAccount `json:"accounts"`
@@ -121,7 +122,7 @@ func (p *Platform) helloEvent(state chatState) any {
 	}{p.shownAccounts(), sender.ServiceFailed, sender.Patience.Milliseconds(), state}
 }
 
-// serveLine serves all that is known of a line.
+// serveLine serves a line with its bodies and traces.
 func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 	id, _ := strconv.ParseInt(r.PathValue("id"), 10, 64) // no line has the id 0
 	line := p.chat.wholeLine(id)
@@ -156,13 +157,13 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 		id := c.addLine(p, fromUser)
 		go func() {
 			defer p.chat.endSending()
-			_, _ = p.deliverShown(p.ctx, id, c) // its line tells of an error
+			_, _ = p.deliverShown(p.ctx, id, c) // its line shows the error
 		}()
 		writeJSON(w, http.StatusAccepted, map[string]int64{"id": id})
 	}
 }
 
-// serveNewUser makes a user.
+// serveNewUser adds a user.
 func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
 	var of struct{ Account string } // an AppID
 	if problem := readJSON(w, r, &of); problem != "" {
@@ -177,7 +178,7 @@ func (p *Platform) serveNewUser(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, p.chat.meetUser(chatUserKey{acc.settings.AppID, newOpenID()}))
 }
 
-// newOpenID returns the openid of somebody new.
+// newOpenID returns the openid of a new user.
 func newOpenID() string { return fmt.Sprintf("oFakeUser%019d", rand.Int64()) }
 
 // showElsewhere shows a callback that another process sends in its user's chat, once for all its attempts.
@@ -187,7 +188,7 @@ func (p *Platform) showElsewhere(c sender.Callback) {
 	}
 }
 
-// serveAnnounced takes note of a callback that a Sender in another process is about to send.
+// serveAnnounced records a callback that a Sender in another process is about to send.
 func (p *Platform) serveAnnounced(w http.ResponseWriter, r *http.Request) {
 	plain, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wechat.MaxBody))
 	if err != nil {
@@ -203,7 +204,7 @@ func (p *Platform) serveAnnounced(w http.ResponseWriter, r *http.Request) {
 	p.RecordCallback(c)
 }
 
-// readJSON reads a call's body, or returns what is wrong with it. Another origin's form can't send it.
+// readJSON reads a call's body, or returns the error. The Content-Type keeps forms of other origins out.
 func readJSON(w http.ResponseWriter, r *http.Request, to any) (problem string) {
 	if r.Header.Get("Content-Type") != "application/json" {
 		return "the body must be JSON, with Content-Type: application/json"

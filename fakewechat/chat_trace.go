@@ -14,7 +14,7 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// Bounds of asking a gateway.
+// Bounds of the questions to a gateway.
 const (
 	tracePatience      = time.Second // for all attempts of a line
 	maxTrace           = 64 << 10    // bytes of an answer
@@ -25,11 +25,11 @@ const (
 // problemsEvery is how often a gateway is asked for its problems while a page is open.
 const problemsEvery = time.Second
 
-// gatewayTracer asks a wxgate gateway what became of callbacks, and what is wrong with it.
+// gatewayTracer asks a wxgate gateway for the traces of callbacks and for the problems of its process.
 type gatewayTracer struct {
-	url    string // "": nobody is asked
+	url    string // "": there is no gateway to ask
 	ready  string // /readyz of the same process
-	key    string // "": none is shown
+	key    string // "": no key is sent
 	client *http.Client
 }
 
@@ -42,7 +42,7 @@ func newTracer(internal, key string) *gatewayTracer {
 	return t
 }
 
-// addTraces adds to attempts what the gateway tells of them. One that is away, or does not debug, tells nothing.
+// addTraces adds the gateway's traces to attempts. It adds none if the gateway is unreachable, or runs without --debug.
 func (t *gatewayTracer) addTraces(ctx context.Context, attempts []*chatAttempt) {
 	if t.url == "" {
 		return
@@ -51,7 +51,7 @@ func (t *gatewayTracer) addTraces(ctx context.Context, attempts []*chatAttempt) 
 	defer cancel()
 	told := map[string][]json.RawMessage{} // by nonce, the oldest first
 	for _, a := range attempts {
-		if a.Exchange == nil || slices.Contains(a.Faults, "lose") { // it never got there
+		if a.Exchange == nil || slices.Contains(a.Faults, faultLose) { // it never reached the gateway
 			continue
 		}
 		sent, err := url.Parse(a.Exchange.URL)
@@ -71,7 +71,7 @@ func (t *gatewayTracer) addTraces(ctx context.Context, attempts []*chatAttempt) 
 	}
 }
 
-// fetchTraces returns what the gateway tells of the callbacks with a nonce.
+// fetchTraces returns the gateway's traces of the callbacks with a nonce.
 func (t *gatewayTracer) fetchTraces(ctx context.Context, nonce string) ([]json.RawMessage, error) {
 	var told struct{ Callbacks []json.RawMessage }
 	err := t.getJSON(ctx, t.url+url.QueryEscape(nonce), &told)
@@ -84,8 +84,8 @@ type gatewayProblem struct {
 	Text string `json:"text"`
 }
 
-// fetchProblems returns what the gateway says is wrong, and which of its neighbours is unreachable, by their names; nil if the
-// gateway itself is unreachable.
+// fetchProblems returns the gateway's problems and the unreachable services, by their names. It returns nil if the gateway
+// itself is unreachable.
 func (t *gatewayTracer) fetchProblems(ctx context.Context) []gatewayProblem {
 	ctx, cancel := context.WithTimeout(ctx, tracePatience)
 	defer cancel()
@@ -102,7 +102,8 @@ func (t *gatewayTracer) fetchProblems(ctx context.Context) []gatewayProblem {
 	return all[:min(len(all), maxGatewayProblems)]
 }
 
-// watchProblems returns a channel with the gateway's problems at first, if it has some, and after each change, until ctx ends.
+// watchProblems returns a channel with the gateway's problems: first those that exist, if any, then the list after each
+// change, until ctx ends.
 func (p *Platform) watchProblems(ctx context.Context) <-chan []gatewayProblem {
 	changes := make(chan []gatewayProblem)
 	if p.tracer.ready == "" {
@@ -131,7 +132,7 @@ func (p *Platform) watchProblems(ctx context.Context) <-chan []gatewayProblem {
 	return changes
 }
 
-// getJSON reads the JSON that the gateway answers, whatever its status.
+// getJSON reads the gateway's JSON, with any status.
 func (t *gatewayTracer) getJSON(ctx context.Context, from string, to any) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, from, http.NoBody)
 	if err != nil {

@@ -16,17 +16,20 @@ type chatUserKey struct {
 // chatUser is a user of the fake platform with a chat.
 type chatUser struct {
 	chatUserKey
-	Since  int64       `json:"since"`  // its place among the users
+	Since  int64       `json:"since"`  // the order in which users were added
 	Number int         `json:"number"` // among the account's users, from 1
 	Follow followState `json:"follow"`
-	typing time.Time   // when the sign that the account is typing goes out
+	typing time.Time   // until when the account is shown as typing
 }
 
-// Who a line comes from.
+// lineOrigin is the origin of a line.
+type lineOrigin string
+
+// The origins of a line.
 const (
-	fromUser      = "user"
-	fromAccount   = "account"   // a customer-service message
-	fromElsewhere = "elsewhere" // a user's callback that another process sends, which alone sees its answer
+	fromUser      lineOrigin = "user"
+	fromAccount   lineOrigin = "account"   // a customer-service message
+	fromElsewhere lineOrigin = "elsewhere" // a user's callback that another process sends; only that process gets the answer
 )
 
 // chatLine is a message or event of a user with the attempts to deliver it, or a customer-service message.
@@ -35,13 +38,13 @@ type chatLine struct {
 	Account  string         `json:"account"` // its AppID
 	User     string         `json:"user"`
 	At       time.Time      `json:"at"`
-	From     string         `json:"from"`
+	From     lineOrigin     `json:"from"`
 	Fields   []sender.Field `json:"fields"`
-	Done     bool           `json:"done"`              // no more attempts follow
-	Refused  []string       `json:"refused,omitempty"` // why the user reads ServiceFailed
+	Done     bool           `json:"done"`              // no attempt is running or will follow
+	Refused  []string       `json:"refused,omitempty"` // the reasons for which the user sees ServiceFailed
 	Attempts []*chatAttempt `json:"attempts,omitempty"`
 	XML      string         `json:"xml,omitempty"`  // the callback, plain; not in events
-	Send     []string       `json:"send,omitempty"` // the kind and arguments that made it; not in events
+	Send     []string       `json:"send,omitempty"` // the kind and arguments that it was composed of; not in events
 
 	RefusedZH []string `json:"refusedZH,omitempty"` // Refused in Chinese
 }
@@ -49,17 +52,17 @@ type chatLine struct {
 // chatAttempt is one attempt to deliver a callback.
 type chatAttempt struct {
 	Number   int            `json:"number"`
-	Copy     bool           `json:"copy,omitempty"`   // sent besides Number
-	Faults   []string       `json:"faults,omitempty"` // what went wrong on purpose
+	Copy     bool           `json:"copy,omitempty"`   // an additional copy of attempt Number
+	Faults   []string       `json:"faults,omitempty"` // the faults that struck, by name
 	At       time.Time      `json:"at"`
 	Running  bool           `json:"running,omitempty"`
 	Millis   int64          `json:"ms"`
 	Status   int            `json:"status,omitempty"`
-	Error    string         `json:"error,omitempty"` // why there is no answer to judge
+	Error    string         `json:"error,omitempty"` // the reason why there is no answer to judge
 	Fields   []sender.Field `json:"fields,omitempty"`
 	Refused  []string       `json:"refused,omitempty"`
 	Warnings []string       `json:"warnings,omitempty"`
-	Hidden   bool           `json:"hidden,omitempty"`   // the answer is accepted, and shown to nobody
+	Hidden   bool           `json:"hidden,omitempty"`   // the answer is accepted and not shown
 	Exchange *chatExchange  `json:"exchange,omitempty"` // not in events
 
 	ErrorZH   string   `json:"errorZH,omitempty"` // Error and Refused in Chinese
@@ -67,10 +70,10 @@ type chatAttempt struct {
 
 	WarningsZH []string `json:"warningsZH,omitempty"` // Warnings in Chinese
 
-	Trace json.RawMessage `json:"trace,omitempty"` // what the gateway tells of it; only put in where the page asks for the line
+	Trace json.RawMessage `json:"trace,omitempty"` // the gateway's trace of it; only in the answer of serveLine
 }
 
-// chatExchange is what an attempt sent and got, byte for byte as far as it is shown.
+// chatExchange is the request and the answer of an attempt, cut to maxShown.
 type chatExchange struct {
 	URL     string `json:"url"`
 	Request string `json:"request"`
@@ -85,17 +88,17 @@ type chatCall struct {
 	Path    string    `json:"path"`
 	Outcome string    `json:"outcome"`
 	InZH    string    `json:"outcomeZH,omitempty"` // Outcome in Chinese; "": it stays as it is
-	Account string    `json:"account,omitempty"`   // the AppID of the account that it is for
-	User    string    `json:"user,omitempty"`      // whom it is for
+	Account string    `json:"account,omitempty"`   // AppID of the account that was called
+	User    string    `json:"user,omitempty"`      // openid of the user that the call concerns
 }
 
-// chatTyping tells for how long the account is typing.
+// chatTyping says for how long an account is shown as typing to a user.
 type chatTyping struct {
 	chatUserKey
 	Millis int64 `json:"ms"`
 }
 
-// chatState is all that a page needs to begin.
+// chatState is the state that a page starts with.
 type chatState struct {
 	Users  []*chatUser  `json:"users"`
 	Lines  []*chatLine  `json:"lines"`
@@ -111,10 +114,10 @@ type chatEvent struct {
 	data []byte // JSON
 }
 
-// userKey returns whose chat the line is in.
+// userKey returns the user of the chat that contains the line.
 func (l *chatLine) userKey() chatUserKey { return chatUserKey{l.Account, l.User} }
 
-// withoutBodies returns a copy without the bodies.
+// withoutBodies returns a copy of the line without its bodies.
 func (l *chatLine) withoutBodies() *chatLine {
 	s := *l
 	s.XML, s.Send, s.Attempts = "", nil, nil
@@ -126,7 +129,7 @@ func (l *chatLine) withoutBodies() *chatLine {
 	return &s
 }
 
-// boundedFields returns a copy of fields that can't fill the memory.
+// boundedFields returns a copy of fields with bounded number and size.
 func boundedFields(fields []sender.Field) []sender.Field {
 	kept := make([]sender.Field, 0, min(len(fields), maxElements))
 	for _, f := range fields[:min(len(fields), maxElements)] {

@@ -2,22 +2,22 @@ package fakewechat
 
 import "fmt"
 
-// callCount is how often a path was called, and how its next calls fail.
+// callCount counts the calls of a path, and says how its next calls fail.
 type callCount struct {
 	count   int
-	failing int // how many more
+	failing int // how many more calls
 	errcode int
 }
 
-// Calls returns how many calls of an API path came, refused ones too. It panics for a path that is no API call's.
+// Calls returns the number of calls of an API path, rejected calls included. It panics if no API call has the path.
 func (p *Platform) Calls(path string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.callsOf(path).count
 }
 
-// Fail makes the next n calls of an API path fail with an errcode that is not 0, before anything else is looked at;
-// with n 0 no more fail. It panics for a path that is no API call's.
+// Fail makes the next n calls of an API path fail with an errcode that is not 0, before any other check; n = 0 ends it. It
+// panics if no API call has the path.
 func (p *Platform) Fail(path string, n, errcode int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -25,16 +25,16 @@ func (p *Platform) Fail(path string, n, errcode int) {
 	c.failing, c.errcode = n, errcode
 }
 
-// callsOf panics for a typing mistake, which would else make a test of nothing. The caller holds mu.
+// callsOf panics if the path is unknown: with a misspelt path a test would check nothing. The caller holds mu.
 func (p *Platform) callsOf(path string) *callCount {
 	c := p.calls[path]
 	if c == nil {
-		panic(fmt.Sprintf("fakewechat: %q is no path of an API call", path))
+		panic(fmt.Sprintf("fakewechat: %q is not the path of an API call", path))
 	}
 	return c
 }
 
-// countCall counts a call and returns the errcode with which it shall fail, else 0.
+// countCall counts a call and returns the errcode with which Fail lets it fail, or 0.
 func (p *Platform) countCall(path string) (errcode int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,8 +47,8 @@ func (p *Platform) countCall(path string) (errcode int) {
 	return c.errcode
 }
 
-// ExpireToken ends the accounts' access_tokens of both families now, as if their time were over: their next use is
-// answered 42001, and the next call for a token makes a new one.
+// ExpireToken ends the accounts' access_tokens of both families now: their next use is answered 42001, and the next call for a
+// token makes a new one.
 func (p *Platform) ExpireToken() {
 	now := p.now()
 	for _, acc := range p.allAccounts() {
@@ -62,7 +62,7 @@ func (p *Platform) ExpireToken() {
 	}
 }
 
-// RefuseIP says whether the calls for a token are answered 40164, as to an address that is not in the accounts' lists.
+// RefuseIP sets whether calls for a token are answered 40164, as if the caller's address were not in the accounts' lists.
 func (p *Platform) RefuseIP(refuse bool) {
 	for _, acc := range p.allAccounts() {
 		acc.api.mu.Lock()
@@ -71,8 +71,8 @@ func (p *Platform) RefuseIP(refuse bool) {
 	}
 }
 
-// Reset makes the Platform as it was at first: users, tokens, messages, counts, accounts that were added and what should
-// fail are forgotten, and the account and the faults are those of its Config.
+// Reset restores the initial state of the Platform: users, tokens, messages, counts, added accounts and pending failures are
+// forgotten, and the account and the faults are those of its Config.
 func (p *Platform) Reset() {
 	p.mu.Lock()
 	main := p.accounts[0].withSettings(p.first.Account, p.first.Gateway)

@@ -36,10 +36,10 @@ type deliveryAnswer struct {
 	Shown    string            `json:"shown"`
 }
 
-// controlSend sends a callback.
+// controlSend sends a callback, and answers when its delivery is complete.
 func (p *Platform) controlSend(w http.ResponseWriter, r *http.Request) (any, error) {
 	var body struct {
-		Account string          `json:"account"` // its AppID
+		Account string          `json:"account"` // AppID
 		Kind    string          `json:"kind"`
 		Args    []string        `json:"args"`
 		From    string          `json:"from"`
@@ -86,9 +86,10 @@ func (d *Delivery) controlAnswer() deliveryAnswer {
 	return answer
 }
 
-// nonNilTexts is never null in JSON.
+// nonNilTexts returns a list that is never null in JSON.
 func nonNilTexts(texts []string) []string { return append([]string{}, texts...) }
 
+// fieldValues returns the values of fields by their names.
 func fieldValues(fields []sender.Field) map[string]string {
 	values := map[string]string{}
 	for _, f := range fields {
@@ -97,7 +98,7 @@ func fieldValues(fields []sender.Field) map[string]string {
 	return values
 }
 
-// controlSent tells which customer-service messages a user got.
+// controlSent answers with the customer-service messages that a user got.
 func (p *Platform) controlSent(_ http.ResponseWriter, r *http.Request) (any, error) {
 	openid := r.URL.Query().Get("openid")
 	if openid == "" {
@@ -121,7 +122,7 @@ var actions = map[string]Action{
 	"wrote": Wrote, "tapped": Tapped, "followed": Followed, "scanned": Scanned, "paid": Paid, "unfollowed": Unfollowed,
 }
 
-// controlActions tells what a user does.
+// controlActions records an action of a user.
 func (p *Platform) controlActions(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var body struct {
 		Action string `json:"action"`
@@ -141,7 +142,7 @@ func (p *Platform) controlActions(_ http.ResponseWriter, r *http.Request) (any, 
 	return done, nil
 }
 
-// controlFail has calls of the API fail.
+// controlFail makes calls of the API fail.
 func (p *Platform) controlFail(_ http.ResponseWriter, r *http.Request) (any, error) {
 	var body struct {
 		Path    string `json:"path"`
@@ -158,13 +159,13 @@ func (p *Platform) controlFail(_ http.ResponseWriter, r *http.Request) (any, err
 	case body.N < 0 || body.N > maxFail:
 		return nil, badRequest("n must be from 0 to %d", maxFail)
 	case body.N > 0 && body.ErrCode == 0:
-		return nil, badRequest("errcode is missing, or 0, which is no error")
+		return nil, badRequest("errcode is missing or 0")
 	}
 	p.Fail(body.Path, body.N, body.ErrCode)
 	return done, nil
 }
 
-// controlCalls tells how often a path of the API was called.
+// controlCalls answers with the number of calls of an API path.
 func (p *Platform) controlCalls(_ http.ResponseWriter, r *http.Request) (any, error) {
 	path := r.URL.Query().Get("path")
 	if err := p.checkPath(path); err != nil {
@@ -175,7 +176,7 @@ func (p *Platform) controlCalls(_ http.ResponseWriter, r *http.Request) (any, er
 
 func (p *Platform) checkPath(path string) error {
 	if paths := p.callPaths(); !slices.Contains(paths, path) {
-		return badRequest("%q is no path of an API call; there are %s", sender.Clip(path, 80), strings.Join(paths, ", "))
+		return badRequest("%q is not the path of an API call; there are %s", sender.Clip(path, 80), strings.Join(paths, ", "))
 	}
 	return nil
 }
@@ -200,7 +201,7 @@ func (p *Platform) controlSetFaults(_ http.ResponseWriter, r *http.Request) (any
 	return p.SetFaults(f), nil
 }
 
-// controlAccounts tells the accounts, without their secrets.
+// controlAccounts answers with the accounts, without their secrets.
 func (p *Platform) controlAccounts(http.ResponseWriter, *http.Request) (any, error) {
 	type account struct {
 		AppID      string      `json:"app_id"`

@@ -11,16 +11,16 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// controlPath is where tests in other languages steer a Platform; docs/FAKE.md describes it.
+// controlPath is the path below which tests in other languages control a Platform (docs/FAKE.md).
 const controlPath = "/fake/v1/"
 
 const (
 	maxControlBody = 4 << 20   // bytes of a body: the XML of the largest callback, escaped
-	maxFail        = 1_000_000 // calls that shall fail
-	maxSend        = 256       // messages on their way
+	maxFail        = 1_000_000 // calls that fail on request
+	maxSend        = 256       // messages in delivery
 )
 
-// controlError is an answer that is none: its status, and a text for whoever called.
+// controlError is an error with its HTTP status and a text for the caller.
 type controlError struct {
 	status int
 	text   string
@@ -32,10 +32,10 @@ func badRequest(format string, args ...any) error {
 	return &controlError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// controlCall does a call and returns its answer. An error that is no v1Error is a bad request's.
+// controlCall handles a call and returns its answer. An error that is not a controlError is answered with status 400.
 type controlCall func(w http.ResponseWriter, r *http.Request) (any, error)
 
-// controlHandler serves what tests steer a Platform with.
+// controlHandler serves the HTTP API with which tests control a Platform.
 func (p *Platform) controlHandler() http.Handler {
 	mux := http.NewServeMux()
 	for route, do := range map[string]controlCall{
@@ -68,7 +68,7 @@ func (p *Platform) controlHandler() http.Handler {
 	return mux
 }
 
-// done is the answer of what has nothing to say.
+// done is the answer of a call that returns no value.
 var done = struct{}{}
 
 func commandCall(do func()) controlCall {
@@ -78,7 +78,7 @@ func commandCall(do func()) controlCall {
 	}
 }
 
-// limitCalls refuses what is more than most calls at a time.
+// limitCalls rejects a call if most calls are already running.
 func limitCalls(most int, do controlCall) controlCall {
 	slots := make(chan struct{}, most)
 	return func(w http.ResponseWriter, r *http.Request) (any, error) {
@@ -92,14 +92,14 @@ func limitCalls(most int, do controlCall) controlCall {
 	}
 }
 
-// readControlBody reads a body, strictly: a JSON object with no other keys than those of to.
+// readControlBody reads a body, strictly: one JSON object with no other keys than those of to.
 func readControlBody(r *http.Request, to any) error {
 	d := json.NewDecoder(r.Body)
 	d.DisallowUnknownFields()
 	err := d.Decode(to)
 	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			return badRequest("the body must be one JSON object and nothing behind it")
+			return badRequest("the body must be one JSON object and nothing after it")
 		}
 		return nil
 	}

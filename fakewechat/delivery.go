@@ -12,18 +12,18 @@ import (
 
 var errNoGateway = sender.Because("no gateway to send to: give the fake platform its callback URL")
 
-// userCallback is one that a user of the platform makes.
+// userCallback is a callback of a user of the Platform.
 type userCallback struct {
 	sender.Callback
 	kind    string // of Compose, for the log
 	summary string // for the log page
 	to      *account
-	send    []string // the kind and arguments that Compose made it of
+	send    []string // the kind and arguments that it was composed of
 	from    string   // see Sender.From
 }
 
-// addLine puts the callback into its user's chat; 0 where it is nobody's.
-func (c *userCallback) addLine(p *Platform, from string) int64 {
+// addLine adds the callback to its user's chat. It returns the line's id, or 0 if the callback has no user.
+func (c *userCallback) addLine(p *Platform, from lineOrigin) int64 {
 	if c.From == "" {
 		return 0
 	}
@@ -34,7 +34,7 @@ func (c *userCallback) addLine(p *Platform, from string) int64 {
 	})
 }
 
-// wasSent reports whether a callback is one that a user sent before: a gateway takes it for a retry.
+// wasSent reports whether a user sent a callback before, so that a gateway takes it for a retry.
 func (c *chatStore) wasSent(sent *userCallback) bool {
 	elements, _ := sender.ReadElements(sent.XML)
 	id := valueOf(elements, "MsgId")
@@ -48,7 +48,7 @@ func (c *chatStore) wasSent(sent *userCallback) bool {
 	})
 }
 
-// valueOf returns the first value of a name; "" if it is missing.
+// valueOf returns the first value of a name, or "".
 func valueOf(fields []sender.Field, name string) string {
 	if i := slices.IndexFunc(fields, func(f sender.Field) bool { return f.Name == name }); i >= 0 {
 		return strings.TrimSpace(fields[i].Value)
@@ -56,7 +56,7 @@ func valueOf(fields []sender.Field, name string) string {
 	return ""
 }
 
-// sendShown sends what a user says to the gateway, and shows it in the user's chat.
+// sendShown sends a user's input to the gateway, and shows it in the user's chat.
 func (p *Platform) sendShown(ctx context.Context, said userInput) (*Delivery, error) {
 	c, err := p.composeCallback(said)
 	if err != nil {
@@ -65,7 +65,7 @@ func (p *Platform) sendShown(ctx context.Context, said userInput) (*Delivery, er
 	return p.deliverShown(ctx, c.addLine(p, fromUser), c)
 }
 
-// deliverShown sends a callback that has a line in its user's chat.
+// deliverShown delivers a callback that has a line in its user's chat, and updates the line.
 func (p *Platform) deliverShown(ctx context.Context, id int64, c *userCallback) (*Delivery, error) {
 	gateway := *c.to.sender
 	gateway.From = c.from
@@ -89,7 +89,7 @@ func (p *Platform) deliverShown(ctx context.Context, id int64, c *userCallback) 
 	return d, err
 }
 
-// setAttempt takes note of an attempt that begins, or is done.
+// setAttempt records an attempt that begins, or is done.
 func (l *chatLine) setAttempt(a Attempt) {
 	for len(l.Attempts) <= a.Index {
 		l.Attempts = append(l.Attempts, &chatAttempt{})
@@ -110,7 +110,7 @@ func (l *chatLine) setAttempt(a Attempt) {
 	l.Attempts[a.Index] = shown
 }
 
-// logAttempt puts an attempt that is done on the list and into the log.
+// logAttempt writes an attempt that is done to the log page and to the log.
 func (p *Platform) logAttempt(c *userCallback, a Attempt) {
 	s := logLine{What: inBoth("send %s (attempt %d of %d)", c.summary, a.Number, sender.MaxAttempts)}
 	log := p.log.With("kind", c.kind, "attempt", a.Number)
@@ -134,8 +134,8 @@ func (p *Platform) logAttempt(c *userCallback, a Attempt) {
 	p.addLogLine(s)
 }
 
-// longAnswer gives a handler the time of three slow attempts, which is more than a server usually lets it have. Not
-// every writer has a deadline.
+// longAnswer gives a handler the time of three slow attempts, which is longer than servers usually allow. Writers without
+// deadlines are left as they are.
 func longAnswer(w http.ResponseWriter) {
 	c, ends := http.NewResponseController(w), time.Now().Add((sender.MaxAttempts+2)*sender.Patience)
 	_ = c.SetWriteDeadline(ends)

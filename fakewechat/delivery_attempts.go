@@ -13,37 +13,37 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// Attempt is one time that a callback was sent, or was lost.
+// Attempt is one attempt to send a callback, possibly lost on its way.
 type Attempt struct {
 	Index  int            // in Delivery.Attempts
-	Done   bool           // what is below Body is known
+	Done   bool           // the fields after Body are known
 	Number int            // from 1 to 3
-	Copy   bool           // besides Number: sent at the same time, or again after the answer
-	At     time.Time      // when it began, by the Sender's clock
-	Faults []string       // what goes wrong on purpose, by its name in Faults
+	Copy   bool           // an additional copy: sent at the same time, or again after the answer
+	At     time.Time      // when it began, by Config.Now
+	Faults []string       // the faults that struck, by their names in Faults
 	URL    string         // signed
 	Body   []byte         // as posted
 	Took   time.Duration  // until WeChat had the answer, or gave up
 	Result *sender.Result // nil without an answer
-	Err    error          // why there is none
+	Err    error          // why there is no Result
 }
 
-// Delivery is what became of a callback.
+// Delivery is the outcome of sending a callback.
 type Delivery struct {
 	Attempts []Attempt
-	Answer   *sender.Result // what WeChat took for the answer; nil: none
+	Answer   *sender.Result // the answer that WeChat took; nil: none
 	Refused  []string       // why WeChat would show ServiceFailed to the user; empty: accepted
 }
 
-// Deliver sends a callback as WeChat does: up to 3 attempts, one after the other, of 5 s each, until one has an answer,
-// be it a bad one (platform.md A.6). The faults of the Sender's Platform strike. tell, where not nil, is called with
-// each attempt when it begins, and when it is done. The error tells that nothing can be sent: the callback is no XML and
-// From is empty, the account's key is none, the URL is none. Where ctx ends, so do the attempts.
+// deliverAttempts sends a callback as WeChat does: up to 3 attempts, one after the other, of 5 s each, until one has an
+// answer, even a bad one (platform.md A.6). The Platform's faults strike. tell, if not nil, is called for each attempt when it
+// begins and when it is done. An error means that the callback cannot be sent: it is not XML and From is empty, or the account
+// or the URL is invalid. If ctx ends, the attempts end.
 func (p *Platform) deliverAttempts(ctx context.Context, s *sender.Sender, callback []byte, tell func(Attempt)) (*Delivery, error) {
 	t := &deliveryRun{Sender: s, platform: p, dice: p.faultState.nextCallback(), delivery: &Delivery{}, tell: tell}
 	f := t.dice.faults
-	if t.dice.faultStrikes("unknown_type", f.UnknownType, 0) {
-		callback = t.damageCallback("unknown_type", t.dice.changeType, callback)
+	if t.dice.faultStrikes(faultUnknownType, f.UnknownType, 0) {
+		callback = t.damageCallback(faultUnknownType, t.dice.changeType, callback)
 	}
 	var err error
 	if t.out, err = s.Prepare(callback); err != nil {
@@ -53,15 +53,15 @@ func (p *Platform) deliverAttempts(ctx context.Context, s *sender.Sender, callba
 		return nil, err
 	}
 	p.RecordCallback(t.out.Callback)
-	if t.dice.faultStrikes("control_characters", f.ControlCharacters, 0) {
-		t.out.Callback.XML = t.damageCallback("control_characters", t.dice.addControl, t.out.Callback.XML)
+	if t.dice.faultStrikes(faultControlCharacters, f.ControlCharacters, 0) {
+		t.out.Callback.XML = t.damageCallback(faultControlCharacters, t.dice.addControl, t.out.Callback.XML)
 	}
-	if t.dice.faultStrikes("broken_cdata", f.BrokenCDATA, 0) {
-		t.out.Callback.XML = t.damageCallback("broken_cdata", t.dice.breakCDATA, t.out.Callback.XML)
+	if t.dice.faultStrikes(faultBrokenCDATA, f.BrokenCDATA, 0) {
+		t.out.Callback.XML = t.damageCallback(faultBrokenCDATA, t.dice.breakCDATA, t.out.Callback.XML)
 	}
-	sent, held := p.faultState.waitTurn(ctx, t.out.Callback.From, t.dice.faultStrikes("out_of_order", f.OutOfOrder, 0))
+	sent, held := p.faultState.waitTurn(ctx, t.out.Callback.From, t.dice.faultStrikes(faultOutOfOrder, f.OutOfOrder, 0))
 	if held {
-		t.constantFaults = append(t.constantFaults, "out_of_order")
+		t.constantFaults = append(t.constantFaults, faultOutOfOrder)
 	}
 	defer sent()
 	for n := 1; n <= sender.MaxAttempts && t.delivery.Answer == nil && ctx.Err() == nil; n++ {
@@ -73,35 +73,41 @@ func (p *Platform) deliverAttempts(ctx context.Context, s *sender.Sender, callba
 		return t.delivery, nil
 	}
 	t.delivery.Refused = t.delivery.Answer.Refused
-	if t.dice.faultStrikes("duplicate", f.Duplicate, 0) {
-		a := t.newAttempt(t.delivery.Attempts[len(t.delivery.Attempts)-1].Number, "duplicate")
-		a.Copy = true
-		post := s.Sign(t.out, s.Account.Token, p.now().Add(f.Clock))
-		ctx, cancel := context.WithTimeout(ctx, sender.Patience)
-		defer cancel()
-		began := time.Now()
-		a = t.beginAttempt(a, post)
-		a.Result, a.Err = s.Post(ctx, t.out, post)
-		a.Took = time.Since(began)
-		t.endAttempt(a)
+	if t.dice.faultStrikes(faultDuplicate, f.Duplicate, 0) {
+		t.sendDuplicate(ctx)
 	}
 	return t.delivery, nil
 }
 
+// sendDuplicate sends the callback once more after its answer.
+func (t *deliveryRun) sendDuplicate(ctx context.Context) {
+	a := t.newAttempt(t.delivery.Attempts[len(t.delivery.Attempts)-1].Number, faultDuplicate)
+	a.Copy = true
+	post := t.Sign(t.out, t.Account.Token, t.platform.now().Add(t.dice.faults.Clock))
+	ctx, cancel := context.WithTimeout(ctx, sender.Patience)
+	defer cancel()
+	began := time.Now()
+	a = t.beginAttempt(a, post)
+	a.Result, a.Err = t.Post(ctx, t.out, post)
+	a.Took = time.Since(began)
+	t.endAttempt(a)
+}
+
 var noAnswerAtAll = sender.Because("no answer in three attempts")
 
-// deliveryRun is a callback on its way.
+// deliveryRun is the state of one callback's delivery.
 type deliveryRun struct {
 	*sender.Sender
 	platform       *Platform
 	dice           faultDice
 	out            *sender.Outgoing
-	constantFaults []string             // faults of all its attempts
-	firstSigned    sender.SignedRequest // what the first attempt posted
+	constantFaults []string             // faults of all attempts
+	firstSigned    sender.SignedRequest // the request of the first attempt
 	delivery       *Delivery
 	tell           func(Attempt)
 }
 
+// damageCallback applies a fault to a callback, and notes the fault if it changed something.
 func (t *deliveryRun) damageCallback(fault string, how func([]byte) ([]byte, bool), callback []byte) []byte {
 	spoiled, done := how(callback)
 	if done {
@@ -114,7 +120,7 @@ func (t *deliveryRun) newAttempt(n int, faults ...string) Attempt {
 	return Attempt{Number: n, At: t.platform.now(), Faults: append(slices.Clone(t.constantFaults), faults...)}
 }
 
-// beginAttempt notes an attempt that is about to be sent.
+// beginAttempt records an attempt that is about to be sent.
 func (t *deliveryRun) beginAttempt(a Attempt, post sender.SignedRequest) Attempt {
 	a.Index, a.Body = len(t.delivery.Attempts), post.Body
 	if u, err := t.CallbackURL(post.Query); err == nil {
@@ -135,7 +141,7 @@ func (t *deliveryRun) endAttempt(a Attempt) {
 	}
 }
 
-// sendAttempt is one of WeChat's three.
+// sendAttempt makes one of WeChat's three attempts, twice at once if that fault strikes.
 func (t *deliveryRun) sendAttempt(ctx context.Context, n int) {
 	f, a := t.dice.faults, t.newAttempt(n)
 	strikes := func(fault string, rate float64) bool {
@@ -146,31 +152,46 @@ func (t *deliveryRun) sendAttempt(ctx context.Context, n int) {
 		return struck
 	}
 	waits := sender.Patience
-	if n < sender.MaxAttempts && strikes("retry_early", f.RetryEarly) {
+	if n < sender.MaxAttempts && strikes(faultRetryEarly, f.RetryEarly) {
 		waits = cmp.Or(f.RetryAfter, time.Second)
 	}
 	ctx, cancel := context.WithTimeout(ctx, waits)
 	defer cancel()
 	began := time.Now()
 	post := t.signAttempt(n, strikes)
-	lost := strikes("lose", f.Lose)
+	lost := strikes(faultLose, f.Lose)
 	if f.Delay > 0 {
-		strikes("delay", 1)
+		strikes(faultDelay, 1)
 	}
 	s, copies := t.Sender, 1
-	if !lost && strikes("cut", f.Cut) {
+	if !lost && strikes(faultCut, f.Cut) {
 		s = cutAnswers(s)
 	}
-	if !lost && strikes("twice", f.Twice) {
+	if !lost && strikes(faultTwice, f.Twice) {
 		copies = 2
 	}
-	losesAnswer := !lost && strikes("lose_answer", f.LoseAnswer)
+	losesAnswer := !lost && strikes(faultLoseAnswer, f.LoseAnswer)
 	all := make([]Attempt, copies)
 	for i := range all {
 		a.Copy = i > 0
 		all[i] = t.beginAttempt(a, post)
 	}
 	lost = lost || f.Delay > 0 && !sleepOrDone(ctx, f.Delay)
+	t.postAll(ctx, s, post, all, began, lost)
+	for _, a := range all {
+		if losesAnswer && a.Result != nil {
+			<-ctx.Done()
+			a.Took, a.Result, a.Err = time.Since(began), nil, noAnswer(ctx, began)
+		}
+		if t.delivery.Answer == nil {
+			t.delivery.Answer = a.Result
+		}
+		t.endAttempt(a)
+	}
+}
+
+// postAll posts all copies of an attempt at once, and waits for their answers. Lost copies get none.
+func (t *deliveryRun) postAll(ctx context.Context, s *sender.Sender, post sender.SignedRequest, all []Attempt, began time.Time, lost bool) {
 	var sending sync.WaitGroup
 	for i := range all {
 		sending.Go(func() {
@@ -184,29 +205,19 @@ func (t *deliveryRun) sendAttempt(ctx context.Context, n int) {
 		})
 	}
 	sending.Wait()
-	for _, a := range all {
-		if losesAnswer && a.Result != nil {
-			<-ctx.Done()
-			a.Took, a.Result, a.Err = time.Since(began), nil, noAnswer(ctx, began)
-		}
-		if t.delivery.Answer == nil {
-			t.delivery.Answer = a.Result
-		}
-		t.endAttempt(a)
-	}
 }
 
-// signAttempt signs an attempt, well or not.
+// signAttempt signs an attempt. By a fault the signature may be old, wrong, or of another time.
 func (t *deliveryRun) signAttempt(n int, strikes func(fault string, rate float64) bool) sender.SignedRequest {
 	f, token := t.dice.faults, t.Account.Token
-	if n > 1 && strikes("same_signature", f.SameSignature) {
+	if n > 1 && strikes(faultSameSignature, f.SameSignature) {
 		return t.firstSigned
 	}
-	if strikes("wrong_signature", f.WrongSignature) {
+	if strikes(faultWrongSignature, f.WrongSignature) {
 		token = "not " + token
 	}
 	if f.Clock != 0 {
-		strikes("clock", 1)
+		strikes(faultClock, 1)
 	}
 	w := t.Sign(t.out, token, t.platform.now().Add(f.Clock))
 	if n == 1 {
@@ -219,7 +230,7 @@ func noAnswer(ctx context.Context, began time.Time) error {
 	return fmt.Errorf("send: %w", sender.Because("no answer within %.1f s: %v", time.Since(began).Seconds(), ctx.Err()))
 }
 
-// sleepOrDone is false where ctx ends before.
+// sleepOrDone waits for d. It returns false if ctx ends first.
 func sleepOrDone(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -231,7 +242,7 @@ func sleepOrDone(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// cutting returns a Sender whose connections are cut in the middle of the answer.
+// cutAnswers returns a copy of a Sender that cuts the connections in the middle of the answer.
 func cutAnswers(s *sender.Sender) *sender.Sender {
 	cut, client := *s, s.HTTPClient()
 	client.Transport = cutTransport{cmp.Or[http.RoundTripper](client.Transport, http.DefaultTransport)}

@@ -14,30 +14,30 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// Faults say how a Platform misbehaves on purpose; the zero value: not at all. A rate is from 0, never, to 1, always.
-// What strikes is drawn from Seed and the callback's number, or the call's number among those of its path, so that two
-// runs with one seed and one order of messages are alike.
+// Faults say how a Platform misbehaves on purpose; the zero value: not at all. A rate is from 0 (never) to 1 (always). Each
+// fault is drawn from Seed and the number of the callback, or of the call among those of its path, so that two runs with the
+// same seed and the same order of messages are alike.
 type Faults struct {
-	Seed uint64 // 0: one is made up
+	Seed uint64 // 0: one is chosen
 
 	// Of callbacks. The first eight are drawn for each attempt.
 	Lose           float64       // the callback never reaches the gateway
 	LoseAnswer     float64       // the gateway's answer never reaches WeChat
-	Delay          time.Duration // the callback is that long on its way, and WeChat's 5 s run
+	Delay          time.Duration // the callback arrives late, and WeChat's 5 s include the delay
 	Cut            float64       // the connection is cut in the middle of the answer
-	RetryEarly     float64       // WeChat gives an attempt up after RetryAfter, not after 5 s
+	RetryEarly     float64       // WeChat ends an attempt after RetryAfter, not after 5 s
 	RetryAfter     time.Duration // 0: 1 s
 	Twice          float64       // the callback is sent twice at once
 	SameSignature  float64       // a retry has timestamp, nonce and signature of the first attempt
-	WrongSignature float64       // the signature is another token's
-	Clock          time.Duration // how far WeChat's clock is ahead; below 0: behind
+	WrongSignature float64       // the signature is made with another token
+	Clock          time.Duration // how far WeChat's clock is ahead; negative: late
 
 	// The next are drawn for a callback and all its attempts.
 	Duplicate         float64 // it is sent again after its answer
-	OutOfOrder        float64 // it is held back until the user's next one was sent, at most 5 s
-	ControlCharacters float64 // its texts hold one
+	OutOfOrder        float64 // it is held until the user's next callback was sent, at most 5 s
+	ControlCharacters float64 // its text contains one
 	BrokenCDATA       float64 // the CDATA of its texts ends too early, or not at all
-	UnknownType       float64 // its MsgType, or its Event, is one that nobody knows
+	UnknownType       float64 // its MsgType, or its Event, is unknown to all
 
 	// Of API calls.
 	APIErrors map[int]float64 // errcodes and their rates, together at most 1
@@ -47,8 +47,8 @@ type Faults struct {
 	APIReset  float64         // the call is not done: the connection is reset
 }
 
-// ParseFaults reads faults as String writes them: names and values, such as lose=0.1,delay=2s,seed=7. An empty text
-// is none. The error has all that is wrong, a line each.
+// ParseFaults reads faults as String writes them: names and values, such as lose=0.1,delay=2s,seed=7. An empty text means no
+// faults. The error lists all errors, one per line.
 func ParseFaults(text string) (Faults, error) {
 	var r faultsReader
 	if text == "" || text == noFaults {
@@ -65,7 +65,7 @@ func ParseFaults(text string) (Faults, error) {
 	return r.checkedFaults()
 }
 
-// UnmarshalJSON reads the object that MarshalJSON writes; what is not in it is as in the zero value.
+// UnmarshalJSON reads the object that MarshalJSON writes; missing faults are as in the zero value.
 func (f *Faults) UnmarshalJSON(raw []byte) error {
 	var r faultsReader
 	var all map[string]json.RawMessage
@@ -90,7 +90,7 @@ func (f *Faults) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// faultsReader collects faults, and all that is wrong with them.
+// faultsReader collects faults and the errors in them.
 type faultsReader struct {
 	faults  Faults
 	seen    map[string]bool
@@ -98,7 +98,7 @@ type faultsReader struct {
 	errs    []error
 }
 
-// maxProblems is how many problems an error tells.
+// maxProblems is how many problems an error lists.
 const maxProblems = 20
 
 func (r *faultsReader) addProblem(name string, err error) {
@@ -185,7 +185,7 @@ func (r *faultsReader) checkedFaults() (Faults, error) {
 	return r.faults, nil
 }
 
-// String returns what ParseFaults reads: all that is not zero, or "none".
+// String returns a text for ParseFaults: all values that are not zero, or "none".
 func (f Faults) String() string {
 	var parts []string
 	for _, k := range faultOptions {
@@ -223,7 +223,7 @@ func (f Faults) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "{%s%q:%s}", b.Bytes(), apiErrors, raw), nil
 }
 
-// isQuiet tells whether nothing is wrong; a seed alone does nothing.
+// isQuiet reports whether no fault is on; a seed alone does nothing.
 func (f Faults) isQuiet() bool {
 	f.Seed, f.RetryAfter = 0, 0
 	return f.String() == noFaults

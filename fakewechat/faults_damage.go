@@ -6,10 +6,10 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// textElements hold what a user wrote or reads.
+// textElements are the elements with texts that a user writes or reads.
 var textElements = []string{"Content", "Label", "Recognition", "Title", "Description", "EventKey"}
 
-// changeType gives a callback a MsgType that nobody knows, an event an Event; it is false where it has none.
+// changeType gives a message an unknown MsgType, and an event an unknown Event. It returns false if the callback has neither.
 func (l faultDice) changeType(callback []byte) ([]byte, bool) {
 	if from, to, found := cdataOf(callback, "Event"); found {
 		return spliceBytes(callback, from, to, "unknown_event"), true
@@ -20,7 +20,7 @@ func (l faultDice) changeType(callback []byte) ([]byte, bool) {
 	return callback, false
 }
 
-// addControl puts a control character into a callback's first text; it is false where it has none.
+// addControl puts a control character into a callback's first text. It returns false if there is no text.
 func (l faultDice) addControl(callback []byte) ([]byte, bool) {
 	const some = "\x00\x01\x08\x0B\x0C\x1B\x1F\x7F"
 	for _, name := range textElements {
@@ -32,7 +32,7 @@ func (l faultDice) addControl(callback []byte) ([]byte, bool) {
 	return callback, false
 }
 
-// breakCDATA has the CDATA of a callback's first text end at once, or leaves its end out; it is false where it has none.
+// breakCDATA ends the CDATA of a callback's first text at once, or removes its end. It returns false if there is no text.
 func (l faultDice) breakCDATA(callback []byte) ([]byte, bool) {
 	for _, name := range textElements {
 		from, to, found := cdataOf(callback, name)
@@ -47,7 +47,7 @@ func (l faultDice) breakCDATA(callback []byte) ([]byte, bool) {
 	return callback, false
 }
 
-// cdataOf returns where the CDATA of the first element of that name begins and ends.
+// cdataOf returns the positions at which the CDATA of the first element with a name begins and ends.
 func cdataOf(callback []byte, name string) (from, to int, found bool) {
 	begin := []byte("<" + name + ">" + sender.CDATAStart)
 	i := bytes.Index(callback, begin)
@@ -59,7 +59,7 @@ func cdataOf(callback []byte, name string) (from, to int, found bool) {
 	return from, from + n, n >= 0
 }
 
-// spliceBytes returns a copy with other bytes at from to to.
+// spliceBytes returns a copy of b with other bytes in place of those from from to to.
 func spliceBytes(b []byte, from, to int, with string) []byte {
 	return append(append(append(make([]byte, 0, len(b)+len(with)), b[:from]...), with...), b[to:]...)
 }

@@ -11,49 +11,72 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// faultOption is one of the faults by its name. JSON has a duration as a string.
+// faultOption is one of the faults by its name.
 type faultOption struct {
 	name     string
 	isString bool
 	set      func(f *Faults, text string) error
-	text     func(f *Faults) string // in the form that set reads
+	text     func(f *Faults) string // the text that set reads
 }
 
 const (
-	apiErrors    = "api_errors" // a name that has errcodes behind it: api_errors.45009
+	apiErrors    = "api_errors" // followed by an errcode: api_errors.45009
 	maxAPIErrors = 100
 	maxDelay     = time.Minute
 	maxClock     = 10 * 365 * 24 * time.Hour
 	noFaults     = "none"
 )
 
-// faultOptions are all faults but api_errors.
+// The names of the faults, in flags, in JSON and in Attempt.Faults.
+const (
+	faultLose              = "lose"
+	faultLoseAnswer        = "lose_answer"
+	faultDelay             = "delay"
+	faultCut               = "cut"
+	faultRetryEarly        = "retry_early"
+	faultRetryAfter        = "retry_after"
+	faultTwice             = "twice"
+	faultSameSignature     = "same_signature"
+	faultWrongSignature    = "wrong_signature"
+	faultClock             = "clock"
+	faultDuplicate         = "duplicate"
+	faultOutOfOrder        = "out_of_order"
+	faultControlCharacters = "control_characters"
+	faultBrokenCDATA       = "broken_cdata"
+	faultUnknownType       = "unknown_type"
+	faultAPIDelay          = "api_delay"
+	faultAPIHalf           = "api_half"
+	faultAPIHTML           = "api_html"
+	faultAPIReset          = "api_reset"
+)
+
+// faultOptions are all faults except api_errors.
 var faultOptions = []faultOption{
 	{"seed", false, func(f *Faults, text string) (err error) {
-		if f.Seed, err = strconv.ParseUint(text, 10, 53); err != nil { // what a JSON number holds everywhere
+		if f.Seed, err = strconv.ParseUint(text, 10, 53); err != nil { // JSON numbers are exact up to 53 bits everywhere
 			return errors.New("it must be an integer from 0 to 9007199254740991")
 		}
 		return nil
 	}, func(f *Faults) string { return strconv.FormatUint(f.Seed, 10) }},
-	rateOption("lose", func(f *Faults) *float64 { return &f.Lose }),
-	rateOption("lose_answer", func(f *Faults) *float64 { return &f.LoseAnswer }),
-	durationOption("delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.Delay }),
-	rateOption("cut", func(f *Faults) *float64 { return &f.Cut }),
-	rateOption("retry_early", func(f *Faults) *float64 { return &f.RetryEarly }),
-	durationOption("retry_after", 0, sender.Patience, func(f *Faults) *time.Duration { return &f.RetryAfter }),
-	rateOption("twice", func(f *Faults) *float64 { return &f.Twice }),
-	rateOption("same_signature", func(f *Faults) *float64 { return &f.SameSignature }),
-	rateOption("wrong_signature", func(f *Faults) *float64 { return &f.WrongSignature }),
-	durationOption("clock", -maxClock, maxClock, func(f *Faults) *time.Duration { return &f.Clock }),
-	rateOption("duplicate", func(f *Faults) *float64 { return &f.Duplicate }),
-	rateOption("out_of_order", func(f *Faults) *float64 { return &f.OutOfOrder }),
-	rateOption("control_characters", func(f *Faults) *float64 { return &f.ControlCharacters }),
-	rateOption("broken_cdata", func(f *Faults) *float64 { return &f.BrokenCDATA }),
-	rateOption("unknown_type", func(f *Faults) *float64 { return &f.UnknownType }),
-	durationOption("api_delay", 0, maxDelay, func(f *Faults) *time.Duration { return &f.APIDelay }),
-	rateOption("api_half", func(f *Faults) *float64 { return &f.APIHalf }),
-	rateOption("api_html", func(f *Faults) *float64 { return &f.APIHTML }),
-	rateOption("api_reset", func(f *Faults) *float64 { return &f.APIReset }),
+	rateOption(faultLose, func(f *Faults) *float64 { return &f.Lose }),
+	rateOption(faultLoseAnswer, func(f *Faults) *float64 { return &f.LoseAnswer }),
+	durationOption(faultDelay, 0, maxDelay, func(f *Faults) *time.Duration { return &f.Delay }),
+	rateOption(faultCut, func(f *Faults) *float64 { return &f.Cut }),
+	rateOption(faultRetryEarly, func(f *Faults) *float64 { return &f.RetryEarly }),
+	durationOption(faultRetryAfter, 0, sender.Patience, func(f *Faults) *time.Duration { return &f.RetryAfter }),
+	rateOption(faultTwice, func(f *Faults) *float64 { return &f.Twice }),
+	rateOption(faultSameSignature, func(f *Faults) *float64 { return &f.SameSignature }),
+	rateOption(faultWrongSignature, func(f *Faults) *float64 { return &f.WrongSignature }),
+	durationOption(faultClock, -maxClock, maxClock, func(f *Faults) *time.Duration { return &f.Clock }),
+	rateOption(faultDuplicate, func(f *Faults) *float64 { return &f.Duplicate }),
+	rateOption(faultOutOfOrder, func(f *Faults) *float64 { return &f.OutOfOrder }),
+	rateOption(faultControlCharacters, func(f *Faults) *float64 { return &f.ControlCharacters }),
+	rateOption(faultBrokenCDATA, func(f *Faults) *float64 { return &f.BrokenCDATA }),
+	rateOption(faultUnknownType, func(f *Faults) *float64 { return &f.UnknownType }),
+	durationOption(faultAPIDelay, 0, maxDelay, func(f *Faults) *time.Duration { return &f.APIDelay }),
+	rateOption(faultAPIHalf, func(f *Faults) *float64 { return &f.APIHalf }),
+	rateOption(faultAPIHTML, func(f *Faults) *float64 { return &f.APIHTML }),
+	rateOption(faultAPIReset, func(f *Faults) *float64 { return &f.APIReset }),
 }
 
 func rateOption(name string, of func(*Faults) *float64) faultOption {
@@ -99,11 +122,11 @@ func findOption(name string) *faultOption {
 	return nil
 }
 
-// FaultNames returns the names of all faults, as flags and JSON have them.
+// FaultNames returns the names of all faults in flags and in JSON.
 func FaultNames() []string {
 	var names []string
 	for _, k := range faultOptions {
-		if k.name == "api_delay" { // the first behind it
+		if k.name == faultAPIDelay { // api_errors comes before it
 			names = append(names, apiErrors)
 		}
 		names = append(names, k.name)

@@ -7,7 +7,7 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// bilingualText is a text in English and in Chinese: a locale is its index.
+// bilingualText is a text in English and in Chinese; a locale is its index.
 type bilingualText [2]string
 
 // sameInBoth returns a text that is the same in both languages, such as a path.
@@ -27,21 +27,21 @@ func zipTexts(english, chinese []string) (texts []bilingualText) {
 	return texts
 }
 
-// pageWords are the words of the authorize pages and of the log, in English and Chinese.
+// pageWords has the texts of the authorize pages and of the log page, in English and Chinese.
 var pageWords = map[string][2]string{
-	"title":           {"Log in with fake WeChat", "模拟微信登录"},
-	"not_real":        {"Fake WeChat, not for production: it asks nobody for a password.", "模拟微信，不要用于生产：不会向任何人要密码。"},
-	"asks":            {"asks to", "申请获取以下权限"},
-	"snsapi_userinfo": {"see your nickname and picture", "获取你的昵称、头像"},
-	"snsapi_login":    {"log you in on the web page, with your nickname and picture", "在网页上登录，并获取你的昵称、头像"},
-	"allow":           {"Allow", "允许"},
-	"refuse":          {"Refuse", "拒绝"},
-	"confirm":         {"Confirm login", "确认登录"},
-	"cancel":          {"Cancel", "取消"},
-	"other":           {"Another user", "换一个用户"},
-	"new":             {"New user", "新用户"},
-	"snapshot":        {"Open as a snapshot page", "以快照页打开"},
-	"no_snapshot":     {"Leave the snapshot page", "退出快照页"},
+	"title":       {"Log in with fake WeChat", "模拟微信登录"},
+	"not_real":    {"Fake WeChat, not for production: it asks nobody for a password.", "模拟微信，不要用于生产：不会向任何人要密码。"},
+	"asks":        {"asks to", "申请获取以下权限"},
+	scopeUserInfo: {"see your nickname and picture", "获取你的昵称、头像"},
+	scopeLogin:    {"log you in on the web page, with your nickname and picture", "在网页上登录，并获取你的昵称、头像"},
+	"allow":       {"Allow", "允许"},
+	"refuse":      {"Refuse", "拒绝"},
+	"confirm":     {"Confirm login", "确认登录"},
+	"cancel":      {"Cancel", "取消"},
+	"other":       {"Another user", "换一个用户"},
+	"new":         {"New user", "新用户"},
+	"snapshot":    {"Open as a snapshot page", "以快照页打开"},
+	"no_snapshot": {"Leave the snapshot page", "退出快照页"},
 	"is_snapshot": {
 		"Snapshot page: the site gets a virtual user (is_snapshotuser=1) without nickname and picture.",
 		"快照页：网站得到的是虚拟用户（is_snapshotuser=1），没有昵称和头像。",
@@ -76,8 +76,8 @@ var pageWords = map[string][2]string{
 // locale is one of the two languages.
 type locale int
 
-// localeOf returns the language that the address names (lang=zh or lang=en), else the one that the browser prefers: Chinese,
-// else English.
+// localeOf returns the language that the address names (lang=zh or lang=en), else Chinese if the browser prefers it, else
+// English.
 func localeOf(r *http.Request) locale {
 	switch r.URL.Query().Get("lang") {
 	case "zh":
@@ -91,14 +91,14 @@ func localeOf(r *http.Request) locale {
 	return 0
 }
 
-// Lang is the value of HTML's lang.
+// Lang returns the value of HTML's lang.
 func (l locale) Lang() string { return [...]string{"en", "zh-CN"}[l] }
 
-// Other is the language that it is not, as an address names it.
+// Other returns the other language, as an address names it.
 func (l locale) Other() string { return [...]string{"zh", "en"}[l] }
 
-// In returns a text's words.
+// In returns a text in this language.
 func (l locale) In(text bilingualText) string { return text[l] }
 
-// T returns the words of a name.
+// T returns the text of pageWords with a name.
 func (l locale) T(name string) string { return pageWords[name][l] }

@@ -69,7 +69,7 @@ func TestAuthorizeUsers(t *testing.T) {
 	want(page, sender.User, "示例&用户😀")
 
 	for _, bad := range []string{"a b", "%00", strings.Repeat("o", maxOpenID+1), "<script>"} {
-		if resp, body := s.get(t, page+"&fake_user="+url.QueryEscape(bad)); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "fake_user is no openid") {
+		if resp, body := s.get(t, page+"&fake_user="+url.QueryEscape(bad)); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "fake_user is not an openid") {
 			t.Errorf("fake_user %q: status %d", bad, resp.StatusCode)
 		}
 	}

@@ -14,14 +14,14 @@ import (
 //go:embed page/authorize.css
 var authorizeCSS []byte
 
-// noOpenID is the key of pageErrors for a fakeUser that is none.
+// noOpenID is the key of pageErrors for an invalid fakeUser.
 const noOpenID = -1
 
-// pageErrors are the errors of the authorize page, in English and Chinese. WeChat shows them to the user; redirect_uri
-// never learns of them.
+// pageErrors has the errors of the authorize page, in English and Chinese. WeChat shows them to the user; redirect_uri never
+// gets them.
 var pageErrors = map[int][2]string{
-	noOpenID: {fakeUser + " is no openid: 1 to 128 of a-z, A-Z, 0-9, - and _", fakeUser + " 不是 openid：只能是 1 到 128 个 a-z、A-Z、0-9、- 和 _"},
-	0: {
+	noOpenID: {fakeUser + " is not an openid: 1 to 128 of a-z, A-Z, 0-9, - and _", fakeUser + " 不是 openid：只能是 1 到 128 个 a-z、A-Z、0-9、- 和 _"},
+	syntaxError: {
 		"WeChat takes only appid, redirect_uri, response_type=code, scope, state in this order, then forcePopup, forceSnapShot or connect_redirect",
 		"微信只接受依次为 appid、redirect_uri、response_type=code、scope、state 的参数，其后可以有 forcePopup、forceSnapShot 或 connect_redirect",
 	},
@@ -34,30 +34,30 @@ var pageErrors = map[int][2]string{
 	10011: {"the redirect_uri is missing", "缺少 redirect_uri"},
 	10012: {"the appid is missing", "缺少 appid"},
 	10013: {"the state is empty, longer than 128 or has other characters than a-z, A-Z, 0-9", "state 为空、超过 128 个字符，或含有 a-z、A-Z、0-9 以外的字符"},
-	40013: {"the appid is no account's", "没有公众号的 AppID 是这个 appid"},
+	40013: {"no account has this appid", "没有公众号的 AppID 是这个 appid"},
 }
 
-// consentPage is what the pages of snsapi_userinfo and snsapi_login show.
+// consentPage has the content of the pages of snsapi_userinfo and snsapi_login.
 type consentPage struct {
 	locale
 	authRequest
 	OriginalID    string
-	Allow, Refuse string // where the links lead
+	Allow, Refuse string // targets of the links
 	User          chatUser
 	Others        []chosenUser
-	NewUser       string // leads to this page, as somebody new
-	Snapshot      bool   // of a snapshot page
-	Toggle        string // leads to the snapshot page, or back from it; "": there is none
-	Code          string // of the QR code, as SVG's path
+	NewUser       string // target: this page, as a new user
+	Snapshot      bool   // it is a snapshot page
+	Toggle        string // target: the snapshot page, or back from it; "": no link
+	Code          string // the QR code, as the path of an SVG
 }
 
-// chosenUser is a user who may be chosen, and by which link.
+// chosenUser is a user who may be chosen, and the link for it.
 type chosenUser struct {
 	chatUser
 	Href string
 }
 
-// askUser asks the user.
+// askUser shows the page that asks the user.
 func (p *Platform) askUser(w http.ResponseWriter, r *http.Request, c consentPage, query string) {
 	page := func(query string) string { return r.URL.Path + "?" + query }
 	as := func(openid string) string { return page(query + "&" + fakeUser + "=" + url.QueryEscape(openid)) }
@@ -68,7 +68,7 @@ func (p *Platform) askUser(w http.ResponseWriter, r *http.Request, c consentPage
 		}
 	}
 	c.locale, c.NewUser, c.Snapshot = localeOf(r), as(newOpenID()), c.snapshot
-	if c.Scope == "snsapi_login" {
+	if c.Scope == scopeLogin {
 		c.Code = drawCode(query)
 		renderPage(w, http.StatusOK, "scan", c)
 		return
@@ -81,7 +81,7 @@ func (p *Platform) askUser(w http.ResponseWriter, r *http.Request, c consentPage
 	renderPage(w, http.StatusOK, "consent", c)
 }
 
-// requestOrigin returns the scheme and host that a request was made to: a script takes a link of the page as it is.
+// requestOrigin returns the scheme and host of a request. Links are absolute, so that a script can use them as they are.
 func requestOrigin(r *http.Request) string {
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		return "https://" + r.Host
@@ -89,7 +89,7 @@ func requestOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// refuseLink shows why WeChat refuses the link.
+// refuseLink shows the reason for which WeChat rejects the link.
 func (p *Platform) refuseLink(w http.ResponseWriter, r *http.Request, errcode int) {
 	p.addLogLine(logLine{What: sameInBoth(r.URL.Path), Outcome: bilingualText{
 		fmt.Sprintf("refused: %d %s", errcode, pageErrors[errcode][0]), fmt.Sprintf("拒绝：%d %s", errcode, pageErrors[errcode][1]),
@@ -107,7 +107,7 @@ func (p *Platform) refuseLink(w http.ResponseWriter, r *http.Request, errcode in
 	}{l, errcode, message})
 }
 
-// drawCode draws what looks like a QR code, the same for the same text, as the data of an SVG path. Nothing can scan it.
+// drawCode draws an imitation of a QR code as the path of an SVG, the same for the same text. It cannot be scanned.
 func drawCode(text string) string {
 	const size, corner = 29, 7
 	random := rand.New(rand.NewChaCha8(sha256.Sum256([]byte(text))))

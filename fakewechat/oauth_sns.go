@@ -30,7 +30,8 @@ type userAnswer struct {
 	UnionID    string   `json:"unionid,omitempty"`
 }
 
-// snsHandler makes an API call of web OAuth. The call has the store's lock; it returns its answer, or an errcode.
+// snsHandler returns the handler of an API call of web OAuth. do runs under the store's lock; it returns the answer, or an
+// errcode.
 func (p *Platform) snsHandler(do func(acc *account, q url.Values, now time.Time) (answer any, errcode int)) func(r *http.Request) callResult {
 	return func(r *http.Request) callResult {
 		q := r.URL.Query()
@@ -42,7 +43,7 @@ func (p *Platform) snsHandler(do func(acc *account, q url.Values, now time.Time)
 	}
 }
 
-// missingParameter returns the errcode of the first parameter that q lacks, 0 for none.
+// missingParameter returns the errcode of the first parameter that q lacks, or 0.
 func missingParameter(q url.Values, names ...string) int {
 	codes := map[string]int{
 		"access_token": 41001, "appid": 41002, "refresh_token": 41003, "secret": 41004, "code": 41008, "openid": 41009,
@@ -111,7 +112,7 @@ func (acc *account) userInfo(q url.Values, now time.Time) (any, int) {
 	switch {
 	case errcode != 0:
 		return nil, errcode
-	case g.scope == "snsapi_base" || g.snapshot:
+	case g.scope == scopeBase || g.snapshot:
 		return nil, 48001
 	}
 	lang := q.Get("lang")
@@ -153,10 +154,10 @@ func (acc *account) grantOf(q url.Values, now time.Time) (*userGrant, int) {
 	return t.grant, 0
 }
 
-// newTokenAnswer returns what a refresh says.
+// newTokenAnswer returns the answer of a refresh.
 func (g *userGrant) newTokenAnswer(now time.Time) tokenAnswer {
 	scope := g.scope
-	if scope == "snsapi_userinfo" {
+	if scope == scopeUserInfo {
 		scope = "snsapi_base,snsapi_userinfo," // as WeChat does, with the last comma
 	}
 	return tokenAnswer{

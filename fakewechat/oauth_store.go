@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// How long WeChat's web OAuth keeps things ("网页授权").
+// The lifetimes of WeChat's web OAuth ("网页授权").
 const (
 	codeLife    = 5 * time.Minute
 	tokenLife   = 7200 * time.Second
 	refreshLife = 30 * 24 * time.Hour
 )
 
-// maxKept is how many codes, and how many tokens of each kind, are remembered; the oldest go first.
+// maxKept is how many codes, and how many tokens of each kind, are remembered; the oldest are forgotten first.
 const maxKept = 1000
 
-// loginCode is what the browser brings back from the authorize page.
+// loginCode is the code that the browser brings back from the authorize page.
 type loginCode struct {
 	scope    string
 	openid   string
-	snapshot bool // of a snapshot page: the user is a virtual one
+	snapshot bool // made on a snapshot page: the user is a virtual one
 	minted   time.Time
 	used     bool
 }
 
-// userGrant is what the user allowed: one refresh token, and access tokens one after the other.
+// userGrant is a user's permission: one refresh token, and access tokens one after the other.
 type userGrant struct {
 	openid, unionid string
 	scope           string
@@ -35,7 +35,7 @@ type userGrant struct {
 	access          *accessToken // the latest
 }
 
-// accessToken is a web access_token. It ends by itself; a refresh before that only makes it last longer.
+// accessToken is a web access_token. A refresh before its end extends it.
 type accessToken struct {
 	value   string
 	grant   *userGrant
@@ -48,7 +48,7 @@ type oauthStore struct {
 	oauthState
 }
 
-// oauthState is what is forgotten on Reset.
+// oauthState is the part of the state that Reset clears.
 type oauthState struct {
 	codes   boundedMap[*loginCode]
 	access  boundedMap[*accessToken]
@@ -80,7 +80,7 @@ func (s *oauthStore) grantFor(c *loginCode, now time.Time) *userGrant {
 	if c.snapshot {
 		g.openid = "oFakeVirtual00000000000000" + rand.Text()[:2]
 	}
-	if c.scope != "snsapi_base" {
+	if c.scope != scopeBase {
 		g.unionid = "u" + g.openid[1:]
 	}
 	s.refresh.put(g.refreshToken, g)
@@ -88,7 +88,7 @@ func (s *oauthStore) grantFor(c *loginCode, now time.Time) *userGrant {
 	return g
 }
 
-// renewAccess extends the grant's access token, or makes a new one where it has ended. The caller holds mu.
+// renewAccess extends the grant's access token, or makes a new one if it has ended. The caller holds mu.
 func (s *oauthStore) renewAccess(g *userGrant, now time.Time) {
 	if g.access == nil || !now.Before(g.access.expires) {
 		g.access = &accessToken{value: newToken(), grant: g}
@@ -97,10 +97,10 @@ func (s *oauthStore) renewAccess(g *userGrant, now time.Time) {
 	g.access.expires = now.Add(tokenLife)
 }
 
-// newToken returns a token in the form of WeChat's: a number, "_", and what nobody can guess.
+// newToken returns a token in WeChat's form: a number, "_", and a random text.
 func newToken() string { return "57_" + rand.Text() + rand.Text() }
 
-// boundedMap is a map that forgets its oldest entry for each one above its maximum.
+// boundedMap is a map that forgets its oldest entry for each entry above its maximum.
 type boundedMap[V any] struct {
 	values map[string]V
 	keys   []string // a ring

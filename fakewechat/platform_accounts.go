@@ -12,10 +12,10 @@ import (
 
 const (
 	maxAccounts = 20
-	maxSetting  = 1000 // bytes of each part of an account
+	maxSetting  = 1000 // bytes of each setting
 )
 
-// account is an official account of the platform, with what WeChat knows of its users, codes and tokens.
+// account is an official account of the platform: its settings, users, codes and tokens.
 type account struct {
 	platform *Platform
 	settings sender.Account
@@ -24,7 +24,7 @@ type account struct {
 	oauth    *oauthStore
 }
 
-// newAccount returns an account that nobody has used.
+// newAccount returns an account without users and tokens.
 func (p *Platform) newAccount(a sender.Account, gateway string) *account {
 	acc := &account{platform: p, api: newAPIStore(), oauth: newOAuthStore()}
 	for _, c := range accountCalls() {
@@ -43,8 +43,8 @@ func (acc *account) withSettings(a sender.Account, gateway string) *account {
 	return &changed
 }
 
-// Put adds an account, whose callbacks go to a gateway's URL ("": to none), or changes the one that has its AppID. The
-// error tells what is wrong with it. Reset forgets what was added.
+// Put adds an account, whose callbacks go to a gateway's URL ("": there is none), or changes the account with the same AppID.
+// The error lists the invalid settings. Reset removes added accounts.
 func (p *Platform) Put(a sender.Account, gateway string) error {
 	if wrong := checkAccount(a, gateway); len(wrong) > 0 {
 		return wrong
@@ -75,7 +75,7 @@ func (p *Platform) putAccount(a sender.Account, gateway string) error {
 	return nil
 }
 
-// accountProblems tells what is wrong with an account, by the names of an accountForm.
+// accountProblems lists the invalid settings of an account, by the names of an accountForm.
 type accountProblems []settingProblem
 
 type settingProblem struct {
@@ -122,7 +122,7 @@ func checkAccount(a sender.Account, gateway string) (wrong accountProblems) {
 	case err == nil:
 	case !slices.Contains([]sender.Mode{"", sender.Plain, sender.Compat, sender.Safe}, a.Mode):
 		wrong = append(wrong, settingProblem{"mode", sender.Because("this must be plain, compat or safe")})
-	case a.AppID != "": // without one no key is good
+	case a.AppID != "": // without an AppID no key is valid
 		wrong = append(wrong, settingProblem{"aes_key", sender.Because("this must be 43 letters or digits")})
 	}
 	return wrong
@@ -135,18 +135,18 @@ func (p *Platform) allAccounts() []*account {
 	return slices.Clone(p.accounts)
 }
 
-// firstAccount returns the first account that is so, or where none is the Config's.
+// firstAccount returns the first account for which is returns true, else the Config's account.
 func (p *Platform) firstAccount(is func(acc *account) bool) *account {
 	all := p.allAccounts()
 	return all[max(0, slices.IndexFunc(all, is))]
 }
 
-// accountByAppID returns the account with an AppID; the Config's for "" and for one that nobody has.
+// accountByAppID returns the account with an AppID, else the Config's account.
 func (p *Platform) accountByAppID(appID string) *account {
 	return p.firstAccount(func(acc *account) bool { return acc.settings.AppID == appID })
 }
 
-// requireAccount returns the account that somebody means by an AppID, the Config's for "".
+// requireAccount returns the account with an AppID, and the Config's account for "". An unknown AppID is an error.
 func (p *Platform) requireAccount(appID string) (*account, error) {
 	acc := p.accountByAppID(appID)
 	if appID != "" && acc.settings.AppID != appID {
@@ -155,12 +155,12 @@ func (p *Platform) requireAccount(appID string) (*account, error) {
 	return acc, nil
 }
 
-// accountByOriginalID returns the account with an original id, which callbacks are for.
+// accountByOriginalID returns the account with an original id, the ToUserName of callbacks, else the Config's account.
 func (p *Platform) accountByOriginalID(originalID string) *account {
 	return p.firstAccount(func(acc *account) bool { return acc.settings.ReceiverID() == originalID })
 }
 
-// accountOfUser returns the account that a user belongs to.
+// accountOfUser returns the first account that knows a user, else the Config's account.
 func (p *Platform) accountOfUser(openid string) *account {
 	return p.firstAccount(func(acc *account) bool {
 		acc.api.mu.Lock()
@@ -169,8 +169,8 @@ func (p *Platform) accountOfUser(openid string) *account {
 	})
 }
 
-// accountOfCall returns the account that an API call is for: the one that its access_token is of, else that of the appid in its
-// query or body.
+// accountOfCall returns the account of an API call: the one that issued its access_token; without a token, the one with the
+// appid in the query or body.
 func (p *Platform) accountOfCall(q url.Values, appID string) *account {
 	token := q.Get("access_token")
 	if token == "" {

@@ -21,7 +21,7 @@ var styleCSS []byte
 
 var pages = template.Must(template.ParseFS(pageFiles, "page/*.html"))
 
-// logPath is where all that the platform saw is listed, for reading and for scripts.
+// logPath is the path of the page that lists all calls and callbacks, for people and for scripts.
 const logPath = "/fake/log"
 
 const maxForm = 64 << 10 // bytes of the page's form
@@ -62,7 +62,8 @@ func (p *Platform) serveLog(w http.ResponseWriter, r *http.Request) {
 	renderPage(w, http.StatusOK, "page", data)
 }
 
-// serveSend sends what a form says, up to three times as WeChat does, and goes on to the chat page, or back to the log.
+// serveSend sends the callback of a form, up to three times as WeChat does, and redirects to the chat page, or back to the log
+// page.
 func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 	if p.accountByAppID("").sender == nil {
 		http.Error(w, errNoGateway.Error(), http.StatusNotFound)
@@ -74,7 +75,7 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	kind := r.PostForm.Get("kind")
-	from := cmp.Or(r.PostForm.Get("from"), sender.User) // the form of the log has no such field: scripts send as several users
+	from := cmp.Or(r.PostForm.Get("from"), sender.User) // for scripts that send as several users; the log page's form has no such field
 	longAnswer(w)
 	if _, err := p.sendShown(r.Context(), userInput{from: from, kind: kind, args: sender.SplitArguments(kind, r.PostForm.Get("arg"))}); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -89,7 +90,7 @@ func (p *Platform) serveSend(w http.ResponseWriter, r *http.Request) {
 
 const maxLogLines = 200
 
-// logLine is a line of the page: an API call, or one attempt to send a callback.
+// logLine is a line of the log page: an API call, or one attempt to send a callback.
 type logLine struct {
 	At                time.Time
 	What, Outcome     bilingualText
@@ -97,9 +98,9 @@ type logLine struct {
 	Refused, Warnings []bilingualText
 }
 
-// addLogLine puts a line on the page. It must hold no secret, code or token.
+// addLogLine adds a line to the log page. It must hold no secret, code or token.
 func (p *Platform) addLogLine(s logLine) {
-	const most = sender.MaxText + 200 // of a value, in bytes: what WeChat would show fits
+	const most = sender.MaxText + 200 // bytes of a value: any text that WeChat shows fits
 	s.At = p.now()
 	for i := range s.Fields {
 		s.Fields[i].Value = sender.Clip(s.Fields[i].Value, most)
@@ -116,7 +117,7 @@ func (p *Platform) addLogLine(s logLine) {
 	p.logLines = append(p.logLines, s)
 }
 
-// newestLogLines returns the page's lines, the newest first.
+// newestLogLines returns the log page's lines, the newest first.
 func (p *Platform) newestLogLines() []logLine {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,20 +10,20 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// Action is what a user does. Most actions allow the account some customer-service messages for a while.
+// Action is an action of a user. Most actions allow the account some customer-service messages for a while.
 type Action int
 
-// The actions, and what they allow ("客服消息", platform.md F.3).
+// The actions, and the messages that they allow ("客服消息", platform.md F.3).
 const (
 	Wrote      Action = iota // a message: 5 in 48 hours
 	Tapped                   // a menu's button (CLICK, scancode_push, scancode_waitmsg), a msgmenu's item: 3 in a minute
 	Followed                 // 3 in a minute
 	Scanned                  // a QR code, as a follower: 3 in a minute
-	Paid                     // any number in 48 hours. No callback tells of it
-	Unfollowed               // ends all that was allowed, until the user follows again
+	Paid                     // any number in 48 hours. There is no callback for it
+	Unfollowed               // closes all windows, until the user follows again
 )
 
-// messageWindow is what an action allows.
+// messageWindow is the permission to send some messages for a while.
 type messageWindow struct {
 	ends time.Time
 	left int // messages
@@ -43,39 +43,40 @@ var allowed = [Unfollowed]struct {
 // maxOpenID is above any openid's length, which is 28.
 const maxOpenID = 128
 
-// followState is whether a user follows the account, as far as the Platform can know.
+// followState says whether a user follows the account, as far as the Platform can know.
 type followState string
 
 const (
-	isNewcomer followState = "" // nothing tells; who writes or taps a menu must be a follower
+	isNewcomer followState = "" // unknown; a user who writes or taps a menu must be a follower
 	isFollower followState = "yes"
 	hasLeft    followState = "no"
 )
 
-// accountUser is somebody whom the account may know.
+// accountUser is a known user of an account.
 type accountUser struct {
 	follow  followState
 	windows [Unfollowed]messageWindow
 	contact time.Time         // the last action or message
-	typing  time.Time         // when the sign that the account is typing goes out
-	last    [sha256.Size]byte // of the last callback
+	typing  time.Time         // until when the account is shown as typing
+	last    [sha256.Size]byte // hash of the last callback
 }
 
-// Did tells the platform that the user does something now. Callbacks of the page, and of a Sender that has a Platform,
-// tell it by themselves. The user becomes known; an openid that is empty or longer than 128 bytes is nobody's. What a user
-// of several accounts does concerns the first.
+// Did records an action of a user. Callbacks of the page, and of a Sender with RecordCallback as BeforeSend, do so by
+// themselves. The user becomes known; an openid that is empty or longer than 128 bytes is ignored. For a user of several
+// accounts, the first account counts.
 func (p *Platform) Did(openid string, a Action) {
 	p.accountOfUser(openid).recordAction(openid, a, nil)
 }
 
-// RecordCallback takes note of a callback that is about to be sent. A callback equal to the user's last one is a retry, and changes nothing.
+// RecordCallback records a callback that is about to be sent. A callback equal to the user's last one is a retry, and changes
+// nothing.
 func (p *Platform) RecordCallback(c sender.Callback) {
 	if a, is := actionOf(c); is {
 		p.accountByOriginalID(c.To).recordAction(c.From, a, c.XML)
 	}
 }
 
-// recordAction takes note of what a user does, by a callback or, where that is nil, without one.
+// recordAction records an action of a user. callback is nil if no callback made it known.
 func (acc *account) recordAction(openid string, a Action, callback []byte) {
 	sum := sha256.Sum256(callback)
 	acc.api.mu.Lock()
@@ -91,7 +92,7 @@ func (acc *account) recordAction(openid string, a Action, callback []byte) {
 	acc.platform.chat.setFollow(chatUserKey{acc.settings.AppID, openid}, u.follow)
 }
 
-// followOf returns whether a user follows the account.
+// followOf returns the follow state of a user.
 func (acc *account) followOf(openid string) followState {
 	acc.api.mu.Lock()
 	defer acc.api.mu.Unlock()
@@ -101,14 +102,15 @@ func (acc *account) followOf(openid string) followState {
 	return isNewcomer
 }
 
-// onlyFollowers are the events, in small letters, of those who follow the account: the others come from pages, or of the
-// account's own doing.
+// onlyFollowers are the events, in lower case, that only followers of the account can cause. Other events come from pages, or
+// from the account's own calls.
 var onlyFollowers = []string{
 	"unsubscribe", "scan", "location", "click", "view", "view_miniprogram", "scancode_push", "scancode_waitmsg",
 	"pic_sysphoto", "pic_photo_or_album", "pic_weixin", "location_select",
 }
 
-// needsFollower reports whether only a follower can do it: each message, and what is done with the account's menu and chat.
+// needsFollower reports whether only a follower can send a callback: each message, and the events of the account's menu and
+// chat.
 func needsFollower(c sender.Callback) bool {
 	switch c.MsgType {
 	case "", "device_text", "device_event":
@@ -119,13 +121,13 @@ func needsFollower(c sender.Callback) bool {
 	return true
 }
 
-// setFollow takes note of whether a user follows the account.
+// setFollow records whether a user follows the account.
 func (c *chatStore) setFollow(is chatUserKey, state followState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
 	known := slices.ContainsFunc(c.users, func(u *chatUser) bool { return u.chatUserKey == is })
-	if !known && state != hasLeft { // there is no chat that could show it
+	if !known && state != hasLeft { // the user has no chat, and needs none
 		return
 	}
 	if u := c.touchUser(is); u.Follow != state {
@@ -134,7 +136,7 @@ func (c *chatStore) setFollow(is chatUserKey, state followState) {
 	}
 }
 
-// actionOf returns the user's action in a callback, or false if it neither opens nor ends a window.
+// actionOf returns the user's action in a callback, or false if it neither opens nor closes a window.
 func actionOf(c sender.Callback) (a Action, is bool) {
 	switch {
 	case c.MsgType == "" || c.MsgType == "device_event":
@@ -157,7 +159,7 @@ func actionOf(c sender.Callback) (a Action, is bool) {
 	return 0, false
 }
 
-// meetUser returns the user, now known; nil for nobody's openid. The caller holds mu.
+// meetUser returns a user, added if new. It returns nil for an openid that cannot be one. The caller holds mu.
 func (s *apiStore) meetUser(openid string) *accountUser {
 	if openid == "" || len(openid) > maxOpenID {
 		return nil
@@ -177,16 +179,16 @@ func (u *accountUser) recordAction(a Action, now time.Time) {
 		return
 	case a == Followed:
 		u.follow = isFollower
-	case u.follow == hasLeft: // a callback that is late, or made up
+	case u.follow == hasLeft: // a late or made-up callback
 		return
-	case a != Paid: // which needs no follower
+	case a != Paid: // users pay without following
 		u.follow = isFollower
 	}
 	u.windows[a] = messageWindow{now.Add(allowed[a].lasts), allowed[a].count}
 	u.contact = now
 }
 
-// openWindow returns the open window that ends first and has a message left; nil, and the errcode for a message, without one.
+// openWindow returns the open window that ends first and has a message left, or nil and the errcode for a message.
 func (u *accountUser) openWindow(now time.Time) (w *messageWindow, errcode int) {
 	errcode = 45015
 	for i := range u.windows {

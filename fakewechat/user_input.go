@@ -10,32 +10,29 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// userInput is what a user shall say: a kind with its arguments, a wechat.v1.Message, or a whole callback.
+// userInput is the input of a user: a kind with its arguments, a wechat.v1.Message, or a whole callback.
 type userInput struct {
-	account string // its AppID; "": the Config's. Of a callback it is the account where that is no XML
-	from    string // openid. Of a callback it is the user where that is no XML, or names none
+	account string // AppID; "": the Config's. A callback that is not XML is addressed to it
+	from    string // openid. It is the user of a callback that is not XML, or names no user
 	kind    string
 	args    []string
 	message json.RawMessage // protobuf's JSON
 	xml     string
 }
 
-// composeCallback makes the callback of what a user says. The error tells what is wrong with it; errNoGateway, that there is
-// nobody to send it to.
+// composeCallback makes the callback of a user's input. The error is errNoGateway if there is no gateway to send it to.
 func (p *Platform) composeCallback(s userInput) (*userCallback, error) {
-	c := &userCallback{kind: "xml", summary: "xml", Callback: sender.Callback{XML: []byte(s.xml)}}
 	to, err := p.requireAccount(s.account)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case s.xml == "" && s.kind == "" && s.message == nil:
-		return nil, errors.New("nothing is said: kind, message and xml are missing; kinds: " + sender.KindNames())
-	case s.xml != "" && (s.kind != "" || s.args != nil || s.message != nil):
-		return nil, errors.New("xml is a whole callback: kind, args and message must not stand beside it")
-	case s.message != nil && (s.kind != "" || s.args != nil):
-		return nil, errors.New("a message says which kind it is: kind and args must not stand beside it")
+	}
+	if err := s.checkForm(); err != nil {
+		return nil, err
+	}
+	c := &userCallback{}
+	switch {
 	case s.xml != "":
-		c.from = s.from
+		c.kind, c.summary, c.XML, c.from = "xml", "xml", []byte(s.xml), s.from
 	case s.message != nil:
 		c.kind = "message"
 		c.XML, err = p.composeMessage(to, s.from, s.message)
@@ -64,7 +61,20 @@ func (p *Platform) composeCallback(s userInput) (*userCallback, error) {
 	return c, err
 }
 
-// composeMessage makes a callback of a message in JSON.
+// checkForm returns an error unless the input has exactly one of its three forms.
+func (s *userInput) checkForm() error {
+	switch {
+	case s.xml == "" && s.kind == "" && s.message == nil:
+		return errors.New("kind, message and xml are missing; kinds: " + sender.KindNames())
+	case s.xml != "" && (s.kind != "" || s.args != nil || s.message != nil):
+		return errors.New("xml is a whole callback: kind, args and message must not stand beside it")
+	case s.message != nil && (s.kind != "" || s.args != nil):
+		return errors.New("a message says which kind it is: kind and args must not stand beside it")
+	}
+	return nil
+}
+
+// composeMessage makes the callback of a message in JSON.
 func (p *Platform) composeMessage(to *account, from string, message []byte) ([]byte, error) {
 	m, err := sender.ReadMessage(message)
 	if err != nil {
@@ -78,7 +88,7 @@ func (p *Platform) serveKinds(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string][]sender.KindForm{"kinds": sender.KindForms()})
 }
 
-// pageInput is spoken in the page's JSON.
+// pageInput is a userInput in the page's JSON.
 type pageInput struct {
 	Account, User, Kind, XML string // Account is an AppID
 	Args                     []string
@@ -86,7 +96,8 @@ type pageInput struct {
 	New                      bool // XML is sent as a new callback, else byte for byte
 }
 
-// needsFollower reports whether the user does it now: a whole callback may be a retry, or made up, and goes out as it is.
+// needsFollower reports whether the user must follow the account: a whole callback may be a retry, or made up, and is sent as
+// it is.
 func (s *pageInput) needsFollower() bool { return s.XML == "" || s.New }
 
 func (s *pageInput) toUserInput(now time.Time) userInput {
@@ -97,8 +108,7 @@ func (s *pageInput) toUserInput(now time.Time) userInput {
 	return userInput{s.Account, s.User, s.Kind, s.Args, s.Message, xml}
 }
 
-// serveXML serves the XML that something spoken is sent as, what is wrong with it, and whether a gateway has it already:
-// nothing is sent.
+// serveXML serves the callback of a user's input, its error, and whether the gateway has got it before. It sends nothing.
 func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
 	var said pageInput
 	if problem := readJSON(w, r, &said); problem != "" {
@@ -107,7 +117,7 @@ func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
 	}
 	s := said.toUserInput(p.now())
 	if s.xml != "" {
-		s.from = "" // nobody stands in for what it lacks
+		s.from = "" // a missing FromUserName is reported, not replaced
 	}
 	answer := struct {
 		XML     string `json:"xml"`
@@ -124,7 +134,7 @@ func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// badUser says what is wrong with a callback's user; "" for nothing.
+// badUser returns the error in a callback's user, or "".
 func badUser(from string) string {
 	if from == "" || len(from) > maxOpenID {
 		return "the callback has no FromUserName that could be an openid"

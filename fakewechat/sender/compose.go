@@ -37,7 +37,7 @@ func Compose(to, from string, now time.Time, kind string, args ...string) ([]byt
 	usage := "usage: " + Clip(f.usageLine(prefix), 80) + "; kinds: " + KindNames()
 	if len(args) < f.min || len(args) > f.max {
 		hint := ""
-		if len(args) > f.max && f.max > 0 { // a shell splits what is not quoted
+		if len(args) > f.max && f.max > 0 { // a shell splits arguments without quotes
 			hint = "; put an argument that has blanks in quotes"
 		}
 		return nil, fmt.Errorf("%s: %d arguments do not fit%s; %s", Clip(prefix+f.name, 40), len(args), hint, usage)

@@ -134,7 +134,7 @@ func (j *judge) judgeReply(root *xmlNode) {
 	case kind == "news":
 		j.judgeNews(root)
 	case !ok:
-		j.refuse("MsgType is %q, which is none of the seven passive replies", Clip(kind, 40))
+		j.refuse("MsgType is %q, which is not one of the seven passive replies", Clip(kind, 40))
 	default:
 		if box := j.onlyChild(root, "", s.box, len(s.required) > 0); box != nil {
 			j.refuseText(box, s.box)

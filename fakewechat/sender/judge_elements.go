@@ -67,7 +67,7 @@ func (j *judge) judgeSeconds(at, name, text string) {
 	text = strings.TrimSpace(text)
 	switch n, err := strconv.ParseInt(text, 10, 64); {
 	case err != nil || strings.Trim(text, "0123456789") != "":
-		j.refuse("%s%s is no integer", at, name)
+		j.refuse("%s%s is not an integer", at, name)
 	case n >= 1e11:
 		j.refuse("%s%s is in milliseconds; it must be in seconds", at, name)
 	}
