@@ -8,39 +8,39 @@ import (
 	"time"
 )
 
-// plan is how much a run does.
-type plan struct {
+// runPlan is the extent of a run.
+type runPlan struct {
 	rounds int
 	round  time.Duration // of one side
 	warm   time.Duration // before the first round
-	only   string        // comparisons whose case has this in its name, and no other figures; "": all
-	large  size
-	starts int           // how often a process is started
-	idle   time.Duration // before its memory is looked at
+	only   string        // only comparisons with this text in their case's name; "": all, and the figures of single processes
+	large  largeSize
+	starts int           // starts per process
+	idle   time.Duration // before its memory is measured
 }
 
-// side is one of the two systems of a comparison.
-type side struct {
+// comparedSide is one of the two systems of a comparison.
+type comparedSide struct {
 	name  string
-	build func(context.Context) (*system, error)
+	build func(context.Context) (*processGroup, error)
 }
 
-// measure returns what a system costs, after a round of so long.
-type measure func(ctx context.Context, s *system, lasts time.Duration) (float64, error)
+// measureFunc returns a figure of a system, measured in a round of the length lasts.
+type measureFunc func(ctx context.Context, s *processGroup, lasts time.Duration) (float64, error)
 
-// comparison is a row of the table: a side, what it is compared with, and the most that the ratio should be.
-type comparison struct {
-	a, b    side
-	limit   float64 // 0: there is none
+// comparedPair is a row of the table: two sides, and the limit of their ratio.
+type comparedPair struct {
+	a, b    comparedSide
+	limit   float64 // 0: no limit
 	unit    string
-	measure measure
+	measure measureFunc
 }
 
-// Row is what came of a comparison.
+// Row is the result of a comparison.
 type Row struct {
 	Case  string    `json:"case"`
 	Of    string    `json:"of"`
-	Limit float64   `json:"limit,omitempty"` // 0: there is none
+	Limit float64   `json:"limit,omitempty"` // 0: no limit
 	Unit  string    `json:"unit"`
 	A     []float64 `json:"case_rounds"`
 	B     []float64 `json:"of_rounds"`
@@ -49,16 +49,16 @@ type Row struct {
 	Most  float64   `json:"ratio_most"`
 }
 
-// run measures both sides in turn.
-func (c comparison) run(ctx context.Context, p plan) (row Row, err error) {
+// measureSides measures both sides in turn.
+func (c comparedPair) measureSides(ctx context.Context, p runPlan) (row Row, err error) {
 	row = Row{Case: c.a.name, Of: c.b.name, Limit: c.limit, Unit: c.unit}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("%s, %s: %w", c.a.name, c.b.name, err)
 		}
 	}()
-	var both [2]*system
-	for i, side := range []side{c.a, c.b} {
+	var both [2]*processGroup
+	for i, side := range []comparedSide{c.a, c.b} {
 		s, err := side.build(ctx)
 		if s != nil {
 			defer s.stop()
@@ -67,29 +67,29 @@ func (c comparison) run(ctx context.Context, p plan) (row Row, err error) {
 			return row, err
 		}
 		both[i] = s
-		if _, err := s.target.closed(ctx, p.warm); err != nil {
+		if _, err := s.target.sendClosed(ctx, p.warm); err != nil {
 			return row, err
 		}
 	}
 	for range p.rounds {
 		for i, into := range []*[]float64{&row.A, &row.B} {
-			value, err := c.round(ctx, both[i], p.round)
+			value, err := c.measureRound(ctx, both[i], p.round)
 			if err != nil {
 				return row, err
 			}
 			*into = append(*into, value)
 		}
 	}
-	row.sum()
+	row.setRatios()
 	if m := both[0].memory; m != nil {
 		row.Case += fmt.Sprintf(", %d of %d messages remembered", m.least, m.want)
 	}
 	return row, nil
 }
 
-func (c comparison) round(ctx context.Context, s *system, lasts time.Duration) (float64, error) {
+func (c comparedPair) measureRound(ctx context.Context, s *processGroup, lasts time.Duration) (float64, error) {
 	if s.memory != nil {
-		if err := s.memory.fill(ctx, s); err != nil {
+		if err := s.memory.fillUp(ctx, s); err != nil {
 			return 0, err
 		}
 	}
@@ -97,8 +97,8 @@ func (c comparison) round(ctx context.Context, s *system, lasts time.Duration) (
 	return c.measure(ctx, s, lasts)
 }
 
-// sum works out the ratios.
-func (r *Row) sum() {
+// setRatios computes the ratios.
+func (r *Row) setRatios() {
 	r.Ratio = median(r.A) / median(r.B)
 	ratios := make([]float64, len(r.A))
 	for i := range r.A {
@@ -107,54 +107,54 @@ func (r *Row) sum() {
 	r.Least, r.Most = slices.Min(ratios), slices.Max(ratios)
 }
 
-// median returns the middle value, or the mean of the two in the middle.
+// median returns the middle value, or the mean of the two middle values.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// bench is a run.
-type bench struct {
-	*builder
-	plan
-	highest float64       // messages a second that serve answered, with all connections busy; 0: not known yet
-	late    time.Duration // what one message of a hundred was sent late by this process itself, in the worst round
+// benchRun is a run of all comparisons.
+type benchRun struct {
+	*systemBuilder
+	runPlan
+	highest float64       // messages per second of serve, with all connections busy; 0: not measured yet
+	late    time.Duration // the p99 of this process's own delay in sending, in the worst round
 }
 
-// cost measures the CPU time of a callback, in µs, with all connections busy.
-func (b *bench) cost(ctx context.Context, s *system, lasts time.Duration) (float64, error) {
-	before, err := s.cpu()
+// cpuCost measures the CPU time of a callback, in µs, with all connections busy.
+func (b *benchRun) cpuCost(ctx context.Context, s *processGroup, lasts time.Duration) (float64, error) {
+	before, err := s.cpuTime()
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
-	answered, err := s.target.closed(ctx, lasts)
+	answered, err := s.target.sendClosed(ctx, lasts)
 	if err != nil {
 		return 0, err
 	}
-	after, err := s.cpu()
+	after, err := s.cpuTime()
 	if err != nil {
 		return 0, err
 	}
 	if m := s.memory; m != nil {
-		m.add(began, answered)
-		m.least = min(m.least, m.remembered(time.Now()))
+		m.addAnswers(began, answered)
+		m.least = min(m.least, m.countRemembered(time.Now()))
 	}
 	return (after - before).Seconds() * 1e6 / float64(answered), nil
 }
 
-// p99 measures the latency that one message of a hundred is above, in ms, at half of the highest rate of the system that it
-// measures first, which is serve.
-func (b *bench) p99(ctx context.Context, s *system, lasts time.Duration) (float64, error) {
+// p99Latency measures the 99th percentile of the latencies, in ms, at half of the highest rate of the first system that it
+// measures, which is serve.
+func (b *benchRun) p99Latency(ctx context.Context, s *processGroup, lasts time.Duration) (float64, error) {
 	if b.highest == 0 {
-		answered, err := s.target.closed(ctx, lasts)
+		answered, err := s.target.sendClosed(ctx, lasts)
 		if err != nil {
 			return 0, err
 		}
 		b.highest = float64(answered) / lasts.Seconds()
 	}
-	latencies, late, err := s.target.open(ctx, b.highest/2, lasts)
+	latencies, late, err := s.target.sendOpen(ctx, b.highest/2, lasts)
 	if err != nil {
 		return 0, err
 	}

@@ -20,52 +20,52 @@ const (
 	patience    = 5 * time.Second // how long WeChat waits for an answer (platform page "消息推送")
 )
 
-// target is where callbacks go.
-type target struct {
+// callbackTarget is the receiver of callbacks.
+type callbackTarget struct {
 	addr     string
-	accounts []*account
-	check    func(a *account, m *wechatv1.Message, answer []byte) error
-	numbers  *atomic.Int64 // of the messages: once-only must never find one that it knows
+	accounts []*benchAccount
+	check    func(a *benchAccount, m *wechatv1.Message, answer []byte) error
+	numbers  *atomic.Int64 // of messages: each is new, so that no gateway takes it for a retry
 }
 
-// connection is a keep-alive connection of a target.
-type connection struct {
+// keptConnection is a keep-alive connection of a target.
+type keptConnection struct {
 	net.Conn
 	r *bufio.Reader
 }
 
-// connect opens the connections.
-func (t *target) connect(ctx context.Context) ([]*connection, error) {
-	all := make([]*connection, 0, connections)
+// openConnections opens the connections.
+func (t *callbackTarget) openConnections(ctx context.Context) ([]*keptConnection, error) {
+	all := make([]*keptConnection, 0, connections)
 	for range connections {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.addr)
 		if err != nil {
 			hangUp(all)
 			return nil, err
 		}
-		all = append(all, &connection{c, bufio.NewReader(c)})
+		all = append(all, &keptConnection{c, bufio.NewReader(c)})
 	}
 	return all, nil
 }
 
-func hangUp(all []*connection) {
+func hangUp(all []*keptConnection) {
 	for _, c := range all {
 		c.Close()
 	}
 }
 
-// next returns a message that none before is like, and its account.
-func (t *target) next() (*account, *wechatv1.Message) {
+// nextMessage returns a new message, and its account.
+func (t *callbackTarget) nextMessage() (*benchAccount, *wechatv1.Message) {
 	n := t.numbers.Add(1)
 	a := t.accounts[n%int64(len(t.accounts))]
-	return a, a.message(n)
+	return a, a.newMessage(n)
 }
 
-// ask sends the next message on a connection and checks the answer.
-func (t *target) ask(c *connection) error {
-	a, m := t.next()
+// sendNext sends the next message on a connection and checks the answer.
+func (t *callbackTarget) sendNext(c *keptConnection) error {
+	a, m := t.nextMessage()
 	_ = c.SetDeadline(time.Now().Add(patience))
-	if _, err := c.Write(a.callback(t.addr, m)); err != nil {
+	if _, err := c.Write(a.callbackRequest(t.addr, m)); err != nil {
 		return err
 	}
 	resp, err := http.ReadResponse(c.r, nil)
@@ -85,19 +85,19 @@ func (t *target) ask(c *connection) error {
 	return t.check(a, m, answer)
 }
 
-// closed sends on all connections for so long, on each one message at least and the next as soon as the last is answered,
-// and returns how many were. An answer that is wrong is an error.
-func (t *target) closed(ctx context.Context, lasts time.Duration) (answered int, err error) {
-	all, err := t.connect(ctx)
+// sendClosed sends on all connections for a time: on each at least one message, and the next as soon as the last is answered.
+// It returns the number of answers. A wrong answer is an error.
+func (t *callbackTarget) sendClosed(ctx context.Context, lasts time.Duration) (answered int, err error) {
+	all, err := t.openConnections(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer hangUp(all)
 	ends := time.Now().Add(lasts)
 	var count atomic.Int64
-	err = onEach(all, func(c *connection) error {
+	err = onEach(all, func(c *keptConnection) error {
 		for {
-			if err := t.ask(c); err != nil {
+			if err := t.sendNext(c); err != nil {
 				return err
 			}
 			count.Add(1)
@@ -109,11 +109,11 @@ func (t *target) closed(ctx context.Context, lasts time.Duration) (answered int,
 	return int(count.Load()), err
 }
 
-// open sends so many messages a second for so long, whatever comes back, and returns the latencies in order of size, each
-// from the time at which its message was due: what waits for a free connection is not spared. late is in order of size
-// too: how late this process was itself.
-func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) (latencies, late []time.Duration, err error) {
-	all, err := t.connect(ctx)
+// sendOpen sends at a rate for a time, independent of the answers. It returns the latencies in ascending order, each from its
+// message's due time, so that waiting for a free connection counts. late is the delay of this process itself, in ascending
+// order too.
+func (t *callbackTarget) sendOpen(ctx context.Context, rate float64, lasts time.Duration) (latencies, late []time.Duration, err error) {
+	all, err := t.openConnections(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -128,7 +128,7 @@ func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) (l
 		defer close(due)
 		for n := range count {
 			for wait := time.Until(at(n)); wait > 0; wait = time.Until(at(n)) {
-				sleep(wait)
+				sleepFor(wait)
 			}
 			if ctx.Err() != nil {
 				return
@@ -137,9 +137,9 @@ func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) (l
 			due <- n
 		}
 	})
-	err = onEach(all, func(c *connection) error {
+	err = onEach(all, func(c *keptConnection) error {
 		for n := range due {
-			if err := t.ask(c); err != nil {
+			if err := t.sendNext(c); err != nil {
 				return err
 			}
 			latencies[n] = time.Since(at(n))
@@ -152,8 +152,8 @@ func (t *target) open(ctx context.Context, rate float64, lasts time.Duration) (l
 	return latencies, late, err
 }
 
-// onEach has f work on every connection at once, and returns the first error.
-func onEach(all []*connection, f func(*connection) error) error {
+// onEach runs f on every connection at once, and returns the first error.
+func onEach(all []*keptConnection, f func(*keptConnection) error) error {
 	errs := make(chan error, len(all))
 	var working sync.WaitGroup
 	for _, c := range all {

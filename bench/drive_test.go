@@ -26,24 +26,24 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // accountsOf returns a plain account and one in safe mode.
-func accountsOf(t *testing.T) []*account {
+func accountsOf(t *testing.T) []*benchAccount {
 	t.Helper()
 	cipher, err := wechat.NewCipher(aesKey, appID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []*account{{name: "plain", token: "plainToken"}, {name: "safe", token: "safeToken", cipher: cipher}}
+	return []*benchAccount{{name: "plain", token: "plainToken"}, {name: "safe", token: "safeToken", cipher: cipher}}
 }
 
 // received is a callback whose signatures are right.
 type received struct {
-	*account
+	*benchAccount
 	*wechatv1.Message
 }
 
 // receive reads a callback as a gateway does.
-func receive(accounts []*account, r *http.Request) (received, error) {
-	at := slices.IndexFunc(accounts, func(a *account) bool { return r.Method+r.URL.Path == "POST/wechat/"+a.name })
+func receive(accounts []*benchAccount, r *http.Request) (received, error) {
+	at := slices.IndexFunc(accounts, func(a *benchAccount) bool { return r.Method+r.URL.Path == "POST/wechat/"+a.name })
 	if at < 0 {
 		return received{}, fmt.Errorf("%s %s is of no account", r.Method, r.URL.Path)
 	}
@@ -88,13 +88,13 @@ func (r received) answer(text string) []byte {
 
 // endpoint is a server that counts what it answers, and a target for it.
 type endpoint struct {
-	*target
+	*callbackTarget
 	answered, connected atomic.Int64
 	gone                chan struct{} // has one for each connection that was closed
 }
 
 // listen answers callbacks of the accounts by what f makes of them.
-func listen(t *testing.T, accounts []*account, f func(http.ResponseWriter, received)) *endpoint {
+func listen(t *testing.T, accounts []*benchAccount, f func(http.ResponseWriter, received)) *endpoint {
 	t.Helper()
 	e := &endpoint{gone: make(chan struct{}, 1000)}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -116,7 +116,7 @@ func listen(t *testing.T, accounts []*account, f func(http.ResponseWriter, recei
 	}
 	srv.Start()
 	t.Cleanup(srv.Close)
-	e.target = &target{addr: srv.Listener.Addr().String(), accounts: accounts, check: (*account).checkEcho, numbers: new(atomic.Int64)}
+	e.callbackTarget = &callbackTarget{addr: srv.Listener.Addr().String(), accounts: accounts, check: (*benchAccount).checkEcho, numbers: new(atomic.Int64)}
 	return e
 }
 
@@ -139,7 +139,7 @@ func TestClosed(t *testing.T) {
 		mu.Unlock()
 		echo(w, r)
 	})
-	got, err := e.closed(ctx, time.Hour)
+	got, err := e.sendClosed(ctx, time.Hour)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want that it was cancelled", err)
 	}
@@ -164,7 +164,7 @@ func TestClosed(t *testing.T) {
 // TestClosedOnceEach: a time that is over before the first answer is no error.
 func TestClosedOnceEach(t *testing.T) {
 	e := listen(t, accountsOf(t), echo)
-	if got, err := e.closed(t.Context(), 0); got != connections || err != nil {
+	if got, err := e.sendClosed(t.Context(), 0); got != connections || err != nil {
 		t.Errorf("got %d, %v; want %d", got, err, connections)
 	}
 }
@@ -174,7 +174,7 @@ func TestWrongAnswers(t *testing.T) {
 	accounts := accountsOf(t)
 	plain, safe := accounts[:1], accounts[1:]
 	for name, tt := range map[string]struct {
-		accounts []*account
+		accounts []*benchAccount
 		answer   func(http.ResponseWriter, received)
 		want     string
 	}{
@@ -203,17 +203,17 @@ func TestWrongAnswers(t *testing.T) {
 			_, _ = w.Write(r.answer(strings.Replace(r.GetText().GetContent(), "0", "x", 1)))
 		}, "the answer is not the echo of the message"},
 		"not sealed": {safe, func(w http.ResponseWriter, r received) {
-			r.account = &account{}
+			r.benchAccount = &benchAccount{}
 			echo(w, r)
 		}, "the answer's signature is wrong"},
 		"wrong signature": {safe, func(w http.ResponseWriter, r received) {
-			r.account = &account{token: "otherToken", cipher: r.cipher}
+			r.benchAccount = &benchAccount{token: "otherToken", cipher: r.cipher}
 			echo(w, r)
 		}, "the answer's signature is wrong"},
 		"no XML": {safe, func(w http.ResponseWriter, _ received) { _, _ = io.WriteString(w, wechat.Success) }, "the root element <xml> is expected"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := listen(t, tt.accounts, tt.answer).closed(t.Context(), 0)
+			got, err := listen(t, tt.accounts, tt.answer).sendClosed(t.Context(), 0)
 			if got != 0 || err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %d, %v; want 0, %s", got, err, tt.want)
 			}
@@ -223,11 +223,11 @@ func TestWrongAnswers(t *testing.T) {
 
 // TestNoServer: who can't connect says so.
 func TestNoServer(t *testing.T) {
-	e := &target{addr: testaddr.Unused(t)}
-	if _, err := e.closed(t.Context(), 0); err == nil {
+	e := &callbackTarget{addr: testaddr.Unused(t)}
+	if _, err := e.sendClosed(t.Context(), 0); err == nil {
 		t.Error("closed: got no error")
 	}
-	if _, _, err := e.open(t.Context(), 1, time.Second); err == nil {
+	if _, _, err := e.sendOpen(t.Context(), 1, time.Second); err == nil {
 		t.Error("open: got no error")
 	}
 }
@@ -247,7 +247,7 @@ func TestOpen(t *testing.T) {
 		<-release
 		echo(w, r)
 	})
-	latencies, late, err := e.open(t.Context(), 1000, count*time.Millisecond)
+	latencies, late, err := e.sendOpen(t.Context(), 1000, count*time.Millisecond)
 	if err != nil || len(latencies) != count || len(late) != count || e.answered.Load() != count || e.connected.Load() != connections {
 		t.Fatalf("got %d latencies, %d late, %d answers, %d connections, %v; want %d thrice, %d, nil",
 			len(latencies), len(late), e.answered.Load(), e.connected.Load(), err, count, connections)
@@ -269,7 +269,7 @@ func TestOpenWrongAnswer(t *testing.T) {
 		}
 		echo(w, r)
 	})
-	if _, _, err := e.open(t.Context(), 10_000, 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "got an answer of 0 bytes") {
+	if _, _, err := e.sendOpen(t.Context(), 10_000, 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "got an answer of 0 bytes") {
 		t.Errorf("got %v; want that an answer is empty", err)
 	}
 }
@@ -277,7 +277,7 @@ func TestOpenWrongAnswer(t *testing.T) {
 // TestMessages: no two are the same, and all are of one size, so that the bare handler's answer is as long as each echo.
 func TestMessages(t *testing.T) {
 	a := accountsOf(t)[0]
-	first, last := a.message(0), a.message(1e12-1)
+	first, last := a.newMessage(0), a.newMessage(1e12-1)
 	if proto.Size(first) != proto.Size(last) || first.MsgId == last.MsgId || first.FromUserName == last.FromUserName ||
 		first.GetText().GetContent() == last.GetText().GetContent() {
 		t.Errorf("got %v and %v; want other users' texts, of the same size", first, last)

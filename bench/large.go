@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// size is how much the large system has.
-type size struct{ rules, accounts, remembered int }
+// largeSize is the size of the large system.
+type largeSize struct{ rules, accounts, remembered int }
 
-// large is serve with many rules, many accounts, and a memory for many answers.
-func (b *builder) large(ctx context.Context, n size) (*system, error) {
-	s := b.begin()
-	s.memory = &memory{want: n.remembered, least: n.remembered}
+// largeSystem is serve with many rules, many accounts, and a memory for many answers.
+func (b *systemBuilder) largeSystem(ctx context.Context, n largeSize) (*processGroup, error) {
+	s := b.newSystem()
+	s.memory = &messageMemory{want: n.remembered, least: n.remembered}
 	s.target.accounts = manyAccounts(n.accounts)
 	rules, accounts := filepath.Join(b.dir, "rules.yaml"), filepath.Join(b.dir, "accounts.yaml")
 	if err := os.WriteFile(rules, rulesFile(n.rules), 0o600); err != nil {
@@ -30,19 +30,19 @@ func (b *builder) large(ctx context.Context, n size) (*system, error) {
 		args = append(args, "--once-memory="+strconv.Itoa(mib))
 	}
 	var err error
-	s.target.addr, err = b.add(ctx, s, "listen", b.wxgate, args...)
+	s.target.addr, err = b.addProcess(ctx, s, "listen", b.wxgate, args...)
 	return s, err
 }
 
-func manyAccounts(n int) []*account {
-	all := make([]*account, n)
+func manyAccounts(n int) []*benchAccount {
+	all := make([]*benchAccount, n)
 	for i := range all {
-		all[i] = &account{name: fmt.Sprintf("account%04d", i), token: fmt.Sprintf("benchToken%04d", i)}
+		all[i] = &benchAccount{name: fmt.Sprintf("account%04d", i), token: fmt.Sprintf("benchToken%04d", i)}
 	}
 	return all
 }
 
-func accountsFile(all []*account) []byte {
+func accountsFile(all []*benchAccount) []byte {
 	b := bytes.NewBufferString("accounts:\n")
 	for _, a := range all {
 		fmt.Fprintf(b, "  - {name: %s, token: %s, mode: plain}\n", a.name, a.token)
@@ -50,7 +50,7 @@ func accountsFile(all []*account) []byte {
 	return b.Bytes()
 }
 
-// rulesFile has rules for words that no message has, and behind them the echo rule of the built-in ones.
+// rulesFile has rules for words that no message contains, and after them the echo rule of the built-in rules.
 func rulesFile(n int) []byte {
 	b := bytes.NewBufferString("rules:\n")
 	for i := 1; i < n; i++ {
@@ -62,28 +62,30 @@ func rulesFile(n int) []byte {
 	return b.Bytes()
 }
 
-// rememberFor is how long a replier keeps an answer for WeChat's retries.
+// rememberFor is how long a replier remembers an answer for WeChat's retries.
 const rememberFor = time.Minute
 
-// memory sees to it that a system remembers many messages. How many they can be, the machine says too: as many as it
-// answers in rememberFor.
-type memory struct {
+// messageMemory makes a system remember many messages. Their number is limited by the machine: it cannot exceed the answers of
+// rememberFor.
+type messageMemory struct {
 	want  int
-	given []given
+	given []givenAnswers
 	least int // that it remembered at the end of a round
 }
 
-// given are so many answers, the first of them at a time.
-type given struct {
+// givenAnswers is a number of answers, and the time of the first of them.
+type givenAnswers struct {
 	at    time.Time
 	count int
 }
 
-// add notes answers.
-func (m *memory) add(at time.Time, count int) { m.given = append(m.given, given{at, count}) }
+// addAnswers records answers.
+func (m *messageMemory) addAnswers(at time.Time, count int) {
+	m.given = append(m.given, givenAnswers{at, count})
+}
 
-// remembered returns how many messages the system knows at a time, at least.
-func (m *memory) remembered(now time.Time) (sum int) {
+// countRemembered returns the least number of messages that the system remembers at a time.
+func (m *messageMemory) countRemembered(now time.Time) (sum int) {
 	for _, g := range m.given {
 		if now.Sub(g.at) < rememberFor {
 			sum += g.count
@@ -92,15 +94,15 @@ func (m *memory) remembered(now time.Time) (sum int) {
 	return sum
 }
 
-// fill has the system answer messages until it knows as many as it should, or forgets as many as it learns.
-func (m *memory) fill(ctx context.Context, s *system) error {
-	for began := time.Now(); m.remembered(time.Now()) < m.want && time.Since(began) < rememberFor; {
+// fillUp makes the system answer messages until it remembers the wanted number, or forgets as many as it learns.
+func (m *messageMemory) fillUp(ctx context.Context, s *processGroup) error {
+	for began := time.Now(); m.countRemembered(time.Now()) < m.want && time.Since(began) < rememberFor; {
 		at := time.Now()
-		count, err := s.target.closed(ctx, time.Second)
+		count, err := s.target.sendClosed(ctx, time.Second)
 		if err != nil {
 			return fmt.Errorf("fill the memory: %w", err)
 		}
-		m.add(at, count)
+		m.addAnswers(at, count)
 		s.clearLogs()
 	}
 	return nil

@@ -17,14 +17,14 @@ const (
 	users = 10_000
 )
 
-// account is an account of a system.
-type account struct {
+// benchAccount is an account of a system.
+type benchAccount struct {
 	name, token string
 	cipher      *wechat.Cipher // nil: plain
 }
 
-// message returns the text message of a number: no two are the same, and all have the same size.
-func (a *account) message(n int64) *wechatv1.Message {
+// newMessage returns the text message of a number: no two are the same, and all have the same size.
+func (a *benchAccount) newMessage(n int64) *wechatv1.Message {
 	return &wechatv1.Message{
 		Account: a.name, ToUserName: gh, FromUserName: fmt.Sprintf("oBenchTestUser%014d", n%users), CreateTime: time.Now().Unix(),
 		MsgType: "text", MsgId: 24_000_000_000_000_000 + n,
@@ -32,8 +32,8 @@ func (a *account) message(n int64) *wechatv1.Message {
 	}
 }
 
-// callback returns the HTTP request of a message, signed, and sealed where the account is.
-func (a *account) callback(host string, m *wechatv1.Message) []byte {
+// callbackRequest returns the HTTP request of a message, signed, and sealed if the account is in safe mode.
+func (a *benchAccount) callbackRequest(host string, m *wechatv1.Message) []byte {
 	body := wechat.EncodeMessage(m)
 	timestamp, nonce := strconv.FormatInt(m.CreateTime, 10), strconv.FormatInt(m.MsgId%1e9, 10)
 	query := "signature=" + wechat.Signature(a.token, timestamp, nonce) + "&timestamp=" + timestamp + "&nonce=" + nonce + "&openid=" + url.QueryEscape(m.FromUserName)
@@ -47,16 +47,16 @@ func (a *account) callback(host string, m *wechatv1.Message) []byte {
 	return append(b, body...)
 }
 
-// checkEcho tells whether an answer is the echo of a message, sealed where the account is.
-func (a *account) checkEcho(m *wechatv1.Message, answer []byte) error {
+// checkEcho returns an error if an answer is not the echo of a message, sealed if the account is in safe mode.
+func (a *benchAccount) checkEcho(m *wechatv1.Message, answer []byte) error {
 	if a.cipher != nil {
-		opened, err := a.open(answer)
+		opened, err := a.openReply(answer)
 		if err != nil {
 			return err
 		}
 		answer = opened
 	}
-	want := wechat.EncodeReply(reply(m), m.FromUserName, m.ToUserName, m.CreateTime)
+	want := wechat.EncodeReply(echoReply(m), m.FromUserName, m.ToUserName, m.CreateTime)
 	if len(answer) != len(want) { // the times may differ
 		return fmt.Errorf("got an answer of %d bytes; want the echo, %d bytes", len(answer), len(want))
 	}
@@ -68,8 +68,8 @@ func (a *account) checkEcho(m *wechatv1.Message, answer []byte) error {
 	return nil
 }
 
-// open checks the signature of a sealed answer, and returns what is in it.
-func (a *account) open(answer []byte) ([]byte, error) {
+// openReply checks the signature of a sealed answer, and returns its content.
+func (a *benchAccount) openReply(answer []byte) ([]byte, error) {
 	d, err := wechat.Parse(answer)
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (a *account) open(answer []byte) ([]byte, error) {
 	return a.cipher.Open(sealed)
 }
 
-// reply is what the echo rule answers.
-func reply(m *wechatv1.Message) *wechatv1.Reply {
+// echoReply returns the answer of the echo rule.
+func echoReply(m *wechatv1.Message) *wechatv1.Reply {
 	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: m.GetText().GetContent()}}}
 }

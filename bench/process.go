@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// startTime is how long a process may take until it is ready: some have 100,000 rules to load.
+// startTime is the longest time that a process may take until it is ready: some load 100,000 rules.
 const startTime = 3 * time.Minute
 
-// process is a running server. Its log goes to a file, which costs it the write and no reader's wake-up.
-type process struct {
+// childProcess is a running server. Its log goes to a file: the server pays for the write, and no reader has to wake up.
+type childProcess struct {
 	name  string
 	cmd   *exec.Cmd
 	log   string // path
@@ -27,8 +27,8 @@ type process struct {
 	done  chan struct{} // closed when it ended
 }
 
-// start runs a binary in an environment without settings.
-func start(dir, binary string, args ...string) (*process, error) {
+// startProcess runs a binary in an environment without settings.
+func startProcess(dir, binary string, args ...string) (*childProcess, error) {
 	log, err := os.CreateTemp(dir, filepath.Base(binary)+"-*.log")
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func start(dir, binary string, args ...string) (*process, error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		name += " " + args[0]
 	}
-	p := &process{name: name, cmd: exec.Command(binary, args...), log: log.Name(), done: make(chan struct{})}
+	p := &childProcess{name: name, cmd: exec.Command(binary, args...), log: log.Name(), done: make(chan struct{})}
 	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	appended, err := os.OpenFile(log.Name(), os.O_WRONLY|os.O_APPEND, 0) // so that clearLog may cut it
 	if err != nil {
@@ -58,19 +58,19 @@ func start(dir, binary string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// stop ends the process at once: it has nothing to keep.
-func (p *process) stop() {
+// stopProcess kills the process: it has no state to save.
+func (p *childProcess) stopProcess() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
 
 // clearLog empties the log.
-func (p *process) clearLog() { _ = os.Truncate(p.log, 0) }
+func (p *childProcess) clearLog() { _ = os.Truncate(p.log, 0) }
 
-// addr waits until a listener is bound, named by its flag, and returns its address.
-func (p *process) addr(ctx context.Context, flag string) (string, error) {
+// listenAddress waits until a listener is bound, named by its flag, and returns its address.
+func (p *childProcess) listenAddress(ctx context.Context, flag string) (string, error) {
 	var addr string
-	err := p.await(ctx, "--"+flag+" is not bound", func() bool {
+	err := p.awaitTrue(ctx, "--"+flag+" is not bound", func() bool {
 		log, _ := os.ReadFile(p.log)
 		for line := range bytes.Lines(log) {
 			var l struct{ Msg, Flag, Addr string }
@@ -84,14 +84,14 @@ func (p *process) addr(ctx context.Context, flag string) (string, error) {
 	return addr, err
 }
 
-// ready waits until the process says that it is, and returns how long it took from its start.
-func (p *process) ready(ctx context.Context) (time.Duration, error) {
-	addr, err := p.addr(ctx, "internal-listen")
+// awaitReady waits until the process reports that it is ready, and returns the time since its start.
+func (p *childProcess) awaitReady(ctx context.Context) (time.Duration, error) {
+	addr, err := p.listenAddress(ctx, "internal-listen")
 	if err != nil {
 		return 0, err
 	}
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	err = p.await(ctx, "is not ready", func() bool {
+	err = p.awaitTrue(ctx, "is not ready", func() bool {
 		resp, err := client.Get("http://" + addr + "/readyz")
 		if err != nil {
 			return false
@@ -102,8 +102,8 @@ func (p *process) ready(ctx context.Context) (time.Duration, error) {
 	return time.Since(p.began), err
 }
 
-// await asks every millisecond until something is so.
-func (p *process) await(ctx context.Context, missing string, so func() bool) error {
+// awaitTrue calls so every millisecond until it returns true. missing is the error if the process ends or is too slow.
+func (p *childProcess) awaitTrue(ctx context.Context, missing string, so func() bool) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	timeout := time.After(startTime)
@@ -112,23 +112,23 @@ func (p *process) await(ctx context.Context, missing string, so func() bool) err
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.done:
-			return p.fail("it ended")
+			return p.failure("it ended")
 		case <-timeout:
-			return p.fail(missing)
+			return p.failure(missing)
 		case <-tick.C:
 		}
 	}
 	return nil
 }
 
-// fail returns an error with the end of the log.
-func (p *process) fail(problem string) error {
+// failure returns an error with the end of the log.
+func (p *childProcess) failure(problem string) error {
 	log, _ := os.ReadFile(p.log)
 	return fmt.Errorf("%s: %s; its log ends with:\n%s", p.name, problem, log[max(0, len(log)-1000):])
 }
 
-// cpu returns the time that the process had a processor, user and system.
-func (p *process) cpu() (time.Duration, error) {
+// cpuTime returns the CPU time of the process, user and system.
+func (p *childProcess) cpuTime() (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
@@ -136,8 +136,8 @@ func (p *process) cpu() (time.Duration, error) {
 	return parseStat(string(stat))
 }
 
-// resident returns how much memory the process has in use, in bytes.
-func (p *process) resident() (int64, error) {
+// residentBytes returns the process's resident memory.
+func (p *childProcess) residentBytes() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
@@ -145,8 +145,8 @@ func (p *process) resident() (int64, error) {
 	return parseStatus(string(status))
 }
 
-// tick is the unit of times in /proc/PID/stat: on Linux a hundredth of a second for all programs (man 5 proc).
-const tick = 10 * time.Millisecond
+// clockTick is the unit of times in /proc/PID/stat: on Linux always a hundredth of a second (man 5 proc).
+const clockTick = 10 * time.Millisecond
 
 // parseStat reads utime and stime, fields 14 and 15 of /proc/PID/stat. The second field, a name in brackets, may have
 // blanks and brackets in it.
@@ -163,7 +163,7 @@ func parseStat(stat string) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("/proc/PID/stat: stime: %w", err)
 	}
-	return time.Duration(user+system) * tick, nil
+	return time.Duration(user+system) * clockTick, nil
 }
 
 // parseStatus reads VmRSS of /proc/PID/status.

@@ -62,13 +62,13 @@ func TestParseStatus(t *testing.T) {
 }
 
 // sh starts a shell that runs a script.
-func sh(t *testing.T, script string) *process {
+func sh(t *testing.T, script string) *childProcess {
 	t.Helper()
-	p, err := start(t.TempDir(), "/bin/sh", "-c", script)
+	p, err := startProcess(t.TempDir(), "/bin/sh", "-c", script)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.stop)
+	t.Cleanup(p.stopProcess)
 	return p
 }
 
@@ -80,12 +80,12 @@ func TestAddr(t *testing.T) {
 {"msg":"rpc","flag":"listen","addr":"127.0.0.1:2"}
 {"msg":"listening","flag":"listen","addr":"127.0.0.1:3'$WXGATE_LISTEN'"}' >&2
 exec sleep 600`)
-	if addr, err := p.addr(t.Context(), "listen"); addr != "127.0.0.1:3" || err != nil {
+	if addr, err := p.listenAddress(t.Context(), "listen"); addr != "127.0.0.1:3" || err != nil {
 		t.Errorf("got %q, %v; want 127.0.0.1:3", addr, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.addr(ctx, "replier-listen"); !errors.Is(err, context.Canceled) {
+	if _, err := p.listenAddress(ctx, "replier-listen"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want that it was cancelled", err)
 	}
 }
@@ -100,7 +100,7 @@ func TestReady(t *testing.T) {
 	}))
 	defer srv.Close()
 	p := sh(t, `echo '{"msg":"listening","flag":"internal-listen","addr":"`+srv.Listener.Addr().String()+`"}' >&2; exec sleep 600`)
-	took, err := p.ready(t.Context())
+	took, err := p.awaitReady(t.Context())
 	if err != nil || took <= 0 || asked != 3 {
 		t.Errorf("got %v, %v, asked %d times; want 3", took, err, asked)
 	}
@@ -109,12 +109,12 @@ func TestReady(t *testing.T) {
 // TestEnded: what is awaited of a process that ended fails at once, with the end of its log.
 func TestEnded(t *testing.T) {
 	p := sh(t, `printf '%01000d' 0 >&2; echo 'a taken port' >&2; exit 1`)
-	_, err := p.ready(t.Context())
+	_, err := p.awaitReady(t.Context())
 	want := "sh: it ended; its log ends with:\n" + strings.Repeat("0", 987) + "a taken port\n"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}
-	if _, err := start(t.TempDir(), "/nowhere/wxgate", "serve"); err == nil {
+	if _, err := startProcess(t.TempDir(), "/nowhere/wxgate", "serve"); err == nil {
 		t.Error("no such program: got no error")
 	}
 }
@@ -129,7 +129,7 @@ func TestClearLog(t *testing.T) {
 		}
 		return string(log)
 	}
-	if err := p.await(t.Context(), "says nothing", func() bool { return read() == "before\n" }); err != nil {
+	if err := p.awaitTrue(t.Context(), "says nothing", func() bool { return read() == "before\n" }); err != nil {
 		t.Fatal(err)
 	}
 	p.clearLog()
@@ -139,7 +139,7 @@ func TestClearLog(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(p.log), "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.await(t.Context(), "says nothing", func() bool { return strings.HasSuffix(read(), "after\n") }); err != nil {
+	if err := p.awaitTrue(t.Context(), "says nothing", func() bool { return strings.HasSuffix(read(), "after\n") }); err != nil {
 		t.Fatal(err)
 	}
 	if got := read(); got != "after\n" {

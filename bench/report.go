@@ -18,13 +18,13 @@ type Report struct {
 	Rounds  int     `json:"rounds"`
 	Seconds float64 `json:"round_seconds"`
 	CPUs    int     `json:"cpus"`
-	Highest float64 `json:"highest_per_second"` // messages that serve answered, with all connections busy
-	Late    float64 `json:"late_ms"`            // what one message of a hundred was sent late by the generator, for the p99
+	Highest float64 `json:"highest_per_second"` // messages per second of serve, with all connections busy
+	Late    float64 `json:"late_ms"`            // p99 of the generator's own delay, for the p99 rows
 	Rows    []Row   `json:"rows"`
 	Alone   []Alone `json:"alone"`
 }
 
-// Alone is a figure that is compared with nothing.
+// Alone is a figure of a single process, without a comparison.
 type Alone struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
@@ -32,27 +32,29 @@ type Alone struct {
 	Unit  string  `json:"unit"`
 }
 
-// comparisons returns the rows of the table.
-func (b *bench) comparisons() []comparison {
-	plain, bare, parts := side{"serve, plain", b.plain}, side{"bare handler", b.bareOne}, side{"its parts in one handler", b.together}
-	large := side{fmt.Sprintf("serve, %d rules, %d accounts", b.plan.large.rules, b.plan.large.accounts),
-		func(ctx context.Context) (*system, error) { return b.builder.large(ctx, b.plan.large) }}
-	return []comparison{
-		{plain, bare, 1.5, "µs", b.cost},
-		{plain, parts, 0, "µs", b.cost},
-		{parts, bare, 0, "µs", b.cost},
-		{side{"serve, safe", b.safe}, plain, 1.3, "µs", b.cost},
-		{side{"gateway and replier", b.apart}, side{"bare pair", b.barePair}, 1.2, "µs", b.cost},
-		{large, plain, 1.15, "µs", b.cost},
-		{side{"serve, p99", b.plain}, side{"bare handler, p99", b.bareOne}, 2, "ms", b.p99},
-		{side{"serve, p99", b.plain}, side{"its parts, p99", b.together}, 0, "ms", b.p99},
-		{side{"serve --data-dir", b.stored}, plain, 0, "µs", b.cost},
-		{bare, side{"bare handler again", b.bareOne}, 0, "µs", b.cost},
+// allComparisons returns the rows of the table.
+func (b *benchRun) allComparisons() []comparedPair {
+	plain, bare, parts := comparedSide{"serve, plain", b.plainSystem}, comparedSide{"bare handler", b.bareOne}, comparedSide{"its parts in one handler", b.partsSystem}
+	large := comparedSide{fmt.Sprintf("serve, %d rules, %d accounts", b.large.rules, b.large.accounts),
+		func(ctx context.Context) (*processGroup, error) {
+			return b.largeSystem(ctx, b.large)
+		}}
+	return []comparedPair{
+		{plain, bare, 1.5, "µs", b.cpuCost},
+		{plain, parts, 0, "µs", b.cpuCost},
+		{parts, bare, 0, "µs", b.cpuCost},
+		{comparedSide{"serve, safe", b.safeSystem}, plain, 1.3, "µs", b.cpuCost},
+		{comparedSide{"gateway and replier", b.splitSystem}, comparedSide{"bare pair", b.barePair}, 1.2, "µs", b.cpuCost},
+		{large, plain, 1.15, "µs", b.cpuCost},
+		{comparedSide{"serve, p99", b.plainSystem}, comparedSide{"bare handler, p99", b.bareOne}, 2, "ms", b.p99Latency},
+		{comparedSide{"serve, p99", b.plainSystem}, comparedSide{"its parts, p99", b.partsSystem}, 0, "ms", b.p99Latency},
+		{comparedSide{"serve --data-dir", b.storedSystem}, plain, 0, "µs", b.cpuCost},
+		{bare, comparedSide{"bare handler again", b.bareOne}, 0, "µs", b.cpuCost},
 	}
 }
 
-// named returns the comparisons whose case has a text in its name.
-func named(all []comparison, text string) (chosen []comparison, err error) {
+// chosenComparisons returns the comparisons with a text in their case's name.
+func chosenComparisons(all []comparedPair, text string) (chosen []comparedPair, err error) {
 	var names []string
 	for _, c := range all {
 		names = append(names, c.a.name)
@@ -66,15 +68,15 @@ func named(all []comparison, text string) (chosen []comparison, err error) {
 	return chosen, nil
 }
 
-// report measures everything. said is told how far it is.
-func (b *bench) report(ctx context.Context, said func(string)) (*Report, error) {
+// measureAll measures everything. It calls said after each comparison.
+func (b *benchRun) measureAll(ctx context.Context, said func(string)) (*Report, error) {
 	r := &Report{Rounds: b.rounds, Seconds: b.round.Seconds(), CPUs: runtime.NumCPU()}
-	chosen, err := named(b.comparisons(), b.only)
+	chosen, err := chosenComparisons(b.allComparisons(), b.only)
 	if err != nil {
 		return nil, err
 	}
 	for _, c := range chosen {
-		row, err := c.run(ctx, b.plan)
+		row, err := c.measureSides(ctx, b.runPlan)
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +92,7 @@ func (b *bench) report(ctx context.Context, said func(string)) (*Report, error) 
 		args   []string
 		memory float64
 	}{{"serve", serveArgs("--token=" + token), 40}, {"serve --data-dir", serveArgs("--token="+token, "--data-dir="+filepath.Join(b.dir, "data")), 40}, {"gateway", gatewayArgs(), 25}} {
-		ready, resident, err := b.alone(ctx, c.args)
+		ready, resident, err := b.measureAlone(ctx, c.args)
 		if err != nil {
 			return nil, err
 		}
@@ -104,65 +106,65 @@ func (b *bench) report(ctx context.Context, said func(string)) (*Report, error) 
 	return r, nil
 }
 
-// alone returns how many ms a process takes until it is ready, the median of several, and how many MB it holds once it has
-// been idle.
-func (b *bench) alone(ctx context.Context, args []string) (ready, resident float64, err error) {
+// measureAlone returns the ms that a process takes until it is ready, the median of several starts, and the MB that it holds
+// after it has been idle.
+func (b *benchRun) measureAlone(ctx context.Context, args []string) (ready, resident float64, err error) {
 	var times []float64
 	for i := range b.starts {
-		p, err := start(b.dir, b.wxgate, args...)
+		p, err := startProcess(b.dir, b.wxgate, args...)
 		if err != nil {
 			return 0, 0, err
 		}
-		defer p.stop()
-		took, err := p.ready(ctx)
+		defer p.stopProcess()
+		took, err := p.awaitReady(ctx)
 		if err != nil {
 			return 0, 0, err
 		}
 		times = append(times, took.Seconds()*1e3)
 		if i == 0 {
 			time.Sleep(b.idle)
-			bytes, err := p.resident()
+			bytes, err := p.residentBytes()
 			if err != nil {
 				return 0, 0, err
 			}
 			resident = float64(bytes) / 1e6
 		}
-		p.stop()
+		p.stopProcess()
 	}
 	return median(times), resident, nil
 }
 
-// write writes the table for a terminal.
-func (r *Report) write(w io.Writer) error {
+// writeText writes the table for a terminal.
+func (r *Report) writeText(w io.Writer) error {
 	fmt.Fprintf(w, "CPU time of a callback, and latency: medians of %d rounds of %g s in turn, %d CPUs\n\n", r.Rounds, r.Seconds, r.CPUs)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "case\t\tof\t\tratio\tspread\tat most\t")
 	for _, row := range r.Rows {
 		limit, verdict := "", ""
 		if row.Limit > 0 {
-			limit, verdict = fmt.Sprintf("%.2f", row.Limit), judge(row.Ratio, row.Limit)
+			limit, verdict = fmt.Sprintf("%.2f", row.Limit), verdictOf(row.Ratio, row.Limit)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\t%.2f–%.2f\t%s\t%s\n", row.Case, figure(median(row.A), row.Unit), row.Of, figure(median(row.B), row.Unit),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\t%.2f–%.2f\t%s\t%s\n", row.Case, formatFigure(median(row.A), row.Unit), row.Of, formatFigure(median(row.B), row.Unit),
 			row.Ratio, row.Least, row.Most, limit, verdict)
 	}
 	if len(r.Alone) > 0 {
 		fmt.Fprintln(t, "\t\nalone\t\tat most\t")
 	}
 	for _, a := range r.Alone {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Name, figure(a.Value, a.Unit), figure(a.Limit, a.Unit), judge(a.Value, a.Limit))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", a.Name, formatFigure(a.Value, a.Unit), formatFigure(a.Limit, a.Unit), verdictOf(a.Value, a.Limit))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	if r.Highest > 0 {
 		fmt.Fprintf(w, "\nhighest rate of serve: %.0f messages/s, the generator on the same CPUs\n", r.Highest)
-		fmt.Fprintf(w, "p99 is at half of it, of messages that the generator itself sent %s late (its own p99)\n", figure(r.Late, "ms"))
+		fmt.Fprintf(w, "p99 is at half of it, of messages that the generator itself sent %s late (its own p99)\n", formatFigure(r.Late, "ms"))
 	}
 	return nil
 }
 
-// figure writes a value in three digits at least.
-func figure(value float64, unit string) string {
+// formatFigure writes a value with at least three digits.
+func formatFigure(value float64, unit string) string {
 	digits := 0
 	switch {
 	case value < 10:
@@ -173,7 +175,7 @@ func figure(value float64, unit string) string {
 	return fmt.Sprintf("%.*f %s", digits, value, unit)
 }
 
-func judge(value, limit float64) string {
+func verdictOf(value, limit float64) string {
 	if value > limit {
 		return "above"
 	}

@@ -15,7 +15,7 @@ func sample() *Report {
 		{Case: "bare handler", Of: "bare handler again", Unit: "µs", A: []float64{9.5, 10.5}, B: []float64{8, 12}},
 	}
 	for i := range rows {
-		rows[i].sum()
+		rows[i].setRatios()
 	}
 	return &Report{
 		Rounds: 3, Seconds: 0.2, CPUs: 2, Highest: 12345.6, Late: 0.25, Rows: rows,
@@ -44,7 +44,7 @@ case    of    ratio  spread  at most
 `: {Rounds: 5, Seconds: 5, CPUs: 8}, // of -case
 	} {
 		var b strings.Builder
-		if err := r.write(&b); err != nil {
+		if err := r.writeText(&b); err != nil {
 			t.Fatal(err)
 		}
 		lines := strings.SplitAfter(b.String(), "\n")
@@ -59,14 +59,14 @@ case    of    ratio  spread  at most
 
 // TestNamed: a part of a name chooses, and one that is in none is an error which tells the names.
 func TestNamed(t *testing.T) {
-	all := []comparison{{a: side{name: "serve, plain"}}, {a: side{name: "serve, plain"}}, {a: side{name: "bare handler"}}}
+	all := []comparedPair{{a: comparedSide{name: "serve, plain"}}, {a: comparedSide{name: "serve, plain"}}, {a: comparedSide{name: "bare handler"}}}
 	for text, want := range map[string]int{"": 3, "serve": 2, "bare": 1} {
-		if got, err := named(all, text); len(got) != want || err != nil {
+		if got, err := chosenComparisons(all, text); len(got) != want || err != nil {
 			t.Errorf("%q: got %d, %v; want %d", text, len(got), err, want)
 		}
 	}
 	const want = `-case: "nonsense" is in no name; there are: serve, plain; bare handler`
-	if _, err := named(all, "nonsense"); err == nil || err.Error() != want {
+	if _, err := chosenComparisons(all, "nonsense"); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -141,7 +141,7 @@ func TestJSON(t *testing.T) {
 
 func TestFigure(t *testing.T) {
 	for want, value := range map[string]float64{"0.00 ms": 0, "1.23 ms": 1.234, "12.3 ms": 12.34, "123 ms": 123.4, "1234 ms": 1234.4} {
-		if got := figure(value, "ms"); got != want {
+		if got := formatFigure(value, "ms"); got != want {
 			t.Errorf("got %q; want %q", got, want)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // Bounds of the chat page's content.
 const (
 	maxLines     = maxLogLines // of all chats together
-	maxTalkers   = 100         // users; the one who has been silent longest is forgotten first
+	maxTalkers   = 100         // users; the longest silent is forgotten first
 	maxWatchers  = 32          // open pages
 	maxShown     = 16 << 10    // bytes of a body, as sent or received
 	maxElements  = 40          // of a callback
@@ -29,7 +29,7 @@ type chatStore struct {
 	last          int64       // id
 	changes       int64       // number of changes so far
 	lines         []*chatLine // oldest first
-	users         []*chatUser // the one who has been silent longest first
+	users         []*chatUser // the longest silent first
 	calls         []chatCall  // oldest first
 	watchers      map[chan chatEvent]bool
 	inFlight      int

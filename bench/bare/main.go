@@ -1,6 +1,6 @@
-// Command bare is what wxgate's costs are compared with: net/http and gRPC with nothing of ours around them. With
-// --reply alone it is a handler that reads the body and writes so many bytes; with --call the handler asks a gRPC server
-// first, which is --serve of another process. Neither looks at what it gets.
+// Command bare is the counterpart of wxgate in benchmarks: net/http and gRPC, and none of wxgate's code. With --reply alone
+// it is a handler that reads the body and writes as many bytes; with --call the handler first calls a gRPC server, which is
+// another process with --serve. Neither reads the content that it gets.
 package main
 
 import (
@@ -28,20 +28,20 @@ func main() {
 	request := flag.Int("request", 0, "bytes of the message that it asks with")
 	serve := flag.Int("serve", 0, "bytes of the message that a gRPC server answers with; 0: an HTTP server")
 	flag.Parse()
-	if err := run(*reply, *call, *request, *serve); err != nil {
+	if err := serveHTTP(*reply, *call, *request, *serve); err != nil {
 		fmt.Fprintln(os.Stderr, "bare:", err)
 		os.Exit(1)
 	}
 }
 
-func run(reply int, call string, request, serve int) error {
+func serveHTTP(reply int, call string, request, serve int) error {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	slog.New(slog.NewJSONHandler(os.Stderr, nil)).Info("listening", "flag", "listen", "addr", lis.Addr().String())
 	if serve > 0 {
-		return serveGRPC(lis, message(serve))
+		return serveGRPC(lis, newMessage(serve))
 	}
 	ask := func(context.Context) error { return nil }
 	if call != "" {
@@ -50,14 +50,14 @@ func run(reply int, call string, request, serve int) error {
 			return err
 		}
 		defer conn.Close()
-		sent := message(request)
+		sent := newMessage(request)
 		ask = func(ctx context.Context) error { return conn.Invoke(ctx, method, sent, new(wrapperspb.BytesValue)) }
 	}
-	return http.Serve(lis, handler(reply, ask))
+	return http.Serve(lis, newHandler(reply, ask))
 }
 
-// handler reads the body, asks, and writes so many bytes.
-func handler(reply int, ask func(context.Context) error) http.Handler {
+// newHandler returns a handler that reads the body, calls ask, and writes an answer of reply bytes.
+func newHandler(reply int, ask func(context.Context) error) http.Handler {
 	body := bytes.Repeat([]byte{'x'}, reply)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil {
@@ -73,8 +73,8 @@ func handler(reply int, ask func(context.Context) error) http.Handler {
 	})
 }
 
-// message returns one that takes so many bytes on the wire, which begin with a tag and a length.
-func message(size int) *wrapperspb.BytesValue {
+// newMessage returns a message of size bytes on the wire, tag and length included.
+func newMessage(size int) *wrapperspb.BytesValue {
 	head := 2
 	if size > 129 {
 		head = 3

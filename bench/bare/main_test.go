@@ -32,7 +32,7 @@ func TestHandler(t *testing.T) {
 		"the body breaks off": {iotest.ErrReader(io.ErrUnexpectedEOF), nil, http.StatusBadRequest, 0, len("unexpected EOF\n")},
 	} {
 		asked := 0
-		h := handler(291, func(context.Context) error { asked++; return tt.err })
+		h := newHandler(291, func(context.Context) error { asked++; return tt.err })
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", tt.body))
 		if w.Code != tt.status || asked != tt.asked || w.Body.Len() != tt.size {
@@ -44,7 +44,7 @@ func TestHandler(t *testing.T) {
 // TestMessage: 130 is no size of a message with one field, as the length before 128 bytes takes two.
 func TestMessage(t *testing.T) {
 	for _, size := range []int{3, 64, 128, 129, 131, 132, 1000, 16386} {
-		if got := proto.Size(message(size)); got != size {
+		if got := proto.Size(newMessage(size)); got != size {
 			t.Errorf("got a message of %d bytes; want %d", got, size)
 		}
 	}
@@ -57,15 +57,15 @@ func TestPair(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- serveGRPC(lis, message(33)) }()
+	go func() { served <- serveGRPC(lis, newMessage(33)) }()
 	conn, err := grpc.NewClient(lis.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var sizes []int
-	srv := httptest.NewServer(handler(10, func(ctx context.Context) error {
+	srv := httptest.NewServer(newHandler(10, func(ctx context.Context) error {
 		answer := new(wrapperspb.BytesValue)
-		err := conn.Invoke(ctx, method, message(200), answer)
+		err := conn.Invoke(ctx, method, newMessage(200), answer)
 		sizes = append(sizes, proto.Size(answer))
 		return err
 	}))

@@ -1,7 +1,7 @@
-// Command parts is what a callback costs at least with the parts that wxgate is made of: one handler that checks the
-// signature, decodes the message, answers it once with its own text, encodes the reply, counts, and logs a line, with
-// net/http, log/slog and Prometheus's client, the limits and the attributes of wxgate, and nothing between. It has no
-// rules, no other message, no contexts, no second service.
+// Command parts measures the least cost of a callback with the parts of wxgate: one handler that checks the signature,
+// decodes the message, answers it once with its own text, encodes the reply, counts, and writes a log line, with net/http,
+// log/slog and Prometheus's client, and the limits and attributes of wxgate. It has no rules, no other kinds of message, no
+// contexts, and no second service.
 package main
 
 import (
@@ -25,13 +25,13 @@ import (
 func main() {
 	token := flag.String("token", "", "token of the account")
 	flag.Parse()
-	if err := run(*token); err != nil {
+	if err := serveHTTP(*token); err != nil {
 		fmt.Fprintln(os.Stderr, "parts:", err)
 		os.Exit(1)
 	}
 }
 
-func run(token string) error {
+func serveHTTP(token string) error {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func run(token string) error {
 	return server.Serve(lis)
 }
 
-type handler struct {
+type partsHandler struct {
 	token   string
 	log     *slog.Logger
 	total   *prometheus.CounterVec
@@ -62,8 +62,8 @@ type handler struct {
 // mostKept is how many answers are kept.
 const mostKept = 200_000
 
-func newHandler(token string, log *slog.Logger, metrics *prometheus.Registry) *handler {
-	h := &handler{
+func newHandler(token string, log *slog.Logger, metrics *prometheus.Registry) *partsHandler {
+	h := &partsHandler{
 		token: token, log: log, kept: map[int64]string{},
 		total:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "callbacks_total"}, []string{"outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "callback_seconds"}),
@@ -73,7 +73,7 @@ func newHandler(token string, log *slog.Logger, metrics *prometheus.Registry) *h
 }
 
 // ServeHTTP implements http.Handler.
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *partsHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	query := r.URL.Query()
 	if !wechat.VerifySignature(query.Get("signature"), h.token, query.Get("timestamp"), query.Get("nonce")) {
@@ -91,7 +91,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/xml; charset=utf-8")
-	_, _ = w.Write(wechat.EncodeReply(h.reply(msg), msg.GetFromUserName(), msg.GetToUserName(), time.Now().Unix()))
+	_, _ = w.Write(wechat.EncodeReply(h.echoReply(msg), msg.GetFromUserName(), msg.GetToUserName(), time.Now().Unix()))
 	took := time.Since(start)
 	h.total.WithLabelValues("replied").Inc()
 	h.seconds.Observe(took.Seconds())
@@ -102,8 +102,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slog.Group("replier", slog.String("rule", "echo"), slog.String("outcome", "reply")), slog.String("outcome", "replied"))
 }
 
-// reply returns the answer to a message, which is made once.
-func (h *handler) reply(msg *wechatv1.Message) *wechatv1.Reply {
+// echoReply returns the answer to a message, which is made once.
+func (h *partsHandler) echoReply(msg *wechatv1.Message) *wechatv1.Reply {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	text, ok := h.kept[msg.GetMsgId()]

@@ -23,7 +23,7 @@ type KindForm struct {
 // FormField is a field of a wechat.v1.Message, or of a message in it.
 type FormField struct {
 	Name     string      `json:"name"`
-	Element  string      `json:"element,omitempty"` // as WeChat writes it; "": there is none, its fields stand in the parent's
+	Element  string      `json:"element,omitempty"` // as WeChat writes it; "": none, its fields stand in the parent's
 	Type     string      `json:"type"`              // string, number, bool or message
 	Repeated bool        `json:"repeated,omitempty"`
 	Kind     bool        `json:"kind,omitempty"` // it determines the kind, and is never left out

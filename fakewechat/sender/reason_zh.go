@@ -17,7 +17,7 @@ var translations = map[string]string{
 	"the user does not follow the account: follow it first": "用户没有关注公众号：请先关注",
 	"not simulated": "未模拟",
 
-	// What the log shows.
+	// The log page.
 	"fault: %s":                              "故障：%s",
 	"a code for %s":                          "给出了 code：%s",
 	"send %s (attempt %d of %d)":             "发送 %s（第 %d 次，共 %d 次）",
@@ -39,7 +39,7 @@ var translations = map[string]string{
 	"the status is %d, not 200: check the token":                     "状态码是 %d 而不是 200：请检查 Token",
 	"the answer (%d bytes) is not echostr (%d bytes) byte for byte":  "应答（%d 字节）与 echostr（%d 字节）不一致",
 
-	// What is no XML that WeChat reads.
+	// Answers that are not XML.
 	"the answer begins with a byte order mark":                                                   "应答以字节顺序标记（BOM）开头",
 	"the answer is not exactly success: lower case, without blanks, newline or quotes":           "应答不完全等于 success：必须小写，不带空白、换行或引号",
 	"the answer is blank: it must be XML, success, or have no byte at all":                       "应答是空白：必须是 XML、success，或者一个字节也没有",

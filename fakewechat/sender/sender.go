@@ -23,12 +23,13 @@ import (
 	"wxgate/internal/wechat"
 )
 
-const (
-	Patience    = 5 * time.Second // how long WeChat waits for an answer
-	MaxAttempts = 3               // how often WeChat sends a callback that gets no answer
+// Patience is how long WeChat waits for an answer.
+const Patience = 5 * time.Second
 
-	maxAnswer = 1 << 20 // bytes of an answer that are read
-)
+// MaxAttempts is how many times WeChat sends a callback that gets no answer (platform.md A.6).
+const MaxAttempts = 3
+
+const maxAnswer = 1 << 20 // bytes of an answer that are read
 
 // Sender sends callbacks to a gateway as WeChat does. It is safe for concurrent use.
 type Sender struct {
@@ -90,8 +91,8 @@ func (s *Sender) Prepare(callback []byte) (*Outgoing, error) {
 	return &Outgoing{c, mode, cipher}, nil
 }
 
-// ReadCallback is ReadCallback with the Sender's From as the user of a callback that names none. A callback that is not XML
-// is then addressed to the Sender's account.
+// ReadCallback is the function ReadCallback, but if From is not empty, a missing user is replaced by From, and a callback that
+// is not XML is addressed to the Sender's account.
 func (s *Sender) ReadCallback(plain []byte) (Callback, error) {
 	c, err := ReadCallback(plain)
 	if s.From == "" {
@@ -104,7 +105,7 @@ func (s *Sender) ReadCallback(plain []byte) (Callback, error) {
 	return c, nil
 }
 
-// announce tells the fake platforms of a callback, before it is sent.
+// announce passes a callback to the fake platforms before it is sent.
 func (s *Sender) announce(ctx context.Context, c Callback) {
 	if s.BeforeSend != nil {
 		s.BeforeSend(c)

@@ -21,12 +21,12 @@ func BenchmarkMessage(b *testing.B) {
 			g.began = time.Now()
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
-				m := g.writer.next(n, g.began)
+				m := g.writer.nextMessage(n, g.began)
 				r, err := g.sender.Send(b.Context(), m.callback)
-				g.meter.record(0, time.Since(g.began), m.judge(r, err, 0))
+				g.meter.recordOutcome(0, time.Since(g.began), m.judgeAnswer(r, err, 0))
 			}
 			b.StopTimer()
-			if r := g.report(time.Second, false); r.Failed > 0 {
+			if r := g.makeReport(time.Second, false); r.Failed > 0 {
 				b.Fatalf("%+v", r.Failures)
 			}
 		})

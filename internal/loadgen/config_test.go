@@ -24,7 +24,7 @@ func TestValidate(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"URL must look like", `--test-hosts: "http://x"`, `--mix: unknown kind "telegram"; kinds: event, image`, "--mix: event=x; expected a share", "--mix: text is there twice",
+		"URL must look like", `--test-hosts: "http://x"`, `--mix: unknown kind "telegram"; kinds: event, image`, "--mix: event=x; expected a share", "--mix: text occurs twice",
 		"--rate: -1; expected a number from 0.01 to 100000", "--users: 0", "--duplicates: 101", "--in-flight: 0", "--duration: -1s", `unknown mode "loud"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -94,7 +94,7 @@ func TestMix(t *testing.T) {
 	}
 	counts := map[string]int{}
 	for range 2010 {
-		counts[m.next()]++
+		counts[m.nextKind()]++
 	}
 	if diff := cmp.Diff(map[string]int{"text": 1600, "event": 400, "link": 10}, counts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -114,9 +114,9 @@ func TestKinds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := newWriter(cfg, m)
+		w := newMessageWriter(cfg, m)
 		for n := range 20 {
-			msg := w.next(n, time.Unix(1767225600, 0))
+			msg := w.nextMessage(n, time.Unix(1767225600, 0))
 			if !strings.Contains(string(msg.callback), "<CreateTime>1767225600</CreateTime>") {
 				t.Errorf("%s: %s", kind, msg.callback)
 			}

@@ -12,29 +12,29 @@ import (
 	"wxgate/fakewechat/sender"
 )
 
-// The kinds of failure; besides them there is "status 503" and the like.
+// The kinds of failure. There are also failures by status, such as "status 503".
 const (
-	notSent      = "not sent"           // as many requests as may be were in flight for 5 s
-	refused      = "connection refused" // nobody listens
-	noConnection = "no connection"      // the name is not known, the address is not reached
-	broken       = "connection broken"  // before the answer was there, or what came is no HTTP
+	notSent      = "not sent"           // the maximum of requests was in flight for 5 s
+	refused      = "connection refused" // no server listens
+	noConnection = "no connection"      // unknown host name, or unreachable address
+	broken       = "connection broken"  // the connection broke before the answer, or the answer is not HTTP
 	timeout      = "timeout"            // no answer within 5 s after it was sent
 	badAnswer    = "refused by WeChat"  // WeChat would show the user an error
-	wrongAnswer  = "wrong answer"       // the answer is another message's, or no echo
+	wrongAnswer  = "wrong answer"       // the answer is that of another message, or not the echo
 	late         = "late"               // a good answer, over 5 s after the message was due
 )
 
-// outcome is what came of sending a message once.
-type outcome struct {
+// sendOutcome is the outcome of sending a message once.
+type sendOutcome struct {
 	failure string // "": none
-	detail  string // in words
-	answer  string // the reply's MsgType, "success" where nothing is said; "" where there is none to be shown
+	detail  string // for people
+	answer  string // the reply's MsgType, or "success" for an empty reply; "" for a failure
 }
 
-// judge tells what came of a message that was sent.
-func (m *message) judge(r *sender.Result, err error, latency time.Duration) outcome {
+// judgeAnswer returns the outcome of a message that was sent.
+func (m *loadMessage) judgeAnswer(r *sender.Result, err error, latency time.Duration) sendOutcome {
 	if err != nil {
-		return failed(err)
+		return outcomeOf(err)
 	}
 	answer, content := "success", ""
 	for _, f := range r.Fields {
@@ -47,26 +47,27 @@ func (m *message) judge(r *sender.Result, err error, latency time.Duration) outc
 	}
 	switch {
 	case r.Status != http.StatusOK:
-		return outcome{failure: fmt.Sprintf("status %d", r.Status), detail: http.StatusText(r.Status)}
+		return sendOutcome{failure: fmt.Sprintf("status %d", r.Status), detail: http.StatusText(r.Status)}
 	case r.Took > patience:
-		return outcome{failure: timeout, detail: noAnswer}
+		return sendOutcome{failure: timeout, detail: noAnswer}
 	case len(r.Refused) > 0:
-		return outcome{failure: badAnswer, detail: strings.Join(r.Refused, "; ")}
+		return sendOutcome{failure: badAnswer, detail: strings.Join(r.Refused, "; ")}
 	case m.echo && answer == "text" && content != m.mark:
-		return outcome{failure: wrongAnswer, detail: fmt.Sprintf("%q is answered by %q", m.mark, content)}
-	case m.foreign(content):
-		return outcome{failure: wrongAnswer, detail: fmt.Sprintf("the answer to %q is another's: %q", m.mark, content)}
+		return sendOutcome{failure: wrongAnswer, detail: fmt.Sprintf("%q is answered by %q", m.mark, content)}
+	case m.quotesOthers(content):
+		return sendOutcome{failure: wrongAnswer, detail: fmt.Sprintf("the answer to %q is that of another message: %q", m.mark, content)}
 	case latency > patience:
-		return outcome{failure: late, detail: "the answer came over 5 s after the message was due", answer: answer}
+		return sendOutcome{failure: late, detail: "the answer came over 5 s after the message was due", answer: answer}
 	}
-	return outcome{answer: answer}
+	return sendOutcome{answer: answer}
 }
 
-// noAnswer is all that is to be said of a timeout.
+// noAnswer is the detail of a timeout.
 const noAnswer = "no answer within 5 s after the message was sent"
 
-// failed returns what an error of fakewechat's means. Its words have no port and no time, which every message has its own of.
-func failed(err error) outcome {
+// outcomeOf returns the outcome for an error of a Sender. The detail omits port and time, so that equal failures can be
+// grouped.
+func outcomeOf(err error) sendOutcome {
 	network, _ := errors.AsType[*net.OpError](err)
 	_, unknown := errors.AsType[*net.DNSError](err)
 	slow, _ := errors.AsType[interface {
@@ -79,17 +80,17 @@ func failed(err error) outcome {
 	}
 	switch {
 	case slow != nil && slow.Timeout():
-		return outcome{failure: timeout, detail: noAnswer}
+		return sendOutcome{failure: timeout, detail: noAnswer}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return outcome{failure: refused, detail: detail}
+		return sendOutcome{failure: refused, detail: detail}
 	case unknown, network != nil && network.Op == "dial":
-		return outcome{failure: noConnection, detail: detail}
+		return sendOutcome{failure: noConnection, detail: detail}
 	}
-	return outcome{failure: broken, detail: detail}
+	return sendOutcome{failure: broken, detail: detail}
 }
 
-// timed tells whether a failure, or none, is that of an answer or of one that was waited for in vain: its time counts
-// as a latency.
-func timed(failure string) bool {
+// countsAsLatency reports whether the time of a failure, or of a success, counts as a latency: there was an answer, or a wait
+// for one.
+func countsAsLatency(failure string) bool {
 	return failure != refused && failure != noConnection && failure != broken
 }

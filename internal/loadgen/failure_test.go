@@ -96,18 +96,18 @@ func TestFailed(t *testing.T) {
 	dial := func(err error) error { return fmt.Errorf("send: %w", &net.OpError{Op: "dial", Net: "tcp", Err: err}) }
 	for _, c := range []struct {
 		err  error
-		want outcome
+		want sendOutcome
 	}{
-		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), outcome{failure: refused, detail: "connect: connection refused"}},
-		{dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), outcome{failure: noConnection, detail: "connect: no route to host"}},
-		{dial(&net.DNSError{Err: "no such host", Name: "gateway.test", IsNotFound: true}), outcome{failure: noConnection, detail: "lookup gateway.test: no such host"}},
-		{dial(os.NewSyscallError("socket", syscall.EMFILE)), outcome{failure: noConnection, detail: "socket: too many open files"}},
-		{dial(os.ErrDeadlineExceeded), outcome{failure: timeout, detail: noAnswer}},
-		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, outcome{failure: broken, detail: "read: connection reset by peer"}},
-		{context.DeadlineExceeded, outcome{failure: timeout, detail: noAnswer}},
-		{errors.New("malformed HTTP response"), outcome{failure: broken, detail: "malformed HTTP response"}},
+		{dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)), sendOutcome{failure: refused, detail: "connect: connection refused"}},
+		{dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)), sendOutcome{failure: noConnection, detail: "connect: no route to host"}},
+		{dial(&net.DNSError{Err: "no such host", Name: "gateway.test", IsNotFound: true}), sendOutcome{failure: noConnection, detail: "lookup gateway.test: no such host"}},
+		{dial(os.NewSyscallError("socket", syscall.EMFILE)), sendOutcome{failure: noConnection, detail: "socket: too many open files"}},
+		{dial(os.ErrDeadlineExceeded), sendOutcome{failure: timeout, detail: noAnswer}},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, sendOutcome{failure: broken, detail: "read: connection reset by peer"}},
+		{context.DeadlineExceeded, sendOutcome{failure: timeout, detail: noAnswer}},
+		{errors.New("malformed HTTP response"), sendOutcome{failure: broken, detail: "malformed HTTP response"}},
 	} {
-		if got := failed(c.err); got != c.want {
+		if got := outcomeOf(c.err); got != c.want {
 			t.Errorf("%v: %+v, want %+v", c.err, got, c.want)
 		}
 	}

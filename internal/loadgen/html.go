@@ -9,7 +9,7 @@ import (
 //go:embed report.html
 var reportHTML string
 
-// WriteHTML writes the report as a page that needs nothing from elsewhere, and no script.
+// WriteHTML writes the report as a self-contained page without scripts.
 func (r *Report) WriteHTML(w io.Writer) error {
 	page, err := template.New("report").Parse(reportHTML)
 	if err != nil {
@@ -17,7 +17,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	}
 	return page.Execute(w, struct {
 		*Report
-		Rows, Latencies []row
-		Plots           []*plot
-	}{r, r.rows(), r.Latency.rows(), []*plot{r.percentilePlot(), r.timePlot()}})
+		Rows, Latencies []textRow
+		Plots           []*reportPlot
+	}{r, r.textRows(), r.Latency.textRows(), []*reportPlot{r.percentilePlot(), r.timePlot()}})
 }

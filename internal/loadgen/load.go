@@ -1,10 +1,9 @@
 // Package loadgen is an open-loop load generator for gateways: it sends signed and sealed callbacks of many users at a
-// steady rate, whatever comes back, and judges every answer as WeChat would.
+// steady rate, independent of the answers, and judges every answer as WeChat would.
 //
-// Each message has a time at which it is due, fixed before anything is sent, and its latency counts from then. A gateway
-// that stands still is so not spared: what it keeps from being sent counts as waiting too (no "coordinated omission").
-// It uses connections again, which WeChat does not always do: what is measured is a gateway, not the making of
-// connections.
+// Each message has a due time, fixed before the run, and its latency counts from then. A stall of the gateway is therefore
+// counted in full, with the messages that it delays (no "coordinated omission"). Connections are reused, unlike WeChat's, so
+// that the gateway is measured and not the making of connections.
 package loadgen
 
 import (
@@ -21,7 +20,7 @@ import (
 // patience is how long WeChat waits for an answer (platform page "消息推送").
 const patience = 5 * time.Second
 
-// The most that a Config may ask for: beyond it one process and one address are not enough.
+// The limits of a Config: for more, one process and one address are not enough.
 const (
 	maxRate     = 100_000
 	maxDuration = 24 * time.Hour
@@ -29,27 +28,27 @@ const (
 	maxInFlight = 50_000
 )
 
-// Config says what is sent where. Every setting but Account and Progress is the flag of its name.
+// Config describes a load. Every setting but Account and Progress is the flag of its name.
 type Config struct {
 	URL        string         // the gateway's callback URL
-	Account    sender.Account // signs and seals; its OriginalID is who messages are for
-	Rate       float64        // messages a second
-	Duration   time.Duration  // within which messages are due
-	Users      int            // who write, by chance
+	Account    sender.Account // signs and seals; its OriginalID is the ToUserName of messages
+	Rate       float64        // messages per second
+	Duration   time.Duration  // the time in which messages are due
+	Users      int            // number of users, drawn at random for each message
 	Mix        string         // kinds of message and their shares: "text=80,event=20"
 	Duplicates float64        // percent of the messages that are sent twice at once
 	InFlight   int            // the most requests at a time
-	Echo       bool           // a text that answers a text must be the same
-	TestHosts  []string       // hosts that may be loaded besides this machine
+	Echo       bool           // the reply to a text must repeat the text
+	TestHosts  []string       // hosts, other than this machine, that may be loaded
 	Anywhere   bool           // any host may be loaded
 
-	// Progress, where not nil, is called every second until all is answered.
+	// Progress, if not nil, is called every second until all messages are answered.
 	Progress func(Progress)
 
 	transport http.RoundTripper // a test's; nil: the network
 }
 
-// Validate returns everything that is wrong.
+// Validate returns all errors in the configuration.
 func (c Config) Validate() error {
 	_, mixErr := parseMix(c.Mix)
 	errs := []error{c.validateTarget(), mixErr}
@@ -74,20 +73,20 @@ func (c Config) Validate() error {
 // Generator sends the load of one Config, once.
 type Generator struct {
 	cfg     Config
-	writer  *writer
+	writer  *messageWriter
 	sender  sender.Sender
 	mode    sender.Mode
 	client  *http.Client
-	meter   *meter
+	meter   *runMeter
 	slots   chan struct{} // one for each request in flight
 	flying  sync.WaitGroup
 	began   time.Time
-	blocked time.Time // until when no slot was free
+	blocked time.Time // the last time at which no slot was free
 
 	duplicates int64
 }
 
-// New returns a Generator, or everything that is wrong with its configuration.
+// New returns a Generator, or all errors in its configuration.
 func New(cfg Config) (*Generator, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -102,13 +101,13 @@ func New(cfg Config) (*Generator, error) {
 	}
 	client := newClient(cfg)
 	return &Generator{
-		cfg: cfg, writer: newWriter(cfg, mix), client: client, mode: mode,
+		cfg: cfg, writer: newMessageWriter(cfg, mix), client: client, mode: mode,
 		sender: sender.Sender{URL: cfg.URL, Account: cfg.Account, Client: client},
 		meter:  newMeter(cfg.Duration, cfg.Rate), slots: make(chan struct{}, cfg.InFlight),
 	}, nil
 }
 
-// newClient returns a client that keeps a connection for each request in flight, and asks no proxy.
+// newClient returns a client that keeps a connection for each request in flight, and uses no proxy.
 func newClient(cfg Config) *http.Client {
 	client := &http.Client{Timeout: patience, Transport: cfg.transport}
 	if cfg.transport == nil {
@@ -119,11 +118,11 @@ func newClient(cfg Config) *http.Client {
 	return client
 }
 
-// Run sends until the duration is over or ctx ends, waits for the answers to what is sent, 5 s at most, and reports.
+// Run sends until the duration is over or ctx ends, waits at most 5 s for the remaining answers, and returns the report.
 func (g *Generator) Run(ctx context.Context) *Report {
 	g.began = time.Now()
-	stop := g.watch()
-	finished := g.schedule(ctx)
+	stop := g.watchProgress()
+	finished := g.sendOnTime(ctx)
 	period := g.cfg.Duration
 	if !finished {
 		period = time.Since(g.began)
@@ -131,12 +130,12 @@ func (g *Generator) Run(ctx context.Context) *Report {
 	g.flying.Wait()
 	stop()
 	g.client.CloseIdleConnections()
-	return g.report(period, !finished)
+	return g.makeReport(period, !finished)
 }
 
-// schedule sends each message when it is due, and returns false where ctx ended first.
-func (g *Generator) schedule(ctx context.Context) bool {
-	sending := context.WithoutCancel(ctx) // what is sent is waited for
+// sendOnTime sends each message when it is due. It returns false if ctx ended first.
+func (g *Generator) sendOnTime(ctx context.Context) bool {
+	sending := context.WithoutCancel(ctx) // messages that are sent are waited for
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
@@ -157,10 +156,10 @@ func (g *Generator) schedule(ctx context.Context) bool {
 		if ctx.Err() != nil {
 			return false
 		}
-		g.meter.sentBehind(time.Since(later(due, g.blocked)))
-		m := g.writer.next(n, due)
+		g.meter.recordDelay(time.Since(laterOf(due, g.blocked)))
+		m := g.writer.nextMessage(n, due)
 		for i := range m.copies {
-			if !g.launch(ctx, sending, m) {
+			if !g.sendBackground(ctx, sending, m) {
 				return false
 			}
 			if i > 0 {
@@ -170,17 +169,17 @@ func (g *Generator) schedule(ctx context.Context) bool {
 	}
 }
 
-// later returns the later of two times.
-func later(a, b time.Time) time.Time {
+// laterOf returns the later of two times.
+func laterOf(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}
 	return b
 }
 
-// launch sends a message in the background once a slot is free for it, and gives it up where none is in time. It returns
-// false where ctx ended first.
-func (g *Generator) launch(ctx, sending context.Context, m *message) bool {
+// sendBackground sends a message in the background once a slot is free for it. If none is free within 5 s after the due time,
+// the message fails as not sent. It returns false if ctx ended first.
+func (g *Generator) sendBackground(ctx, sending context.Context, m *loadMessage) bool {
 	select {
 	case g.slots <- struct{}{}:
 	default:
@@ -191,7 +190,7 @@ func (g *Generator) launch(ctx, sending context.Context, m *message) bool {
 			g.blocked = time.Now()
 		case <-giveUp.C:
 			g.blocked = time.Now()
-			g.meter.record(m.due.Sub(g.began), time.Since(m.due), outcome{failure: notSent, detail: fmt.Sprintf("%d requests were in flight for 5 s", g.cfg.InFlight)})
+			g.meter.recordOutcome(m.due.Sub(g.began), time.Since(m.due), sendOutcome{failure: notSent, detail: fmt.Sprintf("%d requests were in flight for 5 s", g.cfg.InFlight)})
 			return true
 		case <-ctx.Done():
 			return false
@@ -201,7 +200,7 @@ func (g *Generator) launch(ctx, sending context.Context, m *message) bool {
 		defer func() { <-g.slots }()
 		r, err := g.sender.Send(sending, m.callback)
 		latency := time.Since(m.due)
-		g.meter.record(m.due.Sub(g.began), latency, m.judge(r, err, latency))
+		g.meter.recordOutcome(m.due.Sub(g.began), latency, m.judgeAnswer(r, err, latency))
 	})
 	return true
 }

@@ -11,47 +11,47 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Latencies are kept in microseconds, up to a minute, which is more than a message can take.
+// The range of latencies in microseconds. A message takes less than a minute.
 const (
 	leastLatency = int64(1)
 	mostLatency  = int64(time.Minute / time.Microsecond)
 )
 
 const (
-	maxDetails = 5   // how many of a failure are kept in words
-	maxDetail  = 300 // bytes of each
+	maxDetails = 5   // details kept per failure
+	maxDetail  = 300 // bytes per detail
 )
 
-// meter counts what came of the messages. It is safe for concurrent use, and its memory does not grow with the messages.
-type meter struct {
+// runMeter counts the outcomes of messages. It is safe for concurrent use, and its memory does not grow with the messages.
+type runMeter struct {
 	mu       sync.Mutex
-	messages int64 // of which is known what came, duplicates too
+	messages int64 // with a known outcome, duplicates included
 	failed   int64
 	late     int64
 	answers  map[string]int64
 	failures map[string]*Failure
 	latency  *hdrhistogram.Histogram
 	behind   *hdrhistogram.Histogram
-	width    time.Duration // of a window
-	windows  []window      // by the time at which messages were due
-	last     time.Duration // when the last answer came, from the beginning
+	width    time.Duration // width of a window
+	windows  []meterWindow // by the time at which messages were due
+	last     time.Duration // time of the last answer since the beginning
 
-	recent        *hdrhistogram.Histogram // since the last second
+	recent        *hdrhistogram.Histogram // latencies since the last call of Progress
 	recentAnswers int64
 }
 
-// window is a stretch of the run.
-type window struct {
-	latency          *hdrhistogram.Histogram // nil: nothing was due in it
+// meterWindow is a period of the run.
+type meterWindow struct {
+	latency          *hdrhistogram.Histogram // nil: no message was due in it
 	messages, failed int64
 }
 
-func newMeter(duration time.Duration, rate float64) *meter {
+func newMeter(duration time.Duration, rate float64) *runMeter {
 	width := windowWidth(duration, rate)
-	return &meter{
+	return &runMeter{
 		answers: map[string]int64{}, failures: map[string]*Failure{},
 		latency: newHistogram(3), behind: newHistogram(2), recent: newHistogram(2),
-		width: width, windows: make([]window, (duration+width-1)/width),
+		width: width, windows: make([]meterWindow, (duration+width-1)/width),
 	}
 }
 
@@ -59,7 +59,7 @@ func newHistogram(digits int) *hdrhistogram.Histogram {
 	return hdrhistogram.New(leastLatency, mostLatency, digits)
 }
 
-// windowWidth returns a round time that cuts the duration into 300 windows at most, with 20 messages at least in each.
+// windowWidth returns a round time that divides the duration into at most 300 windows of at least 20 messages each.
 func windowWidth(duration time.Duration, rate float64) time.Duration {
 	least := max(duration/300, min(duration, time.Duration(20/rate*float64(time.Second))))
 	for _, unit := range []time.Duration{100 * time.Millisecond, time.Second, 10 * time.Second, 100 * time.Second} {
@@ -72,19 +72,19 @@ func windowWidth(duration time.Duration, rate float64) time.Duration {
 	return least
 }
 
-func microseconds(d time.Duration) int64 {
+func inMicroseconds(d time.Duration) int64 {
 	return min(max(d.Microseconds(), leastLatency), mostLatency)
 }
 
-// sentBehind notes how late this machine was itself, without what it had to wait for requests in flight.
-func (m *meter) sentBehind(d time.Duration) {
+// recordDelay records the generator's own delay in sending, without the waiting for free slots.
+func (m *runMeter) recordDelay(d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_ = m.behind.RecordValue(microseconds(d)) // is in its range
+	_ = m.behind.RecordValue(inMicroseconds(d)) // always in range
 }
 
-// record counts what came of a message that was due so long after the beginning.
-func (m *meter) record(due, latency time.Duration, o outcome) {
+// recordOutcome counts the outcome of a message; due is its due time since the beginning.
+func (m *runMeter) recordOutcome(due, latency time.Duration, o sendOutcome) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	w := &m.windows[min(int(due/m.width), len(m.windows)-1)]
@@ -96,9 +96,9 @@ func (m *meter) record(due, latency time.Duration, o outcome) {
 	if o.failure != "" {
 		m.failed++
 		w.failed++
-		m.fail(o)
+		m.addFailure(o)
 	}
-	if !timed(o.failure) {
+	if !countsAsLatency(o.failure) {
 		return
 	}
 	if latency >= patience {
@@ -108,7 +108,7 @@ func (m *meter) record(due, latency time.Duration, o outcome) {
 		w.latency = newHistogram(2)
 	}
 	for _, h := range []*hdrhistogram.Histogram{m.latency, m.recent, w.latency} {
-		_ = h.RecordValue(microseconds(latency)) // is in its range
+		_ = h.RecordValue(inMicroseconds(latency)) // always in range
 	}
 	if o.failure != timeout && o.failure != notSent {
 		m.last = max(m.last, due+latency)
@@ -116,21 +116,21 @@ func (m *meter) record(due, latency time.Duration, o outcome) {
 	}
 }
 
-// fail notes a failure; the caller holds mu.
-func (m *meter) fail(o outcome) {
+// addFailure counts a failure. The caller holds mu.
+func (m *runMeter) addFailure(o sendOutcome) {
 	f := m.failures[o.failure]
 	if f == nil {
 		f = &Failure{Kind: o.failure}
 		m.failures[o.failure] = f
 	}
 	f.Count++
-	if detail := clip(oneLine(o.detail)); len(f.Details) < maxDetails && detail != "" && !slices.Contains(f.Details, detail) {
+	if detail := clipDetail(oneLine(o.detail)); len(f.Details) < maxDetails && detail != "" && !slices.Contains(f.Details, detail) {
 		f.Details = append(f.Details, detail)
 	}
 }
 
-// clip shortens what others may have written.
-func clip(s string) string {
+// clipDetail shortens a text from outside.
+func clipDetail(s string) string {
 	if len(s) <= maxDetail {
 		return s
 	}
@@ -141,7 +141,7 @@ func clip(s string) string {
 	return s[:end] + "…"
 }
 
-// oneLine keeps what others wrote from steering a terminal, columns or a page.
+// oneLine replaces all characters of a text from outside that could control a terminal or break a column.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -151,24 +151,24 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// Progress is how far a run is.
+// Progress is the state of a run.
 type Progress struct {
 	Elapsed, Duration time.Duration
-	Messages, Failed  int64 // of which is known what came, duplicates too
+	Messages, Failed  int64 // with a known outcome, duplicates included
 	InFlight          int
 	Answers           int64         // in the last second
-	P50, P99, Max     time.Duration // latencies in the last second, 0 where there are none
+	P50, P99, Max     time.Duration // latencies in the last second, or 0
 }
 
-// String is a line for a person; the latencies are the last second's.
+// String returns a line for people; the latencies are those of the last second.
 func (p Progress) String() string {
 	return fmt.Sprintf("%.0f/%.0f s: %d done, %d failed, %d in flight; %d/s, p50 %s, p99 %s, max %s",
 		p.Elapsed.Seconds(), p.Duration.Seconds(), p.Messages, p.Failed, p.InFlight, p.Answers,
-		inMS(ms(p.P50.Microseconds())), inMS(ms(p.P99.Microseconds())), inMS(ms(p.Max.Microseconds())))
+		inMS(toMS(p.P50.Microseconds())), inMS(toMS(p.P99.Microseconds())), inMS(toMS(p.Max.Microseconds())))
 }
 
-// progress returns what the meter knows of a Progress, and begins a new second.
-func (m *meter) progress() Progress {
+// takeProgress returns the meter's part of a Progress, and begins a new second.
+func (m *runMeter) takeProgress() Progress {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := func(percent float64) time.Duration {
@@ -180,8 +180,8 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// watch tells of the progress every second until it is stopped.
-func (g *Generator) watch() (stop func()) {
+// watchProgress reports the progress every second until stop is called.
+func (g *Generator) watchProgress() (stop func()) {
 	if g.cfg.Progress == nil {
 		return func() {}
 	}
@@ -196,7 +196,7 @@ func (g *Generator) watch() (stop func()) {
 				return
 			case <-tick.C:
 			}
-			p := g.meter.progress()
+			p := g.meter.takeProgress()
 			p.Elapsed, p.Duration, p.InFlight = time.Since(g.began), g.cfg.Duration, len(g.slots)
 			g.cfg.Progress(p)
 		}

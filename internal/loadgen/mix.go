@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// kinds are what a mix can hold: what fakewechat.Compose is given for a message that bears a mark.
+// kinds are the possible kinds of a mix, with the arguments for sender.Compose that put a mark into the message.
 var kinds = map[string]func(mark string) []string{
 	"text":       func(mark string) []string { return []string{mark} },
 	"image":      func(mark string) []string { return []string{"http://mmbiz.qpic.cn/mmbiz_jpg/" + mark + "/0"} },
@@ -19,26 +19,27 @@ var kinds = map[string]func(mark string) []string{
 	"shortvideo": func(string) []string { return nil },
 	"location":   func(mark string) []string { return []string{"23.134521", "113.358803", mark} },
 	"link":       func(mark string) []string { return []string{"https://example.com/" + mark, mark} },
-	"event": func(mark string) []string { // each has a key of its own, as events have no MsgId
+	"event": func(mark string) []string { // each has its own key, as events have no MsgId
 		return []string{events[rand.IntN(len(events))], mark}
 	},
 }
 
-// events are what users do most.
+// events are the most frequent events of users.
 var events = []string{"CLICK", "SCAN", "subscribe"}
 
-// share is how much of a mix is of one kind; credit is what the kind is owed.
-type share struct {
+// kindShare is the share of a kind in a mix. credit is how much the kind lags its share.
+type kindShare struct {
 	kind           string
 	weight, credit float64
 }
 
-// mix deals out kinds, so that any stretch of them has the shares as well as it can. It is not for concurrent use.
-type mix []share
+// kindMix deals out kinds, so that every part of the sequence has the shares as closely as possible. It is not safe for
+// concurrent use.
+type kindMix []kindShare
 
-// parseMix reads "text=80,event=20", or returns everything that is wrong with it. Shares need not add up to 100.
-func parseMix(s string) (mix, error) {
-	var m mix
+// parseMix reads "text=80,event=20", or returns all errors in it. Shares need not add up to 100.
+func parseMix(s string) (kindMix, error) {
+	var m kindMix
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("--mix: "+format, args...)) }
 	for part := range strings.SplitSeq(s, ",") {
@@ -50,17 +51,17 @@ func parseMix(s string) (mix, error) {
 			wrong("unknown kind %q; kinds: %s", kind, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 		case err != nil || !(weight > 0 && weight <= 1e6):
 			wrong("%s=%s; expected a share such as %[1]s=80", kind, number)
-		case slices.ContainsFunc(m, func(s share) bool { return s.kind == kind }):
-			wrong("%s is there twice", kind)
+		case slices.ContainsFunc(m, func(s kindShare) bool { return s.kind == kind }):
+			wrong("%s occurs twice", kind)
 		default:
-			m = append(m, share{kind: kind, weight: weight})
+			m = append(m, kindShare{kind: kind, weight: weight})
 		}
 	}
 	return m, errors.Join(errs...)
 }
 
-// next returns the kind that is owed most.
-func (m mix) next() string {
+// nextKind returns the kind with the most credit.
+func (m kindMix) nextKind() string {
 	most, total := 0, 0.0
 	for i := range m {
 		m[i].credit += m[i].weight
@@ -73,8 +74,8 @@ func (m mix) next() string {
 	return m[most].kind
 }
 
-// String is the mix as parseMix reads it.
-func (m mix) String() string {
+// String returns the mix in the form of parseMix.
+func (m kindMix) String() string {
 	parts := make([]string, len(m))
 	for i, s := range m {
 		parts[i] = fmt.Sprintf("%s=%v", s.kind, s.weight)

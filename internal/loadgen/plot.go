@@ -7,46 +7,46 @@ import (
 	"time"
 )
 
-// The plots' size, in units of the SVG, and the room around what is drawn.
+// The plots' size in units of the SVG, and the margins around the drawing.
 const (
 	plotWidth, plotHeight                    = 760.0, 320.0
 	roomLeft, roomRight, roomTop, roomBottom = 64.0, 56.0, 14.0, 40.0
 )
 
-// plot is what the page's template draws. All positions are in units of the SVG.
-type plot struct {
+// reportPlot is the data of a plot for the page's template. All positions are in units of the SVG.
+type reportPlot struct {
 	Title, XLabel            string
 	Width, Height            float64
-	Left, Right, Top, Bottom float64 // of what is drawn
-	XTicks, YTicks           []tick
-	Lines                    []line
-	Bars                     []bar // failures
-	Spots                    []bar // what is told where the pointer is
+	Left, Right, Top, Bottom float64 // of the drawing
+	XTicks, YTicks           []axisTick
+	Lines                    []plotLine
+	Bars                     []plotBar // failures
+	Spots                    []plotBar // areas with a tooltip
 	Limit                    float64
-	LimitShown               bool // the line of 5 s is within the plot
+	LimitShown               bool // the line of 5 s lies within the plot
 }
 
-type tick struct {
+type axisTick struct {
 	At    float64
 	Label string
 }
 
-// line is a series, labelled at its end.
-type line struct {
+// plotLine is a series, labelled at its end.
+type plotLine struct {
 	Class, Name, Points string
 	EndX, EndY          float64
 }
 
-type bar struct {
+type plotBar struct {
 	X, Y, Width, Height float64
 	Title               string
 }
 
-// scale is a logarithmic axis of latencies.
-type scale struct{ low, high float64 } // powers of ten
+// logScale is a logarithmic axis of latencies.
+type logScale struct{ low, high float64 } // powers of ten
 
-// newScale returns the axis that holds all of the values that are more than 0.
-func newScale(values ...float64) scale {
+// newScale returns an axis for all values above 0.
+func newScale(values ...float64) logScale {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, v := range values {
 		if v > 0 {
@@ -56,51 +56,51 @@ func newScale(values ...float64) scale {
 	if low > high {
 		low, high = 1, 1
 	}
-	s := scale{math.Floor(math.Log10(low)), math.Ceil(math.Log10(high))}
+	s := logScale{math.Floor(math.Log10(low)), math.Ceil(math.Log10(high))}
 	if s.high <= s.low {
 		s.high = s.low + 1
 	}
 	return s
 }
 
-// at returns where a latency stands.
-func (s scale) at(ms float64) float64 {
+// yPosition returns the position of a latency.
+func (s logScale) yPosition(ms float64) float64 {
 	share := (math.Log10(max(ms, math.Pow(10, s.low))) - s.low) / (s.high - s.low)
 	return plotHeight - roomBottom - share*(plotHeight-roomTop-roomBottom)
 }
 
-func (s scale) ticks() []tick {
-	var ticks []tick
+func (s logScale) axisTicks() []axisTick {
+	var ticks []axisTick
 	for power := s.low; power <= s.high; power++ {
 		v := math.Pow(10, power)
 		label := fmt.Sprintf("%v ms", v)
 		if v >= 1000 {
 			label = fmt.Sprintf("%v s", v/1000)
 		}
-		ticks = append(ticks, tick{s.at(v), label})
+		ticks = append(ticks, axisTick{s.yPosition(v), label})
 	}
 	return ticks
 }
 
-// newPlot returns a plot without lines whose latencies are on the scale.
-func newPlot(title, xLabel string, s scale) *plot {
-	p := &plot{
+// newPlot returns a plot without lines, with latencies on a scale.
+func newPlot(title, xLabel string, s logScale) *reportPlot {
+	p := &reportPlot{
 		Title: title, XLabel: xLabel, Width: plotWidth, Height: plotHeight,
-		Left: roomLeft, Right: plotWidth - roomRight, Top: roomTop, Bottom: plotHeight - roomBottom, YTicks: s.ticks(),
+		Left: roomLeft, Right: plotWidth - roomRight, Top: roomTop, Bottom: plotHeight - roomBottom, YTicks: s.axisTicks(),
 	}
 	limit := float64(patience / time.Millisecond)
-	p.Limit, p.LimitShown = s.at(limit), limit <= math.Pow(10, s.high)
+	p.Limit, p.LimitShown = s.yPosition(limit), limit <= math.Pow(10, s.high)
 	return p
 }
 
-// x returns where a share of the axis from left to right is.
-func (p *plot) x(share float64) float64 { return p.Left + share*(p.Right-p.Left) }
+// xPosition returns the position of a share of the axis, from 0 (left) to 1 (right).
+func (p *reportPlot) xPosition(share float64) float64 { return p.Left + share*(p.Right-p.Left) }
 
-// labelHeight keeps the names of lines from covering each other.
+// labelHeight keeps the labels of lines apart.
 const labelHeight = 14
 
-// draw adds a line through points, two numbers each, that ends below the lines before.
-func (p *plot) draw(class, name string, points [][2]float64) {
+// addLine adds a line through points. Its label is placed below those of the previous lines.
+func (p *reportPlot) addLine(class, name string, points [][2]float64) {
 	if len(points) == 0 {
 		return
 	}
@@ -112,11 +112,11 @@ func (p *plot) draw(class, name string, points [][2]float64) {
 	if n := len(p.Lines); n > 0 {
 		end[1] = max(end[1], p.Lines[n-1].EndY+labelHeight)
 	}
-	p.Lines = append(p.Lines, line{class, name, strings.TrimSpace(b.String()), end[0], end[1]})
+	p.Lines = append(p.Lines, plotLine{class, name, strings.TrimSpace(b.String()), end[0], end[1]})
 }
 
-// percentilePlot draws the latencies by percentile, each further 9 as wide as the one before.
-func (r *Report) percentilePlot() *plot {
+// percentilePlot draws the latencies by percentile; each further 9 takes the same width.
+func (r *Report) percentilePlot() *reportPlot {
 	values := make([]float64, 0, len(r.Percentiles))
 	for _, p := range r.Percentiles {
 		values = append(values, p.MS)
@@ -131,29 +131,29 @@ func (r *Report) percentilePlot() *plot {
 	}
 	for n, label := range []string{"0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %", "99.99999 %"} {
 		if float64(n) <= nines {
-			p.XTicks = append(p.XTicks, tick{p.x(float64(n) / nines), label})
+			p.XTicks = append(p.XTicks, axisTick{p.xPosition(float64(n) / nines), label})
 		}
 	}
 	var points [][2]float64
 	for i, point := range r.Percentiles {
-		at := 1.0 // the last is the slowest of all
+		at := 1.0 // the last point is the slowest message
 		if point.Percent < 100 {
 			at = -math.Log10(1-point.Percent/100) / nines
 		}
-		x, y := p.x(at), s.at(point.MS)
+		x, y := p.xPosition(at), s.yPosition(point.MS)
 		points = append(points, [2]float64{x, y})
 		left := p.Left
 		if i > 0 {
 			left = points[i-1][0]
 		}
-		p.Spots = append(p.Spots, bar{left, p.Top, x - left, p.Bottom - p.Top, fmt.Sprintf("%.6g %%: %s", point.Percent, inMS(point.MS))})
+		p.Spots = append(p.Spots, plotBar{left, p.Top, x - left, p.Bottom - p.Top, fmt.Sprintf("%.6g %%: %s", point.Percent, inMS(point.MS))})
 	}
-	p.draw("p99", "", points)
+	p.addLine("p99", "", points)
 	return p
 }
 
-// timePlot draws the latencies and the failures by the time at which messages were due.
-func (r *Report) timePlot() *plot {
+// timePlot draws the latencies and the failures by the due times of messages.
+func (r *Report) timePlot() *reportPlot {
 	var values []float64
 	for _, w := range r.Windows {
 		values = append(values, w.P50, w.P99, w.Max)
@@ -166,31 +166,31 @@ func (r *Report) timePlot() *plot {
 	}
 	step := tickStep(seconds)
 	for at := 0.0; at <= seconds; at += step {
-		p.XTicks = append(p.XTicks, tick{p.x(at / seconds), fmt.Sprintf("%.6g", at)})
+		p.XTicks = append(p.XTicks, axisTick{p.xPosition(at / seconds), fmt.Sprintf("%.6g", at)})
 	}
 	var p50, p99, slowest [][2]float64
 	for _, w := range r.Windows {
-		x, width := p.x(w.From/seconds), p.x(w.To/seconds)-p.x(w.From/seconds)
-		p.Spots = append(p.Spots, bar{x, p.Top, width, p.Bottom - p.Top, fmt.Sprintf("%.6g s to %.6g s: %d messages, %d failed, p50 %s, p99 %s, max %s",
+		x, width := p.xPosition(w.From/seconds), p.xPosition(w.To/seconds)-p.xPosition(w.From/seconds)
+		p.Spots = append(p.Spots, plotBar{x, p.Top, width, p.Bottom - p.Top, fmt.Sprintf("%.6g s to %.6g s: %d messages, %d failed, p50 %s, p99 %s, max %s",
 			w.From, w.To, w.Messages, w.Failed, inMS(w.P50), inMS(w.P99), inMS(w.Max))})
 		if w.Failed > 0 {
 			height := (p.Bottom - p.Top) * float64(w.Failed) / float64(w.Messages)
-			p.Bars = append(p.Bars, bar{X: x, Y: p.Bottom - height, Width: width, Height: height})
+			p.Bars = append(p.Bars, plotBar{X: x, Y: p.Bottom - height, Width: width, Height: height})
 		}
 		if w.Max > 0 {
 			middle := x + width/2
-			p50 = append(p50, [2]float64{middle, s.at(w.P50)})
-			p99 = append(p99, [2]float64{middle, s.at(w.P99)})
-			slowest = append(slowest, [2]float64{middle, s.at(w.Max)})
+			p50 = append(p50, [2]float64{middle, s.yPosition(w.P50)})
+			p99 = append(p99, [2]float64{middle, s.yPosition(w.P99)})
+			slowest = append(slowest, [2]float64{middle, s.yPosition(w.Max)})
 		}
 	}
-	p.draw("max", "max", slowest)
-	p.draw("p99", "p99", p99)
-	p.draw("p50", "p50", p50)
+	p.addLine("max", "max", slowest)
+	p.addLine("p99", "p99", p99)
+	p.addLine("p50", "p50", p50)
 	return p
 }
 
-// tickStep returns a round number that cuts a length into at most 10 steps.
+// tickStep returns a round number that divides a length into at most 10 steps.
 func tickStep(length float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(length/10)))
 	for _, step := range []float64{1, 2, 5} {

@@ -16,43 +16,42 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Report is what came of a run. Latencies are in milliseconds from the time at which a message was due to the end of its
-// answer; what was waited for in vain counts as long as it was, what found no connection not at all. They are of answers
-// that WeChat would refuse too.
+// Report is the result of a run. Latencies are in milliseconds from a message's due time to the end of its answer, including
+// answers that WeChat would reject. A timeout counts with the time waited; a failed connection does not count.
 type Report struct {
 	URL         string    `json:"url"` // without the query
 	Mode        string    `json:"mode"`
-	Rate        float64   `json:"rate"` // messages a second that were asked for
+	Rate        float64   `json:"rate"` // messages per second, as configured
 	Seconds     float64   `json:"seconds"`
 	Users       int       `json:"users"`
 	Mix         string    `json:"mix"`
 	Began       time.Time `json:"began"`
 	Interrupted bool      `json:"interrupted"`
 
-	Messages   int64            `json:"messages"`   // that were due, with their duplicates
+	Messages   int64            `json:"messages"`   // messages that were due, duplicates included
 	Duplicates int64            `json:"duplicates"` // of these, second copies
 	Accepted   int64            `json:"accepted"`
 	Failed     int64            `json:"failed"`
-	Late       int64            `json:"late"`       // no answer 5 s after they were due: some came later, some never
-	Throughput float64          `json:"throughput"` // accepted ones a second, until the last answer came
-	Answers    map[string]int64 `json:"answers"`    // good ones, by MsgType; "success": nothing is said
+	Late       int64            `json:"late"`       // without an answer 5 s after their due time
+	Throughput float64          `json:"throughput"` // accepted messages per second, until the last answer
+	Answers    map[string]int64 `json:"answers"`    // accepted answers by MsgType; "success": an empty reply
 	Failures   []Failure        `json:"failures"`   // the most frequent first
 
 	Latency Latency `json:"latency"`
-	Behind  Latency `json:"behind"` // how late this machine was itself
+	Behind  Latency `json:"behind"` // the generator's own delay in sending
 
-	Percentiles []Percentile `json:"percentiles"`
-	Windows     []Window     `json:"windows"`
+	Percentiles []Percentile   `json:"percentiles"`
+	Windows     []ReportWindow `json:"windows"`
 }
 
 // Failure is one kind of failure.
 type Failure struct {
 	Kind    string   `json:"kind"`
 	Count   int64    `json:"count"`
-	Details []string `json:"details,omitempty"` // the first that differ
+	Details []string `json:"details,omitempty"` // the first distinct ones
 }
 
-// Latency sums up a histogram, in milliseconds; 0 where nothing was measured.
+// Latency summarizes a histogram, in milliseconds; 0 if nothing was measured.
 type Latency struct {
 	Count int64   `json:"count"`
 	P50   float64 `json:"p50_ms"`
@@ -63,14 +62,14 @@ type Latency struct {
 	Max   float64 `json:"max_ms"`
 }
 
-// Percentile is a point of the latencies' curve: so many percent are not above it.
+// Percentile is a point of the latency curve: Percent of the messages took at most MS.
 type Percentile struct {
 	Percent float64 `json:"percent"`
 	MS      float64 `json:"ms"`
 }
 
-// Window is a stretch of the run, by the time at which messages were due.
-type Window struct {
+// ReportWindow is a period of the run, by the due times of messages.
+type ReportWindow struct {
 	From     float64 `json:"from_s"`
 	To       float64 `json:"to_s"`
 	Messages int64   `json:"messages"`
@@ -80,8 +79,8 @@ type Window struct {
 	Max      float64 `json:"max_ms"`
 }
 
-// report sums up a run whose messages were due within period.
-func (g *Generator) report(period time.Duration, interrupted bool) *Report {
+// makeReport summarizes a run with due times within period.
+func (g *Generator) makeReport(period time.Duration, interrupted bool) *Report {
 	m := g.meter
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +89,7 @@ func (g *Generator) report(period time.Duration, interrupted bool) *Report {
 		Mix: g.writer.mix.String(), Began: g.began, Interrupted: interrupted,
 		Messages: m.messages, Duplicates: g.duplicates, Accepted: m.messages - m.failed, Failed: m.failed, Late: m.late,
 		Answers: m.answers, Failures: []Failure{}, Latency: latencyOf(m.latency), Behind: latencyOf(m.behind),
-		Percentiles: percentiles(m.latency), Windows: []Window{},
+		Percentiles: percentileCurve(m.latency), Windows: []ReportWindow{},
 	}
 	if took := max(period, m.last).Seconds(); took > 0 {
 		r.Throughput = float64(r.Accepted) / took
@@ -106,7 +105,7 @@ func (g *Generator) report(period time.Duration, interrupted bool) *Report {
 		if from >= period {
 			break
 		}
-		row := Window{From: from.Seconds(), To: min(from+m.width, period).Seconds(), Messages: w.messages, Failed: w.failed}
+		row := ReportWindow{From: from.Seconds(), To: min(from+m.width, period).Seconds(), Messages: w.messages, Failed: w.failed}
 		if w.latency != nil {
 			l := latencyOf(w.latency)
 			row.P50, row.P99, row.Max = l.P50, l.P99, l.Max
@@ -116,7 +115,7 @@ func (g *Generator) report(period time.Duration, interrupted bool) *Report {
 	return r
 }
 
-// withoutQuery returns a URL as it may be shown.
+// withoutQuery returns a URL without its query, which may hold secrets.
 func withoutQuery(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -126,32 +125,32 @@ func withoutQuery(raw string) string {
 	return u.String()
 }
 
-func ms(microseconds int64) float64 { return float64(microseconds) / 1000 }
+func toMS(microseconds int64) float64 { return float64(microseconds) / 1000 }
 
 func latencyOf(h *hdrhistogram.Histogram) Latency {
-	at := func(percent float64) float64 { return ms(h.ValueAtQuantile(percent)) }
+	at := func(percent float64) float64 { return toMS(h.ValueAtQuantile(percent)) }
 	return Latency{h.TotalCount(), at(50), at(90), at(99), at(99.9), at(99.99), at(100)}
 }
 
-// percentiles returns a histogram's curve: ten points for each of 90 %, 99 % and so on as far as there are values, and
-// the last one.
-func percentiles(h *hdrhistogram.Histogram) []Percentile {
+// percentileCurve returns a histogram's curve: ten points for each of 90 %, 99 % and so on as far as there are values, and the
+// maximum.
+func percentileCurve(h *hdrhistogram.Histogram) []Percentile {
 	curve := []Percentile{}
 	for i := 0; ; i++ {
-		above := math.Pow(10, -float64(i)/10) // the share that is above
+		above := math.Pow(10, -float64(i)/10) // the share of slower messages
 		if above*float64(h.TotalCount()) < 1 {
 			break
 		}
 		percent := 100 * (1 - above)
-		curve = append(curve, Percentile{percent, ms(h.ValueAtQuantile(percent))})
+		curve = append(curve, Percentile{percent, toMS(h.ValueAtQuantile(percent))})
 	}
 	if h.TotalCount() > 0 {
-		curve = append(curve, Percentile{100, ms(h.ValueAtQuantile(100))})
+		curve = append(curve, Percentile{100, toMS(h.ValueAtQuantile(100))})
 	}
 	return curve
 }
 
-// inMS writes milliseconds for a person.
+// inMS formats milliseconds for people.
 func inMS(v float64) string {
 	switch {
 	case v < 10:
@@ -162,11 +161,11 @@ func inMS(v float64) string {
 	return fmt.Sprintf("%.0f ms", v)
 }
 
-// row is a line of the report that a person reads.
-type row struct{ Name, Value string }
+// textRow is a line of the report for people.
+type textRow struct{ Name, Value string }
 
-// rows are the numbers of a report besides its failures.
-func (r *Report) rows() []row {
+// textRows returns the figures of a report, without its failures.
+func (r *Report) textRows() []textRow {
 	answers := make([]string, 0, len(r.Answers))
 	for _, kind := range slices.Sorted(maps.Keys(r.Answers)) {
 		answers = append(answers, fmt.Sprintf("%s %d", kind, r.Answers[kind]))
@@ -175,7 +174,7 @@ func (r *Report) rows() []row {
 	if r.Interrupted {
 		interrupted = ", interrupted"
 	}
-	return []row{
+	return []textRow{
 		{"to", fmt.Sprintf("%s, %s mode", r.URL, r.Mode)},
 		{"load", fmt.Sprintf("%v messages/s for %.1f s%s, %d users, %s", r.Rate, r.Seconds, interrupted, r.Users, r.Mix)},
 		{"messages", fmt.Sprintf("%d, of them duplicates %d", r.Messages, r.Duplicates)},
@@ -187,9 +186,9 @@ func (r *Report) rows() []row {
 	}
 }
 
-// rows are the latencies, by name.
-func (l Latency) rows() []row {
-	return []row{
+// textRows returns the latencies by name.
+func (l Latency) textRows() []textRow {
+	return []textRow{
 		{"p50", inMS(l.P50)}, {"p90", inMS(l.P90)}, {"p99", inMS(l.P99)}, {"p99.9", inMS(l.P999)}, {"p99.99", inMS(l.P9999)}, {"max", inMS(l.Max)},
 	}
 }
@@ -197,11 +196,11 @@ func (l Latency) rows() []row {
 // WriteText writes the report for a terminal.
 func (r *Report) WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range r.rows() {
+	for _, row := range r.textRows() {
 		fmt.Fprintf(t, "%s\t%s\n", row.Name, row.Value)
 	}
 	fmt.Fprintf(t, "\nlatency of %d, from when a message was due\n", r.Latency.Count)
-	for _, row := range r.Latency.rows() {
+	for _, row := range r.Latency.textRows() {
 		fmt.Fprintf(t, "  %s\t%s\n", row.Name, row.Value)
 	}
 	if len(r.Failures) > 0 {

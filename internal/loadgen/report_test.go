@@ -27,15 +27,15 @@ func filled(t *testing.T) *Report {
 	}
 	g.began = time.Unix(1767225600, 0)
 	for i := range 1000 {
-		o := outcome{answer: "text"}
+		o := sendOutcome{answer: "text"}
 		if i%100 == 99 {
-			o = outcome{failure: badAnswer, detail: hostile}
+			o = sendOutcome{failure: badAnswer, detail: hostile}
 		}
-		g.meter.record(time.Duration(i)*time.Millisecond, time.Duration(i+1)*time.Millisecond, o)
+		g.meter.recordOutcome(time.Duration(i)*time.Millisecond, time.Duration(i+1)*time.Millisecond, o)
 	}
-	g.meter.record(0, 0, outcome{failure: refused, detail: "connection refused"})
-	g.meter.record(999*time.Millisecond, 6*time.Second, outcome{failure: timeout})
-	return g.report(time.Second, false)
+	g.meter.recordOutcome(0, 0, sendOutcome{failure: refused, detail: "connection refused"})
+	g.meter.recordOutcome(999*time.Millisecond, 6*time.Second, sendOutcome{failure: timeout})
+	return g.makeReport(time.Second, false)
 }
 
 func TestReport(t *testing.T) {
@@ -190,7 +190,7 @@ func TestHTML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty := page(g.report(0, true)) // interrupted before anything was sent
+	empty := page(g.makeReport(0, true)) // interrupted before anything was sent
 	if elements, _, _ := wellFormed(t, empty); elements["polyline"] != 0 || bytes.Contains(empty, []byte("NaN")) || bytes.Contains(empty, []byte("Inf")) {
 		t.Errorf("the page of nothing:\n%s", empty)
 	}
@@ -225,13 +225,13 @@ func TestProgressString(t *testing.T) {
 // Each line of progress has its own second.
 func TestProgress(t *testing.T) {
 	m := newMeter(time.Second, 100)
-	m.record(0, 20*time.Millisecond, outcome{answer: "text"})
-	m.record(0, 5*time.Second, outcome{failure: timeout})
-	p := m.progress()
+	m.recordOutcome(0, 20*time.Millisecond, sendOutcome{answer: "text"})
+	m.recordOutcome(0, 5*time.Second, sendOutcome{failure: timeout})
+	p := m.takeProgress()
 	if p.Messages != 2 || p.Failed != 1 || p.Answers != 1 || p.P50.Round(time.Millisecond) != 20*time.Millisecond || p.Max < 4900*time.Millisecond {
 		t.Errorf("got %+v", p)
 	}
-	if diff := cmp.Diff(Progress{Messages: 2, Failed: 1}, m.progress()); diff != "" {
+	if diff := cmp.Diff(Progress{Messages: 2, Failed: 1}, m.takeProgress()); diff != "" {
 		t.Errorf("the next second (-want +got):\n%s", diff)
 	}
 }

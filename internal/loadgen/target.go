@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// validateTarget returns what is wrong with where the load goes: a load is an attack for whoever did not ask for it.
+// validateTarget returns the errors in the target of the load. A load on a host without its owner's consent is an attack.
 func (c Config) validateTarget() error {
 	var errs []error
 	for _, host := range c.TestHosts {
@@ -22,12 +22,12 @@ func (c Config) validateTarget() error {
 	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Fragment != "":
 		errs = append(errs, errors.New("the gateway's URL must look like http://127.0.0.1:8000/")) // which may hold a password
 	case !c.Anywhere && !isTestHost(u.Hostname(), c.TestHosts):
-		errs = append(errs, fmt.Errorf("%s is neither this machine nor a test host: name it with --test-hosts %[1]s where it is yours to load, or use --anywhere", u.Hostname()))
+		errs = append(errs, fmt.Errorf("%s is neither this machine nor a test host: if you may load it, add --test-hosts %[1]s, or --anywhere", u.Hostname()))
 	}
 	return errors.Join(errs...)
 }
 
-// isTestHost tells whether a host is this machine, has a name that is reserved for tests (RFC 6761), or is one of more.
+// isTestHost reports whether a host is this machine, has a name that is reserved for tests (RFC 6761), or is listed in more.
 func isTestHost(host string, more []string) bool {
 	if ip, err := netip.ParseAddr(host); err == nil && (ip.Unmap().IsLoopback() || ip.Unmap().IsUnspecified()) {
 		return true
