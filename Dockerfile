@@ -4,7 +4,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# What "wxgate --version" says: .git is not in the build's context. docker build --build-arg VERSION=$(git describe --tags --always)
+# The version for "wxgate --version": .git is not in the build's context. docker build --build-arg VERSION=$(git describe --tags --always)
 ARG VERSION=
 RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X wxgate/internal/cli.builtVersion=${VERSION}" -o /wxgate .
 RUN mkdir -m 0700 /image-data && mkdir -m 1777 /image-tmp

@@ -1,4 +1,4 @@
-# make help tells what there is.
+# make help lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -24,18 +24,18 @@ test: ## Run the tests.
 	go test ./...
 
 .PHONY: check
-check: format vet lint proto-check tidy-check race test ## Everything that CI runs, but bench-short and the containers.
+check: format vet lint proto-check tidy-check race test ## Run all that CI runs, except bench-short and the containers.
 
 .PHONY: format
-format: ## Fail where gofmt would change something.
+format: ## Fail if gofmt would change a file.
 	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt: $$files" >&2; exit 1; }
 
 .PHONY: vet
-vet: ## go vet.
+vet: ## Run go vet.
 	go vet ./...
 
 .PHONY: lint
-lint: ## golangci-lint and buf lint.
+lint: ## Run golangci-lint and buf lint.
 	$(tool) golangci-lint run
 	$(tool) buf lint
 
@@ -44,32 +44,32 @@ generate: ## Regenerate Go and OpenAPI from the .proto files.
 	$(tool) buf generate
 
 .PHONY: proto-check
-proto-check: generate ## Fail where generated code is stale, or the contracts break main's.
+proto-check: generate ## Fail if generated code is stale, or the contracts break those of main.
 	@git diff --exit-code --stat -- proto internal/rest gateway/openapi.swagger.json || { echo 'generated code is stale: make generate' >&2; exit 1; }
 	@if git cat-file -e $(against):buf.yaml 2>/dev/null; then $(tool) buf breaking --against '.git#ref=$(against)'; fi
 
 .PHONY: tidy-check
-tidy-check: ## Fail where go.mod is not tidy.
+tidy-check: ## Fail if go.mod is not tidy.
 	go mod tidy -diff
 
 .PHONY: race
-race: ## Run the tests with the race detector, but those of test/, which run other processes: there it sees nothing.
+race: ## Run the tests with the race detector, except test/: its processes run without the detector.
 	go test -race $$(go list ./... | grep -v '/test\(/\|$$\)')
 
-# What chaos does: for how long, and how many messages come at least.
+# The duration of the chaos run, and its minimum of messages.
 lasts ?= 10m
 messages ?= 100000
 
 .PHONY: chaos
-chaos: ## Break real processes for 10 minutes under load (lasts=, messages=), and count what is lost.
+chaos: ## Break real processes for 10 minutes under load (lasts=, messages=), and count lost messages.
 	WXGATE_CHAOS=$(lasts) WXGATE_CHAOS_MESSAGES=$(messages) go test ./test/chaos -run '^TestChaos$$' -count 1 -timeout 30m -v
 
 .PHONY: bench
-bench: ## Show what a callback costs, beside bare counterparts; takes minutes.
+bench: ## Measure the cost of a callback, beside bare counterparts; takes minutes.
 	go run ./bench
 
 .PHONY: bench-short
-bench-short: ## The same in seconds: the answers are checked, the figures say little.
+bench-short: ## The same in seconds: checks the answers; the figures mean little.
 	go run ./bench -short
 
 .PHONY: microbench
@@ -83,9 +83,9 @@ fuzz: ## Run each fuzz test for 30 seconds.
 	    go test -run xxx -fuzz "^$$test$$" -fuzztime 30s $$package; done; done
 
 .PHONY: containers
-containers: ## Bring docker-compose.yml up with a fake WeChat, try it, take it down.
+containers: ## Start docker-compose.yml with a fake WeChat, test it, stop it.
 	test/compose.sh
 
 .PHONY: scale
-scale: ## Bring up several of each, kill one after the other while messages are sent, count the answers.
+scale: ## Start several replicas, kill one after the other while messages are sent, count the answers.
 	test/compose.sh scale

@@ -1,4 +1,4 @@
-// Command go is a replier with a bot inside: rules.yaml answers, and hands the rest to the bot.
+// Command go is a replier with a bot inside: rules.yaml answers, and forwards other messages to the bot.
 package main
 
 import (
@@ -49,7 +49,7 @@ type bot struct {
 	seen map[string]int // messages by user, until the bot stops
 }
 
-// reply answers a message; nil says nothing. On an error the rule's fallback answers.
+// reply answers a message; nil means no reply. On an error, the rule's fallback answers.
 func (b *bot) reply(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	user := msg.GetFromUserName()
 	switch content := msg.GetContent().(type) {
@@ -68,7 +68,7 @@ func (b *bot) reply(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply
 var waitN = regexp.MustCompile(`^wait ([0-9]{1,6})$`)
 
 func text(ctx context.Context, content string, number int) (*wechatv1.Reply, error) {
-	words := strings.TrimPrefix(content, "bot ") // by which a rule knows that it is for us
+	words := strings.TrimPrefix(content, "bot ") // the rule forwards texts with this prefix
 	wait := waitN.FindStringSubmatch(words)
 	if wait == nil {
 		return say("%s (message %d of yours)", strings.ToUpper(words), number), nil
@@ -78,7 +78,7 @@ func text(ctx context.Context, content string, number int) (*wechatv1.Reply, err
 		return nil, err
 	}
 	select {
-	case <-time.After(duration): // stands for slow work: a database, a language model
+	case <-time.After(duration): // in place of slow work: a database, a language model
 		return say("I waited %s s.", wait[1]), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -92,7 +92,7 @@ func (b *bot) count(user string) int {
 	return b.seen[user]
 }
 
-// forget follows WeChat's rule: what is stored about a user who unsubscribes is deleted.
+// forget follows WeChat's rule: data about a user who unsubscribes must be deleted.
 func (b *bot) forget(user string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

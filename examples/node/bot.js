@@ -11,18 +11,18 @@ const files = loader.loadSync('replier/v1/replier.proto', {
   includeDirs: [path.join(__dirname, '../../proto')],
   keepCase: true, // names as in the .proto files
   defaults: true, // an empty text is '', not undefined
-  oneofs: true, // message.content names the arm that is set
+  oneofs: true, // message.content names the field that is set
   longs: String,
 })
 const { ReplierService } = grpc.loadPackageDefinition(files).replier.v1
 
-const margin = 500 // milliseconds kept of the caller's time, for the way back
+const margin = 500 // milliseconds of the caller's time that are kept for sending the answer
 const longest = 4000 // milliseconds for a caller that sets no deadline: WeChat waits 5 s
 const seen = new Map() // messages by user, until the bot stops
 
 const say = (content) => ({ text: { content } })
 
-// reply returns the answer to a message; undefined says nothing.
+// reply returns the answer to a message; undefined means no reply.
 async function reply(message, deadline) {
   const user = message.from_user_name
   switch (message.content) {
@@ -41,11 +41,11 @@ function count(user) {
 }
 
 async function text(content, number, deadline) {
-  const words = content.replace(/^bot /, '') // by which the rule knows that it is for us
+  const words = content.replace(/^bot /, '') // the rule forwards texts with this prefix
   const wait = words.match(/^wait ([0-9]{1,6})$/)
   if (!wait) return say(`${words.toUpperCase()} (message ${number} of yours)`)
 
-  // Stands for slow work: a database, a language model.
+  // In place of slow work: a database, a language model.
   const left = Math.max(0, Math.min(deadline - margin - Date.now(), longest))
   try {
     await sleep(1000 * wait[1], null, { signal: AbortSignal.timeout(left) })
@@ -57,7 +57,7 @@ async function text(content, number, deadline) {
 
 function event(user, kind) {
   if (kind === 'subscribe') return say('Welcome! Send me a word or a picture.')
-  if (kind === 'unsubscribe') seen.delete(user) // WeChat's rule: what is stored about the user is deleted
+  if (kind === 'unsubscribe') seen.delete(user) // WeChat's rule: data about the user must be deleted
 }
 
 const { listen } = parseArgs({
@@ -77,6 +77,6 @@ server.bindAsync(host ? listen : '0.0.0.0' + listen, grpc.ServerCredentials.crea
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
     server.tryShutdown(() => {})
-    setTimeout(() => server.forceShutdown(), 5000).unref() // milliseconds for what is in flight
+    setTimeout(() => server.forceShutdown(), 5000).unref() // milliseconds for calls in flight
   })
 }

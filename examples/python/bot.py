@@ -10,7 +10,7 @@ import signal
 import grpc
 from replier.v1 import replier_pb2, replier_pb2_grpc
 
-MARGIN = 0.5  # seconds kept of the caller's time, for the way back
+MARGIN = 0.5  # seconds of the caller's time that are kept for sending the answer
 LONGEST = 4.0  # seconds for a caller that sets no deadline: WeChat waits 5
 
 
@@ -41,13 +41,13 @@ class Bot(replier_pb2_grpc.ReplierServiceServicer):
 
     async def text(self, user, text, context):
         self.seen[user] += 1
-        text = text.removeprefix("bot ")  # by which the rule knows that it is for us
+        text = text.removeprefix("bot ")  # the rule forwards texts with this prefix
         if wait := re.fullmatch("wait ([0-9]{1,6})", text):
             return await self.wait(int(wait[1]), context)
         return say(f"{text.upper()} (message {self.seen[user]} of yours)")
 
     async def wait(self, seconds, context):
-        """Stands for slow work: a database, a language model."""
+        """In place of slow work: a database, a language model."""
         left = context.time_remaining()
         left = LONGEST if left is None else min(left - MARGIN, LONGEST)
         try:
@@ -60,12 +60,12 @@ class Bot(replier_pb2_grpc.ReplierServiceServicer):
         if kind == "subscribe":
             return say("Welcome! Send me a word or a picture.")
         if kind == "unsubscribe":
-            self.seen.pop(user, None)  # WeChat's rule: what is stored about the user is deleted
+            self.seen.pop(user, None)  # WeChat's rule: data about the user must be deleted
         return say_nothing()
 
 
 async def serve(listen):
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])  # so that a port that is taken is an error
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])  # makes a port that is in use an error
     replier_pb2_grpc.add_ReplierServiceServicer_to_server(Bot(), server)
     host, _, port = listen.rpartition(":")
     port = server.add_insecure_port(f"{host or '0.0.0.0'}:{port}")
@@ -75,7 +75,7 @@ async def serve(listen):
     await server.start()
     print(f"listening on {host}:{port}", flush=True)
     await stop.wait()
-    await server.stop(grace=5)  # seconds for what is in flight
+    await server.stop(grace=5)  # seconds for calls in flight
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes Python code of the .proto files, in the folder gen or the one named: ./generate.sh [FOLDER]
+# Generates Python code from the .proto files, in the folder gen or in FOLDER: ./generate.sh [FOLDER]
 set -eu
 gen=${1:-gen}
 proto=$(cd "$(dirname "$0")/../../proto" && pwd)

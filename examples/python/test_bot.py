@@ -1,4 +1,4 @@
-"""Tests bot.py through a gateway, by a fake WeChat whose address is in WXGATE_FAKE. See docs/FAKE.md."""
+"""Tests bot.py through a gateway, with a fake WeChat at the address in WXGATE_FAKE. See docs/FAKE.md."""
 
 import json
 import os
@@ -20,12 +20,12 @@ def call(method, path, body=None):
 class BotTest(unittest.TestCase):
     def setUp(self):
         call("POST", "reset")
-        self.user = "o" + uuid.uuid4().hex  # whom the bot does not know yet
+        self.user = "o" + uuid.uuid4().hex  # a user that the bot does not know yet
 
     def send(self, kind, *args):
-        """Sends a message, and returns what the user reads: None where the account says nothing."""
+        """Sends a message, and returns the text that the user reads, or None if there is no reply."""
         answer = call("POST", "messages", {"kind": kind, "args": args, "from": self.user})
-        self.assertEqual([], answer["refused"])  # WeChat takes the answer
+        self.assertEqual([], answer["refused"])  # WeChat accepts the answer
         return answer["reply"].get("Content")
 
     def test_welcome(self):
