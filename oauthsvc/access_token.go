@@ -29,14 +29,14 @@ const (
 	forcedApart           = 30 * time.Second
 )
 
-// credential is an account's access token, or its JS-SDK ticket.
-type credential struct {
+// accountCredential is an account's access token, or its JS-SDK ticket.
+type accountCredential struct {
 	Value   string
 	Expires time.Time
 	Made    time.Time // when WeChat gave it
 }
 
-func (c credential) isFresh() bool {
+func (c accountCredential) isFresh() bool {
 	return time.Until(c.Expires) > renewEarly || time.Since(c.Made) < trustFor
 }
 
@@ -45,9 +45,9 @@ type forcedTokens []time.Time
 
 // accessToken returns the account's access token: not the refused one, unless WeChat takes that after all. mostForced is how
 // often a day the token may be replaced by force.
-func (s *Server) accessToken(ctx context.Context, a accounts.Account, refused string, mostForced int) (credential, error) {
-	isFresh := func(c credential) bool { return c.isFresh() && c.Value != refused }
-	token, _, err := s.tokens.getOrMake(ctx, a, "token", isFresh, func(ctx context.Context) (credential, error) {
+func (s *Server) accessToken(ctx context.Context, a accounts.Account, refused string, mostForced int) (accountCredential, error) {
+	isFresh := func(c accountCredential) bool { return c.isFresh() && c.Value != refused }
+	token, _, err := s.tokens.getOrMake(ctx, a, "token", isFresh, func(ctx context.Context) (accountCredential, error) {
 		next, err := s.fetchAccessToken(ctx, a, false)
 		if err != nil || next.Value != refused {
 			return next, err
@@ -93,19 +93,19 @@ func (s *Server) countForced(ctx context.Context, a accounts.Account, most int) 
 }
 
 // fetchAccessToken asks WeChat for the account's token (platform.md F.1), and if force is set for a new one.
-func (s *Server) fetchAccessToken(ctx context.Context, a accounts.Account, force bool) (credential, error) {
+func (s *Server) fetchAccessToken(ctx context.Context, a accounts.Account, force bool) (accountCredential, error) {
 	out := s.api.Do(ctx, wechatapi.Request{Call: wechatapi.GetStableToken, Once: force, Payload: map[string]any{
 		"grant_type": "client_credential", "appid": a.AppID, "secret": a.AppSecret.Reveal(), "force_refresh": force}})
 	if out.Failure != nil {
-		return credential{}, out.Failure
+		return accountCredential{}, out.Failure
 	}
 	return newCredential(out.Answer, "access_token"), nil
 }
 
 // newCredential returns the credential in a field of an answer.
-func newCredential(answer wechatapi.Answer, field string) credential {
+func newCredential(answer wechatapi.Answer, field string) accountCredential {
 	now := time.Now()
-	return credential{answer.Text(field), now.Add(lifeOf(answer.Number("expires_in"))), now}
+	return accountCredential{answer.Text(field), now.Add(lifeOf(answer.Number("expires_in"))), now}
 }
 
 // lifeOf returns how long a credential is valid that WeChat gives for some seconds, at most as long as it is kept.
@@ -140,11 +140,11 @@ func (s *Server) withToken(ctx context.Context, a accounts.Account, perform func
 }
 
 // jsapiTicket returns the account's JS-SDK ticket (platform.md F.4).
-func (s *Server) jsapiTicket(ctx context.Context, a accounts.Account) (credential, error) {
-	ticket, _, err := s.tokens.getOrMake(ctx, a, "ticket", credential.isFresh, func(ctx context.Context) (credential, error) {
+func (s *Server) jsapiTicket(ctx context.Context, a accounts.Account) (accountCredential, error) {
+	ticket, _, err := s.tokens.getOrMake(ctx, a, "ticket", accountCredential.isFresh, func(ctx context.Context) (accountCredential, error) {
 		out := s.callForAccount(ctx, a, wechatapi.Request{Call: wechatapi.GetTicket, Query: url.Values{"type": {"jsapi"}}})
 		if out.Failure != nil {
-			return credential{}, out.Failure
+			return accountCredential{}, out.Failure
 		}
 		return newCredential(out.Answer, "ticket"), nil
 	})

@@ -46,10 +46,10 @@ func TestAccessToken(t *testing.T) {
 	p.expectCalls(t)
 
 	p.says(tokenCall, accountToken("next"))
-	f.keepToken(t, credential{Value: "old", Expires: time.Now().Add(renewEarly + time.Minute)})
+	f.keepToken(t, accountCredential{Value: "old", Expires: time.Now().Add(renewEarly + time.Minute)})
 	ask("", "old")
 	p.expectCalls(t)
-	f.keepToken(t, credential{Value: "old", Expires: time.Now().Add(renewEarly - time.Second)})
+	f.keepToken(t, accountCredential{Value: "old", Expires: time.Now().Add(renewEarly - time.Second)})
 	ask("", "next")
 	p.expectCalls(t, tokenCall)
 }
@@ -106,7 +106,7 @@ func TestRefusedToken(t *testing.T) {
 			p.says(sendCall, tt.send...)
 			p.says(tokenCall, tt.tokens...)
 			p.says(callbackIPCall, tt.tried)
-			f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour)})
+			f.keepToken(t, accountCredential{Value: "kept", Expires: time.Now().Add(time.Hour)})
 			f.keepForced(t)
 			if got := seen(t, f.do(t.Context(), sendCall)); got.Reason != tt.want {
 				t.Errorf("got %+v; want %q", got, tt.want)
@@ -176,7 +176,7 @@ func TestForceLimits(t *testing.T) {
 			p.grants()
 			p.says(tokenCall, accountToken("kept"), accountToken("forced"))
 			p.says(callbackIPCall, refusedWith(40001))
-			f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour)})
+			f.keepToken(t, accountCredential{Value: "kept", Expires: time.Now().Add(time.Hour)})
 			f.keepForced(t, tt.forced...)
 			ask := func(refused string) (string, error) {
 				if tt.ours {
@@ -279,7 +279,7 @@ func TestFindingsShortLife(t *testing.T) {
 			p.expectCalls(t, tokenCall, ticketCall)
 		})
 	}
-	if old := (credential{Value: "a", Expires: time.Now().Add(time.Minute), Made: time.Now().Add(-trustFor)}); old.isFresh() {
+	if old := (accountCredential{Value: "a", Expires: time.Now().Add(time.Minute), Made: time.Now().Add(-trustFor)}); old.isFresh() {
 		t.Error("one of half a minute ago is taken for fresh")
 	}
 }
@@ -291,7 +291,7 @@ func TestFindingsForcedRefreshCounts(t *testing.T) {
 	p.says(tokenCall, accountToken("kept"), "<html>", accountToken("kept"))
 	p.says(callbackIPCall, refusedWith(40001))
 	f := p.serve(t)
-	f.keepToken(t, credential{Value: "kept", Expires: time.Now().Add(time.Hour)})
+	f.keepToken(t, accountCredential{Value: "kept", Expires: time.Now().Add(time.Hour)})
 	ask := func() error {
 		_, err := f.GetAccessToken(t.Context(), &oauthv1.GetAccessTokenRequest{Refused: "kept"})
 		return err

@@ -58,7 +58,7 @@ func TestAccountsFile(t *testing.T) {
 	path := accountsFile(t, "", shopEntry, clubEntry, bareEntry)
 	f := startWith(t, func(cfg *Config) { cfg.APIURL, cfg.AppID, cfg.AppSecret, cfg.AccountsFile = api.URL, "", "", path })
 	n := 0
-	// expect makes the calls that need credentials, and checks whose were used.
+	// expect makes the calls that need credentials, and checks that they used those of the right account.
 	expect := func(account, appID, secret string) {
 		t.Helper()
 		authorize, err := f.GetAuthorizeUrl(t.Context(), &oauthv1.GetAuthorizeUrlRequest{Account: account, RedirectUri: "https://a.cn"})

@@ -41,7 +41,7 @@ func TestFindingsPageURL(t *testing.T) {
 	}
 }
 
-// FuzzPageURL: what is signed is a web address with a path and without a fragment, and is what it is.
+// FuzzPageURL: a signed URL is a web address with a path and without a fragment, and does not change if it is signed again.
 func FuzzPageURL(f *testing.F) {
 	for _, page := range []string{"https://wx.example.com", "HTTP://a:80/100%?#", "https://u@h/", "https://[::1]:443?x"} {
 		f.Add(page)

@@ -19,7 +19,7 @@ func (f *fixture) exchange(ctx context.Context, account, code, state string) (st
 	return got.GetToken().GetAccessToken(), err
 }
 
-// TestExchangeOnce: the first caller leaves, its call goes on, and all others get what it brings.
+// TestExchangeOnce: the first caller leaves, its call continues, and all others get its outcome.
 func TestExchangeOnce(t *testing.T) {
 	p := newPlatform()
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -88,7 +88,7 @@ func TestOutcomeIsKept(t *testing.T) {
 	}
 }
 
-// TestFailureIsNotKept: what says nothing about the code leaves it for another try, with its state.
+// TestFailureIsNotKept: after a failure that is not about the code, the code can be tried again with its state.
 func TestFailureIsNotKept(t *testing.T) {
 	t.Parallel()
 	p := newPlatform()
@@ -210,7 +210,7 @@ func TestPanicInACall(t *testing.T) {
 	}
 }
 
-// TestStopEndsWhatRuns: a call whose caller has gone does not outlive the service.
+// TestStopEndsWhatRuns: a call does not outlive the service after its caller left.
 func TestStopEndsWhatRuns(t *testing.T) {
 	arrived, ended := make(chan struct{}), make(chan struct{})
 	f := start(t, func(w http.ResponseWriter, r *http.Request) {

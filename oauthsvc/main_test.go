@@ -55,7 +55,7 @@ type fixture struct {
 	waits []time.Duration // before calls that were made again
 }
 
-// start runs a service whose API is wechat.
+// start runs a service that calls wechat.
 func start(t *testing.T, wechat http.HandlerFunc) *fixture {
 	t.Helper()
 	api := httptest.NewServer(wechat)
@@ -63,7 +63,7 @@ func start(t *testing.T, wechat http.HandlerFunc) *fixture {
 	return startAt(t, api.URL)
 }
 
-// startAt runs a service whose API is at apiURL.
+// startAt runs a service that calls the API at apiURL.
 func startAt(t *testing.T, apiURL string) *fixture {
 	t.Helper()
 	return startWith(t, func(cfg *Config) { cfg.APIURL = apiURL })
@@ -106,7 +106,7 @@ func startWith(t *testing.T, change func(*Config)) *fixture {
 	return f
 }
 
-// do makes one of WeChat's calls with good parameters.
+// do makes one of WeChat's calls with valid parameters.
 func (f *fixture) do(ctx context.Context, c call) error {
 	var err error
 	switch c {
@@ -144,7 +144,7 @@ var (
 )
 
 // keepToken lets the service have an account token already.
-func (f *fixture) keepToken(t *testing.T, c credential) {
+func (f *fixture) keepToken(t *testing.T, c accountCredential) {
 	t.Helper()
 	if err := f.server.tokens.put(t.Context(), f.account(t), "token", c); err != nil {
 		t.Fatal(err)
@@ -182,14 +182,14 @@ func sample(t testing.TB, name string) string {
 	return string(data)
 }
 
-// refused is what a caller sees of an error.
+// refused is the part of an error that a caller sees.
 type refused struct {
 	Code   codes.Code
 	Reason string
 	Meta   map[string]string
 }
 
-// seen returns what the caller sees of err.
+// seen returns the part of err that the caller sees.
 func seen(t *testing.T, err error) refused {
 	t.Helper()
 	st := status.Convert(err)

@@ -17,7 +17,7 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// expectField checks that a message begins with the field's name, and so says what to mend.
+// expectField checks that a message begins with the field's name, so that the caller knows what to fix.
 func expectField(t *testing.T, err error, field string) {
 	t.Helper()
 	if message := status.Convert(err).Message(); !strings.HasPrefix(message, field+": ") {

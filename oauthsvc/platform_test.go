@@ -38,7 +38,7 @@ type asked struct {
 	Payload string // "" of a GET
 }
 
-// platform is a WeChat that says the same to each call again, or what it is told to say in turn.
+// platform is a WeChat that gives each call the same answer again, or the answers of the test in turn.
 type platform struct {
 	mu      sync.Mutex
 	answers map[call][]string
@@ -63,7 +63,7 @@ func newPlatform() *platform {
 
 const ok = `{"errcode":0,"errmsg":"ok"}`
 
-// accountToken is a good answer to tokenCall.
+// accountToken is a successful answer to tokenCall.
 func accountToken(token string) string { return `{"access_token":"` + token + `","expires_in":7200}` }
 
 // refusedWith is an answer with an errcode.
@@ -71,7 +71,7 @@ func refusedWith(errcode int) string {
 	return fmt.Sprintf(`{"errcode":%d,"errmsg":"in words, rid: 6a5c0f10-1b2c3d4e-5f607182"}`, errcode)
 }
 
-// says sets what a call is answered: the answers in turn, the last again and again.
+// says sets the answers to a call: they are given in turn, the last one again and again.
 func (p *platform) says(c call, answers ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +95,7 @@ func (p *platform) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	says(answers[0])(w, r)
 }
 
-// got returns what was asked of a call since the last time, of all calls where it is "".
+// got returns the requests of a call since the last time; "" means all calls.
 func (p *platform) got(c call) []asked {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,7 +126,7 @@ func (p *platform) expectCalls(t *testing.T, want ...call) {
 	}
 }
 
-// grants lets it say again what newPlatform's does, and forget what it was asked.
+// grants restores the answers of newPlatform, and forgets all requests.
 func (p *platform) grants() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

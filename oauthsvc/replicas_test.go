@@ -101,7 +101,7 @@ func TestColdHerd(t *testing.T) {
 	}
 }
 
-// TestReplicasAreOne: what one knows, the others do.
+// TestReplicasAreOne: the replicas share all that one of them knows.
 func TestReplicasAreOne(t *testing.T) {
 	t.Parallel()
 	p := newPlatform()
@@ -131,7 +131,7 @@ func TestReplicasAreOne(t *testing.T) {
 	p.expectCalls(t, exchangeCall)
 }
 
-// TestRestart: what was answered before is answered after, without WeChat; with another AppSecret it is as if expired.
+// TestRestart: after a restart the answers are the same, without WeChat; with another AppSecret they are as if expired.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	p := newPlatform()
@@ -182,7 +182,7 @@ func TestRestart(t *testing.T) {
 	expectEncrypted(t, dir)
 }
 
-// expectEncrypted looks for what must not be on disk as it is.
+// expectEncrypted looks for secrets that are on disk unencrypted.
 func expectEncrypted(t *testing.T, dir string) {
 	t.Helper()
 	size := 0
@@ -204,7 +204,7 @@ func expectEncrypted(t *testing.T, dir string) {
 	}
 }
 
-// TestStoreIsAway: what is kept in a cluster that is away cannot be had; what needs none goes on.
+// TestStoreIsAway: while the cluster is unreachable, calls that need the store fail and the others work.
 func TestStoreIsAway(t *testing.T) {
 	p := newPlatform()
 	ns := cluster(t)

@@ -52,9 +52,9 @@ func TestRetries(t *testing.T) {
 			p.grants()
 			f.waits = nil
 			if tt.of == tokenCall {
-				f.keepToken(t, credential{})
+				f.keepToken(t, accountCredential{})
 			} else {
-				f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+				f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 			}
 			for i, answer := range tt.answers {
 				if answer == "good" {
@@ -82,12 +82,12 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// TestUnsentMessage: what surely did not reach WeChat is sent again.
+// TestUnsentMessage: a message that certainly did not reach WeChat is sent again.
 func TestUnsentMessage(t *testing.T) {
 	p := newPlatform()
 	f := p.serve(t)
 	transport := f.server.api.HTTP.Transport.(*http.Transport)
-	f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+	f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 	dials := 0
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if dials++; dials == 1 {

@@ -99,7 +99,7 @@ func TestNothingLeaks(t *testing.T) {
 	})
 }
 
-// expectNoSecrets makes all calls, and looks for what they hold in errors and log.
+// expectNoSecrets makes all calls, and looks for their contents in errors and log.
 func expectNoSecrets(t *testing.T, f *fixture) {
 	t.Helper()
 	f.server.api.Pause = never
@@ -108,9 +108,9 @@ func expectNoSecrets(t *testing.T, f *fixture) {
 	var all strings.Builder
 	for range 2 { // the second exchange is answered from what is kept
 		for _, c := range allCalls {
-			f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+			f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 			if c == tokenCall {
-				f.keepToken(t, credential{})
+				f.keepToken(t, accountCredential{})
 			}
 			if err := f.do(ctx, c); err != nil {
 				all.WriteString(err.Error() + prototext.Format(status.Convert(err).Proto()) + "\n")

@@ -26,13 +26,13 @@ func (f *fixture) sends(ctx context.Context, id string) error {
 	return err
 }
 
-// checks asks what became of one.
+// checks asks for the outcome of one.
 func (f *fixture) checks(ctx context.Context, id string, age time.Duration) error {
 	_, err := f.CheckCustomMessage(ctx, &oauthv1.CheckCustomMessageRequest{AttemptId: id, AgeMs: age.Milliseconds()})
 	return err
 }
 
-// TestAttempts: of replicas that share a store any tells what became of an attempt that any made, and none makes it twice.
+// TestAttempts: each replica that shares the store knows the outcome of an attempt that another made, and none makes it twice.
 func TestAttempts(t *testing.T) {
 	p := newPlatform()
 	all := p.replicas(t)
@@ -59,7 +59,7 @@ func TestAttempts(t *testing.T) {
 	}
 }
 
-// TestAttemptGoesOn: an attempt whose caller is gone is made, and who asks waits for its end.
+// TestAttemptGoesOn: an attempt is made even if its caller is gone, and CheckCustomMessage waits for its end.
 func TestAttemptGoesOn(t *testing.T) {
 	p := newPlatform()
 	came, goOn := make(chan struct{}), make(chan struct{})
@@ -99,7 +99,7 @@ func TestAttemptGoesOn(t *testing.T) {
 	}
 }
 
-// maybe tells whether an error says that WeChat may have the message.
+// maybe reports whether an error says that WeChat may have the message.
 func maybe(t *testing.T, err error) bool {
 	t.Helper()
 	return err != nil && seen(t, err).Meta["maybe_sent"] == "true"
@@ -143,7 +143,7 @@ func TestAttemptNotKnown(t *testing.T) {
 	expect(t, f.checks(t.Context(), "busy", 0), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
 }
 
-// TestAttemptBadInput: what is wrong with a name or an age is said.
+// TestAttemptBadInput: the error of a wrong name or age names the field.
 func TestAttemptBadInput(t *testing.T) {
 	f := newPlatform().serve(t)
 	long := strings.Repeat("x", maxAttemptID+1)

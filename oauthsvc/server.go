@@ -31,7 +31,7 @@ type Server struct {
 	states      *store.Bucket // the code of each state
 	users       vault[userToken]
 	withdrawals *store.Bucket // when users withdrew
-	tokens      vault[credential]
+	tokens      vault[accountCredential]
 	forced      vault[forcedTokens] // in the bucket of tokens
 	sends       sendAttempts
 }
@@ -97,7 +97,7 @@ func (s *Server) openStore(cfg Config) error {
 	s.codes, errs[0] = openVault[codeExchange](kept, "codes", keepExchange, maxLoginBytes)
 	s.states, errs[1] = kept.BoundedBucket("oauth_states", keepState, maxLoginBytes)
 	s.users, errs[2] = openVault[userToken](kept, "users", keepUserTokens, 0)
-	s.tokens, errs[3] = openVault[credential](kept, "tokens", keepCredential, 0)
+	s.tokens, errs[3] = openVault[accountCredential](kept, "tokens", keepCredential, 0)
 	s.forced = vault[forcedTokens]{s.tokens.name, s.tokens.bucket}
 	s.sends, errs[4] = openSendAttempts(kept)
 	s.withdrawals, errs[5] = kept.Bucket("oauth_withdrawals", keepWithdrawal)

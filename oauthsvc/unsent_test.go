@@ -66,7 +66,7 @@ func breaks(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// quietTLS is a TLS server whose log is not ours: it complains about us.
+// quietTLS is a TLS server without a log: it would complain about the client.
 func quietTLS(t *testing.T, handler http.Handler, http2 bool) *httptest.Server {
 	t.Helper()
 	api := httptest.NewUnstartedServer(handler)
@@ -84,7 +84,7 @@ func twoHosts(t *testing.T, first string) (f *fixture, second *platform) {
 	api := httptest.NewServer(second)
 	t.Cleanup(api.Close)
 	f = startAt(t, first+","+api.URL)
-	f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+	f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 	return f, second
 }
 
@@ -182,7 +182,7 @@ func TestFindingsSentIsNotSentAgain(t *testing.T) {
 	}
 }
 
-// TestFindingsDeadConnection: connections of before, whose host is gone, do not make a message uncertain.
+// TestFindingsDeadConnection: old connections to a host that is gone do not make a message uncertain.
 func TestFindingsDeadConnection(t *testing.T) {
 	t.Parallel()
 	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
@@ -215,7 +215,7 @@ func trusting(api *httptest.Server) *tls.Config {
 	return api.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 }
 
-// TestFindingsHTTP2: what holds for HTTP/1.1 does for HTTP/2: a refused stream was not done, and no answer is uncertain.
+// TestFindingsHTTP2: with HTTP/2 as with HTTP/1.1, a refused stream was not done, and a missing answer is uncertain.
 func TestFindingsHTTP2(t *testing.T) {
 	t.Parallel()
 	var protocol string
@@ -264,7 +264,7 @@ func TestFindingsDeathBeforeSending(t *testing.T) {
 	})
 	t.Cleanup(func() { close(silent) })
 	connecting := startWith(t, func(cfg *Config) { cfg.APIURL, cfg.Store = api, kept })
-	connecting.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+	connecting.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 	ctx, die := context.WithCancel(t.Context())
 	dead := make(chan error, 1)
 	go func() { dead <- connecting.sends(ctx, "one") }()
@@ -300,7 +300,7 @@ func TestFindingsRefusedTokenIsNoDoubt(t *testing.T) {
 		p.ServeHTTP(w, r)
 	})
 	p.says(tokenCall, accountToken("next"))
-	f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+	f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 	sent := make(chan error, 1)
 	go func() { sent <- f.sends(t.Context(), "one") }()
 	<-asked
@@ -313,7 +313,7 @@ func TestFindingsRefusedTokenIsNoDoubt(t *testing.T) {
 
 	p.says(sendCall, refusedWith(40001), ok)
 	f2 := p.serve(t)
-	f2.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+	f2.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 	if err := f2.sends(t.Context(), "two"); err != nil {
 		t.Errorf("with the next token: %v", err)
 	}

@@ -23,7 +23,7 @@ func (f *fixture) keepUser(t *testing.T, token string, expires time.Time) {
 	}
 }
 
-// ofKept asks for the profile of a user whose token is kept.
+// ofKept asks for the profile of a user by the kept token.
 func (f *fixture) ofKept(ctx context.Context) error {
 	_, err := f.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Openid: testOpenID})
 	return err
@@ -107,7 +107,7 @@ func TestRefreshOnce(t *testing.T) {
 	}
 }
 
-// TestWhileRefreshing: what happens to a user while the token is refreshed counts more than what that brings.
+// TestWhileRefreshing: a login or withdrawal during a refresh counts more than the refreshed token.
 func TestWhileRefreshing(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -51,11 +51,11 @@ func TestNonsense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			current.Store(&wechat)
 			f.log.Reset()
-			f.keepToken(t, credential{})
+			f.keepToken(t, accountCredential{})
 			for _, c := range allCalls {
 				expect(t, f.do(t.Context(), c), codes.Unavailable, "UPSTREAM_UNAVAILABLE")
 				if c == tokenCall { // the others need one
-					f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+					f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 				}
 			}
 			if lines := strings.Count(f.log.String(), `"cause":"`); lines != len(allCalls) {
@@ -96,9 +96,9 @@ func TestMissingParts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p.grants()
 			p.says(tt.of, tt.body)
-			f.keepToken(t, credential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
+			f.keepToken(t, accountCredential{Value: testAccountToken, Expires: time.Now().Add(time.Hour)})
 			if tt.of == tokenCall {
-				f.keepToken(t, credential{})
+				f.keepToken(t, accountCredential{})
 			}
 			_ = f.server.codes.forget(t.Context(), f.account(t), testCode)
 			expect(t, f.do(t.Context(), tt.of), codes.Unknown, "UPSTREAM_ERROR")

@@ -58,7 +58,7 @@ func TestFindingsWithdrawalEndsExchange(t *testing.T) {
 	expectField(t, err, "openid")
 }
 
-// TestFindingsWithdrawalDuringExchange: a user who withdraws while a code is exchanged leaves nothing behind.
+// TestFindingsWithdrawalDuringExchange: after a withdrawal during an exchange nothing of the user is kept.
 func TestFindingsWithdrawalDuringExchange(t *testing.T) {
 	p := newPlatform()
 	var f *fixture

@@ -24,10 +24,36 @@ import (
 // cannotFail are the methods that no request makes fail.
 var cannotFail = []string{"grpc.health.v1.Health.List", "replier.v1.RulesService.GetRules"}
 
-// TestErrorsHaveReasons: each method of each service refuses a bad request with code, message and reason.
+// TestErrorsHaveReasons: each method of each service refuses a bad request, and a caller without a key, with code, message and
+// reason.
 func TestErrorsHaveReasons(t *testing.T) {
-	t.Parallel()
-	env := service.NewEnv(slog.New(slog.DiscardHandler))
+	open := service.NewEnv(slog.New(slog.DiscardHandler))
+	guarded, err := service.GuardFlags{InternalKey: "0123456789abcdef0123456789abcdef"}.Guarded(service.NewEnv(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for access, env := range map[string]service.Env{"bad request": open, "no key": guarded} {
+		for _, server := range startServices(t, env) {
+			conn, err := grpc.NewClient(server.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+			for name, info := range server.GetServiceInfo() {
+				for _, method := range info.Methods {
+					if strings.HasPrefix(name, "grpc.reflection.") || method.IsServerStream || slices.Contains(cannotFail, name+"."+method.Name) {
+						continue
+					}
+					t.Run(access+" "+name+"."+method.Name, func(t *testing.T) { expectReason(t, conn, name, method.Name) })
+				}
+			}
+		}
+	}
+}
+
+// startServices runs a replier and an oauthsvc.
+func startServices(t *testing.T, env service.Env) (servers []*service.GRPC) {
+	t.Helper()
 	bot, err := replier.New(replier.Config{Env: env.For("replier"), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +67,7 @@ func TestErrorsHaveReasons(t *testing.T) {
 		GRPC() *service.GRPC
 		Serve(context.Context) error
 	}{bot, wechat} {
+		servers = append(servers, server.GRPC())
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- server.Serve(ctx) }()
@@ -50,23 +77,11 @@ func TestErrorsHaveReasons(t *testing.T) {
 				t.Errorf("Serve: %v", err)
 			}
 		})
-		conn, err := grpc.NewClient(server.GRPC().Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		for name, info := range server.GRPC().GetServiceInfo() {
-			for _, method := range info.Methods {
-				if strings.HasPrefix(name, "grpc.reflection.") || method.IsServerStream || slices.Contains(cannotFail, name+"."+method.Name) {
-					continue
-				}
-				t.Run(name+"."+method.Name, func(t *testing.T) { expectReason(t, conn, name, method.Name) })
-			}
-		}
 	}
+	return servers
 }
 
-// expectReason calls a method with a request whose fields are all wrong.
+// expectReason calls a method with a request of wrong fields.
 func expectReason(t *testing.T, conn *grpc.ClientConn, service, method string) {
 	t.Helper()
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service + "." + method))

@@ -146,7 +146,7 @@ func (g *Guard) demand(next http.Handler) http.Handler {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, `{"code":16,"message":"`+wanted+`","details":[]}`)
+			_, _ = io.WriteString(w, `{"code":16,"message":"`+wanted+`","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNAUTHENTICATED","domain":"`+errorDomain+`","metadata":{}}]}`)
 			return
 		}
 		line.showed(name)

@@ -252,7 +252,7 @@ func TestGuardHTTP(t *testing.T) {
 			}
 			if want != http.StatusOK {
 				got := []string{w.Body.String(), w.Header().Get("Content-Type"), w.Header().Get("WWW-Authenticate")}
-				told := []string{`{"code":16,"message":"expected authorization: Bearer and a key of --internal-key","details":[]}`, "application/json", "Bearer"}
+				told := []string{`{"code":16,"message":"expected authorization: Bearer and a key of --internal-key","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNAUTHENTICATED","domain":"wxgate","metadata":{}}]}`, "application/json", "Bearer"}
 				if diff := cmp.Diff(told, got); diff != "" {
 					t.Errorf("the caller is told (-want +got):\n%s", diff)
 				}

@@ -106,7 +106,7 @@ func TestDecodeErrorsHoldNothing(t *testing.T) {
 	}
 }
 
-// FuzzUnderstand: whatever WeChat says, there is a failure with a reason, or an answer that gRPC can carry.
+// FuzzUnderstand: for any answer of WeChat there is a failure with a reason, or an answer that gRPC can carry.
 func FuzzUnderstand(f *testing.F) {
 	for _, name := range []string{"sns.access_token.snapshot.json", "sns.refresh_token.json", "sns.userinfo.json",
 		"sns.userinfo.legacy.json", "sns.auth.ok.json", "error.40029.json", "error.40164.json"} {

@@ -7,7 +7,7 @@ type Call struct {
 	Path   string // also the label of metrics
 	Method string
 
-	credential credential         // the subject of errcodes about tokens
+	credential credentialKind     // the subject of errcodes about tokens
 	required   []requiredField    // of a success; a call without any has the errcode 0
 	echoed     string             // a field that must come back as the query has it; "": none
 	retry      retryPolicy        // when it is made again
@@ -30,14 +30,14 @@ var (
 	SetTyping   = &Call{Path: "/cgi-bin/message/custom/typing", Method: http.MethodPost, credential: accountToken, errcodes: [][]errcodeMeaning{chatErrcodes, typingErrcodes}}
 )
 
-// credential is the secret that authorizes a call. The errcodes 40001, 40014 and 42001 are about it.
-type credential int
+// credentialKind is the secret that authorizes a call. The errcodes 40001, 40014 and 42001 are about it.
+type credentialKind int
 
 const (
-	userToken    credential = iota // a user's access token
-	accountToken                   // the account's access token
-	refreshToken                   // a user's refresh token
-	appSecret                      // the account's AppSecret
+	userToken    credentialKind = iota // a user's access token
+	accountToken                       // the account's access token
+	refreshToken                       // a user's refresh token
+	appSecret                          // the account's AppSecret
 )
 
 // retryPolicy is when a call is made again after its host failed, or was busy.

@@ -78,7 +78,7 @@ var commonErrcodes = []errcodeMeaning{
 const appSecretRefused = "WeChat refuses the AppSecret; compare --app-secret (WECHAT_APP_SECRET), or the accounts file, with the account's console"
 
 // credentialErrcodes are about credentials other than a user's token, which commonErrcodes has.
-var credentialErrcodes = map[credential][]errcodeMeaning{
+var credentialErrcodes = map[credentialKind][]errcodeMeaning{
 	appSecret: {
 		{[]int64{40001}, codes.FailedPrecondition, oauthv1.ErrorReason_ERROR_REASON_CREDENTIALS_INVALID, appSecretRefused},
 	},

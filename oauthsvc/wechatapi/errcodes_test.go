@@ -100,7 +100,7 @@ func TestErrcodes(t *testing.T) {
 	}
 }
 
-// refusal is what a caller sees of an error.
+// refusal is the part of an error that a caller sees.
 type refusal struct {
 	Code   codes.Code
 	Reason string

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestPause: nobody waits for what comes after the caller's time.
+// TestPause: a pause that would outlast the caller's time is not waited for.
 func TestPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
