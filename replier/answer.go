@@ -13,6 +13,7 @@ import (
 	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // Reply implements replier.v1.ReplierService.
@@ -73,7 +74,7 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *
 		if !sure {
 			state = stateUnsure
 		}
-		return s.respond(line, s.outcome(line, d), state, d.reply), nil
+		return s.respond(line, s.outcome(line, d), state, d.Reply), nil
 	}
 }
 
@@ -152,7 +153,7 @@ func (s *Server) decider(ctx context.Context, by *waitLimits, msg *wechatv1.Mess
 		defer steps.begin("rules", "")()
 		fetches := by != nil && s.ways.backlog != nil && msg.GetEvent() == nil && s.ways.backlog.FetchesAnswer(msg)
 		if fetches && r == nil {
-			return decision{asks: true}
+			return decision{Decision: rules.Decision{Asks: true}}
 		}
 		if fetches {
 			if d, waits := s.fetch(ctx, by.store, msg); waits {
@@ -160,12 +161,11 @@ func (s *Server) decider(ctx context.Context, by *waitLimits, msg *wechatv1.Mess
 			}
 		}
 		book := s.book.Value()
-		rules := book.edition(msg.GetAccount()).rules
-		var ask asker
+		var ask rules.ForwardFunc
 		if r != nil {
-			ask = steps.watch(rules, s.asker(until, r, book.account(msg.GetAccount()), by != nil))
+			ask = steps.watch(s.asker(until, r, book.account(msg.GetAccount()), by != nil))
 		}
-		return rules.decide(ctx, msg, ask)
+		return decision{Decision: book.edition(msg.GetAccount()).rules.Decide(ctx, msg, ask)}
 	}
 }
 
@@ -178,7 +178,7 @@ func (s *Server) fetch(ctx context.Context, until time.Time, msg *wechatv1.Messa
 	if reply == nil {
 		reply = textReply(text)
 	}
-	return decision{reply: reply, fetched: true}, waits
+	return decision{Decision: rules.Decision{Reply: reply}, fetched: true}, waits
 }
 
 // before returns a context that ends a little before a time, or with ctx where that is zero.
@@ -196,17 +196,18 @@ func earlier(t time.Time, little time.Duration) time.Time {
 
 // asker returns what asks bots for a caller who waits until a time, or if that is zero for ever. A bot has the time that
 // its rule gives it, or that which the way of a slow answer leaves; else the caller's.
-func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) asker {
-	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) rules.ForwardFunc {
+	return func(ctx context.Context, rule *rules.Rule, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 		release, err := s.calls.reserve(msg, r.takenOver)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
-		slow := quietSlow(s.ways.of(a, f.slow), msg)
-		limit := f.timeout
+		f := rule.Forward
+		slow := quietSlow(s.ways.of(a, f.Slow), msg)
+		limit := f.Timeout
 		if mayDefer {
-			r.setPlan(slow, f.wait)
+			r.setPlan(slow, f.Wait)
 			limit = cmp.Or(limit, wants(slow))
 		}
 		if limit == 0 {
@@ -214,22 +215,22 @@ func (s *Server) asker(until time.Time, r *run, a accountRules, mayDefer bool) a
 			ctx, cancel = before(ctx, until, 0)
 			defer cancel()
 		}
-		return s.bots.ask(ctx, f, msg, cmp.Or(limit, maxTimeout))
+		return s.bots.ask(ctx, f, msg, cmp.Or(limit, rules.MaxTimeout))
 	}
 }
 
 // outcome notes in the line which rule answered, and returns how.
 func (s *Server) outcome(line *service.Line, d decision) string {
 	rule := ""
-	if d.rule != nil {
-		rule = d.rule.name
+	if d.Rule != nil {
+		rule = d.Rule.Name
 	}
 	line.Add(slog.String("rule", rule))
-	if d.unread {
+	if d.Unread {
 		line.Add(slog.Bool("unread", true))
 	}
-	if d.surplus > 0 {
-		line.Add(slog.Int("articles_left_out", d.surplus))
+	if d.Surplus > 0 {
+		line.Add(slog.Int("articles_left_out", d.Surplus))
 	}
 	return d.outcome()
 }
@@ -239,9 +240,9 @@ func (d decision) outcome() string {
 	switch {
 	case d.fetched:
 		return "fetched"
-	case d.rule == nil:
+	case d.Rule == nil:
 		return "no_rule"
-	case d.reply == nil:
+	case d.Reply == nil:
 		return "silent"
 	}
 	return "reply"

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // keepAnswer is for how long an answer is kept at least, unless memory is short: far longer than WeChat goes on sending a
@@ -31,9 +32,9 @@ type kept struct {
 // collector has nothing to go through, however many they are.
 type keptPart struct {
 	texts  map[fingerprint]keptText
-	blocks [][]byte // what the texts are in
-	rules  []*rule  // that said them
-	known  map[*rule]uint32
+	blocks [][]byte      // what the texts are in
+	rules  []*rules.Rule // that said them
+	known  map[*rules.Rule]uint32
 	runs   map[fingerprint]*run // of all else
 	size   int                  // of all, in bytes
 }
@@ -49,7 +50,7 @@ type keptText struct {
 const blockSize = 64 << 10
 
 func newKeptPart() *keptPart {
-	return &keptPart{texts: map[fingerprint]keptText{}, known: map[*rule]uint32{}, runs: map[fingerprint]*run{}}
+	return &keptPart{texts: map[fingerprint]keptText{}, known: map[*rules.Rule]uint32{}, runs: map[fingerprint]*run{}}
 }
 
 // find returns the run of a message, and how often it came: more times than before.
@@ -66,10 +67,10 @@ func (p *keptPart) find(key fingerprint, more int) (r *run, attempts int) {
 	p.texts[key] = t
 	d := decision{}
 	if t.rule > 0 {
-		d.rule = p.rules[t.rule-1]
+		d.Rule = p.rules[t.rule-1]
 	}
 	if t.size > 0 {
-		d.reply = textReply(string(p.blocks[t.block][t.from : t.from+t.size]))
+		d.Reply = textReply(string(p.blocks[t.block][t.from : t.from+t.size]))
 	}
 	return decided(d, nil), int(t.attempts)
 }
@@ -82,14 +83,14 @@ func (p *keptPart) put(key fingerprint, r *run, size int) {
 		return
 	}
 	t := keptText{attempts: uint32(r.attempts)}
-	if rule := r.decision.rule; rule != nil {
+	if rule := r.decision.Rule; rule != nil {
 		if t.rule = p.known[rule]; t.rule == 0 {
 			p.rules = append(p.rules, rule)
 			t.rule = uint32(len(p.rules))
 			p.known[rule] = t.rule
 		}
 	}
-	if content := r.decision.reply.GetText().GetContent(); content != "" {
+	if content := r.decision.Reply.GetText().GetContent(); content != "" {
 		last := len(p.blocks) - 1
 		if last < 0 || len(p.blocks[last])+len(content) > cap(p.blocks[last]) {
 			p.blocks = append(p.blocks, make([]byte, 0, max(blockSize, len(content))))
@@ -104,15 +105,15 @@ func (p *keptPart) put(key fingerprint, r *run, size int) {
 // isText tells whether all there is to know of a run that ended is its rule, and a text or that nothing is said.
 func (r *run) isText() bool {
 	d := r.decision
-	return r.done == past && r.err == nil && len(d.failed) == 0 && (d.reply == nil || d.reply.GetText().GetContent() != "")
+	return r.done == past && r.err == nil && len(d.Failed) == 0 && (d.Reply == nil || d.Reply.GetText().GetContent() != "")
 }
 
 // cost returns about how many bytes the answer of a run takes.
 func (r *run) cost() int {
 	if r.isText() {
-		return textSize + len(r.decision.reply.GetText().GetContent())
+		return textSize + len(r.decision.Reply.GetText().GetContent())
 	}
-	return runSize + proto.Size(r.decision.reply)
+	return runSize + proto.Size(r.decision.Reply)
 }
 
 // fingerprint stands for the key of a message: 128 bits of its hash, by seeds that are this process's alone. So what is

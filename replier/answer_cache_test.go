@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // count returns how many answers there are.
@@ -52,7 +53,7 @@ func TestKept(t *testing.T) {
 		if n := k.now.count() + k.before.count(); n < 5 || n > 10 {
 			t.Errorf("%d answers are kept; want 5 to 10", n)
 		}
-		large := decided(decision{reply: says(strings.Repeat("x", 10*size))}, nil)
+		large := decided(decision{Decision: rules.Decision{Reply: says(strings.Repeat("x", 10*size))}}, nil)
 		k.put(key(200), large, begin)
 		k.put(key(201), r, begin)
 		k.put(key(202), r, begin)
@@ -65,23 +66,23 @@ func TestKept(t *testing.T) {
 // TestKeptTexts: of many texts, short and long, by several rules, each is what it was.
 func TestKeptTexts(t *testing.T) {
 	k := newKept(64<<20, time.Now())
-	rules := []*rule{nil, {name: "first"}, {name: "second"}}
+	answered := []*rules.Rule{nil, {Name: "first"}, {Name: "second"}}
 	answer := func(i int) decision {
-		return decision{rule: rules[i%len(rules)], reply: says(strings.Repeat(strconv.Itoa(i), 1+i*i%1000))}
+		return decision{Decision: rules.Decision{Rule: answered[i%len(answered)], Reply: says(strings.Repeat(strconv.Itoa(i), 1+i*i%1000))}}
 	}
 	const long = 3000
 	for i := range 1000 {
 		k.put(fingerprint{uint64(i)}, decided(answer(i), nil), time.Now())
 	}
-	k.put(fingerprint{long}, decided(decision{reply: says(strings.Repeat("長", blockSize))}, nil), time.Now())
+	k.put(fingerprint{long}, decided(decision{Decision: rules.Decision{Reply: says(strings.Repeat("長", blockSize))}}, nil), time.Now())
 	for i := range 1000 {
 		want := answer(i)
 		r, _ := k.find(fingerprint{uint64(i)}, time.Now(), 1)
-		if r == nil || r.decision.rule != want.rule || !proto.Equal(r.decision.reply, want.reply) {
+		if r == nil || r.decision.Rule != want.Rule || !proto.Equal(r.decision.Reply, want.Reply) {
 			t.Fatalf("answer %d: got %v, want %v", i, r, want)
 		}
 	}
-	if r, _ := k.find(fingerprint{long}, time.Now(), 1); r.decision.reply.GetText().GetContent() != strings.Repeat("長", blockSize) {
+	if r, _ := k.find(fingerprint{long}, time.Now(), 1); r.decision.Reply.GetText().GetContent() != strings.Repeat("長", blockSize) {
 		t.Error("the long answer is another")
 	}
 }
@@ -92,12 +93,12 @@ func TestAnswer(t *testing.T) {
 	close(asked.done)
 	failed := errors.New("failed")
 	for name, r := range map[string]*run{
-		"text":       decided(decision{rule: &rule{name: "echo"}, reply: says("hello")}, nil),
-		"image":      decided(decision{rule: &rule{name: "picture"}, reply: &wechatv1.Reply{Content: &wechatv1.Reply_Image{Image: &wechatv1.ImageReply{MediaId: "m"}}}}, nil),
-		"empty text": decided(decision{rule: &rule{name: "empty"}, reply: says("")}, nil),
-		"silent":     decided(decision{rule: &rule{name: "silent"}}, nil),
+		"text":       decided(decision{Decision: rules.Decision{Rule: &rules.Rule{Name: "echo"}, Reply: says("hello")}}, nil),
+		"image":      decided(decision{Decision: rules.Decision{Rule: &rules.Rule{Name: "picture"}, Reply: &wechatv1.Reply{Content: &wechatv1.Reply_Image{Image: &wechatv1.ImageReply{MediaId: "m"}}}}}, nil),
+		"empty text": decided(decision{Decision: rules.Decision{Rule: &rules.Rule{Name: "empty"}, Reply: says("")}}, nil),
+		"silent":     decided(decision{Decision: rules.Decision{Rule: &rules.Rule{Name: "silent"}}}, nil),
 		"no rule":    decided(decision{}, nil),
-		"fallback":   decided(decision{rule: &rule{name: "next"}, reply: says("hello"), failed: []error{failed}}, nil),
+		"fallback":   decided(decision{Decision: rules.Decision{Rule: &rules.Rule{Name: "next"}, Reply: says("hello"), Failed: []error{failed}}}, nil),
 		"panic":      decided(decision{}, failed),
 		"bot":        asked,
 	} {
@@ -106,8 +107,8 @@ func TestAnswer(t *testing.T) {
 		k.put(fingerprint{1}, r, time.Now())
 		for more := 1; more < 3; more++ {
 			got, n := k.find(fingerprint{1}, time.Now(), 1)
-			if n != came+more || got.decision.rule != r.decision.rule || !proto.Equal(got.decision.reply, r.decision.reply) ||
-				len(got.decision.failed) != len(r.decision.failed) || !errors.Is(got.err, r.err) || !got.ended() {
+			if n != came+more || got.decision.Rule != r.decision.Rule || !proto.Equal(got.decision.Reply, r.decision.Reply) ||
+				len(got.decision.Failed) != len(r.decision.Failed) || !errors.Is(got.err, r.err) || !got.ended() {
 				t.Errorf("%s: got attempt %d, %+v; want %+v", name, n, got.decision, r.decision)
 			}
 		}

@@ -2,140 +2,28 @@ package replier
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"testing"
-
-	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
-
-// BenchmarkReply decides on one message with the built-in rules.
-func BenchmarkReply(b *testing.B) {
-	rules, err := LoadRules("")
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, bb := range []struct {
-		name, rule string
-		msg        *wechatv1.Message
-	}{
-		{"echo", "echo", text("Big brother muyao nb")},
-		{"constant", "picture", image()},
-		{"no match", "", event("unsubscribe", "")},
-	} {
-		b.Run(bb.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if d := rules.decide(b.Context(), bb.msg, nil); ruleName(d) != bb.rule {
-					b.Fatalf("rule %q answered, want %q", ruleName(d), bb.rule)
-				}
-			}
-		})
-	}
-}
 
 // BenchmarkOnce decides on messages that all are new, and keeps the answers, in as much memory as they may take: how much
 // each one takes is what the garbage collector has to go through.
 func BenchmarkOnce(b *testing.B) {
-	rules, err := LoadRules("")
+	rules, err := rules.Load("")
 	if err != nil {
 		b.Fatal(err)
 	}
 	o := newOnce(defaultOnceMemory)
 	defer o.close()
-	decide := func(ctx context.Context, _ *run) decision { return rules.decide(ctx, text("hello"), nil) }
+	decide := func(ctx context.Context, _ *run) decision {
+		return decision{Decision: rules.Decide(ctx, text("hello"), nil)}
+	}
 	msg := text("hello")
 	b.ReportAllocs()
 	for b.Loop() {
 		msg.MsgId++
-		if r, attempt := o.join(b.Context(), msg, decide, nil); attempt != 1 || r.decision.reply == nil {
+		if r, attempt := o.join(b.Context(), msg, decide, nil); attempt != 1 || r.decision.Reply == nil {
 			b.Fatalf("attempt %d, %v", attempt, r.decision)
 		}
-	}
-}
-
-// ruleName returns the name of the rule that answered; "" where none did.
-func ruleName(d decision) string {
-	if d.rule == nil {
-		return ""
-	}
-	return d.rule.name
-}
-
-// manyRules is a rules file with count rules of all kinds that are looked up, each with a word of its own.
-func manyRules(count int) string {
-	var b strings.Builder
-	b.WriteString("rules:\n")
-	for i := range count {
-		match := [...]string{
-			"{text: %s}", "{text: {prefix: %s}}", "{text: {contains: %s}}", "{event: CLICK, event_key: %s}", "{text: {contains: ＡＢＣ%s}, fold: true}",
-		}[i%5]
-		fmt.Fprintf(&b, "  - {name: r%d, match: "+match+", reply: {text: answer}}\n", i, word(i))
-	}
-	return b.String()
-}
-
-// word is a word for each number, of one length for all.
-func word(i int) string {
-	digits := []rune("甲乙丙丁戊己庚辛壬癸")
-	var b strings.Builder
-	for range 6 {
-		b.WriteRune(digits[i%10])
-		i /= 10
-	}
-	return b.String()
-}
-
-// BenchmarkRules finds the rule for a message, and answers, with few and with many rules: it should take the same.
-func BenchmarkRules(b *testing.B) {
-	sizes := []int{10, 1000, 100_000}
-	rules := map[int]*Rules{}
-	for _, size := range sizes {
-		rules[size] = parseRules(b, manyRules(size))
-	}
-	for _, bb := range []struct {
-		name string
-		rule int // the rule that is to answer; -1: none
-		msg  *wechatv1.Message
-	}{
-		{"exact", 5, text(word(5))},
-		{"prefix", 6, text(word(6) + "，请问怎么办")},
-		{"contains", 7, text("请问" + word(7) + "怎么办")},
-		{"key", 8, event("CLICK", word(8))},
-		{"fold", 9, text("请问abc" + word(9) + "怎么办")},
-		{"miss", -1, text("请问" + strings.Repeat("甲", 5) + "怎么办")},
-	} {
-		want := ""
-		if bb.rule >= 0 {
-			want = fmt.Sprintf("r%d", bb.rule)
-		}
-		b.Run(bb.name, func(b *testing.B) {
-			for _, size := range sizes {
-				b.Run(fmt.Sprint(size), func(b *testing.B) {
-					b.ReportAllocs()
-					for b.Loop() {
-						if d := rules[size].decide(b.Context(), bb.msg, nil); ruleName(d) != want {
-							b.Fatalf("rule %q answered, want %q", ruleName(d), want)
-						}
-					}
-				})
-			}
-		})
-	}
-}
-
-// BenchmarkLoadRules loads many rules.
-func BenchmarkLoadRules(b *testing.B) {
-	for _, size := range []int{1000, 100_000} {
-		data := []byte(manyRules(size))
-		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(data)))
-			for b.Loop() {
-				if _, err := ParseRules("rules.yaml", data); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

@@ -113,5 +113,5 @@ func (t *takeovers) isBusy(account string) bool {
 
 // crowdedOut reports whether nothing was said because too many messages wait for bots.
 func (d decision) crowdedOut() bool {
-	return d.rule == nil && errors.Is(errors.Join(d.failed...), errTooManyCalls)
+	return d.Rule == nil && errors.Is(errors.Join(d.Failed...), errTooManyCalls)
 }

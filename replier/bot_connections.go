@@ -1,7 +1,6 @@
 package replier
 
 import (
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -15,11 +14,9 @@ func neighbourName(target string) string { return "forward " + target }
 func (b *bots) connect(current *book) {
 	needed := map[string]bool{}
 	for _, e := range current.editions() {
-		for i := range e.rules.list {
-			if f := e.rules.list[i].forward; f != nil && !strings.HasPrefix(f.to, handlerPrefix) {
-				needed[f.to] = true
-				_, _ = b.dial(f.to) // the loader has checked the target
-			}
+		for _, target := range e.rules.Targets() {
+			needed[target] = true
+			_, _ = b.dial(target) // the loader has checked it
 		}
 	}
 	b.leave(needed)

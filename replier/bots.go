@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,26 +15,15 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // Handler answers messages in this process; a nil reply says nothing. A rule forwards to it with "forward: {to:
 // handler:NAME}". Handlers run at the same time, and must not change the message.
 type Handler func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error)
-
-// forward hands a message to a bot.
-type forward struct {
-	to       string        // a gRPC target, or handlerPrefix and a name
-	timeout  time.Duration // 0: see asker
-	slow     accounts.Slow // what becomes of an answer that is not ready while WeChat waits; zero: as the account says
-	wait     time.Duration // how long WeChat waits for the answer, if it can come another way
-	fallback *action       // if the bot fails; nil: the rule counts as not matched
-}
-
-const handlerPrefix = "handler:"
 
 // spare is kept of the caller's time, so that a fallback can still be given.
 const spare = 100 * time.Millisecond
@@ -57,10 +45,10 @@ type bots struct {
 }
 
 // ask returns the bot's answer to a message, within a limit; it is one that WeChat would take.
-func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message, limit time.Duration) (*wechatv1.Reply, error) {
+func (b *bots) ask(ctx context.Context, f *rules.Forward, msg *wechatv1.Message, limit time.Duration) (*wechatv1.Reply, error) {
 	hops := handedOn(ctx)
 	if hops >= maxForwards {
-		return nil, fmt.Errorf("forward to %s: the message was handed on %d times; do repliers forward in a circle?", f.to, hops)
+		return nil, fmt.Errorf("forward to %s: the message was handed on %d times; do repliers forward in a circle?", f.To, hops)
 	}
 	ctx = metadata.AppendToOutgoingContext(ctx, forwardsKey, strconv.Itoa(hops+1))
 	if deadline, ok := ctx.Deadline(); ok {
@@ -69,13 +57,13 @@ func (b *bots) ask(ctx context.Context, f *forward, msg *wechatv1.Message, limit
 	}
 	ctx, cancel := withRunningTime(ctx, limit)
 	defer cancel()
-	reply, err := b.call(ctx, f.to, msg)
+	reply, err := b.call(ctx, f, msg)
 	if err != nil {
-		return nil, fmt.Errorf("forward to %s: %w", f.to, err)
+		return nil, fmt.Errorf("forward to %s: %w", f.To, err)
 	}
 	shown, _ := reply.Shown(msg)
 	if err := cmp.Or(shown.Validate(), checkReply(reply)); err != nil {
-		return nil, fmt.Errorf("forward to %s: the answer: %w", f.to, err)
+		return nil, fmt.Errorf("forward to %s: the answer: %w", f.To, err)
 	}
 	return reply, nil
 }
@@ -90,11 +78,11 @@ func handedOn(ctx context.Context) int {
 	return hops
 }
 
-func (b *bots) call(ctx context.Context, to string, msg *wechatv1.Message) (*wechatv1.Reply, error) {
-	if name, ok := strings.CutPrefix(to, handlerPrefix); ok {
+func (b *bots) call(ctx context.Context, f *rules.Forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	if name, ok := f.Handler(); ok {
 		return b.handle(ctx, b.handlers[name], msg)
 	}
-	conn, err := b.dial(to)
+	conn, err := b.dial(f.To)
 	if err != nil {
 		return nil, err
 	}

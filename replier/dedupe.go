@@ -10,10 +10,11 @@ import (
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // runLife is how long rules may work on a message: a bot has its longest time, and the next rule a moment.
-const runLife = maxTimeout + 5*time.Second
+const runLife = rules.MaxTimeout + 5*time.Second
 
 // once sees to it that a message is answered once, however often it comes: who comes while it is worked on waits for
 // the answer, and who comes later gets it again.
@@ -84,7 +85,7 @@ func (o *once) first(key fingerprint, d decision, err error) (r *run, attempt in
 	if r, attempt = o.find(key); r != nil {
 		return r, attempt, false
 	}
-	if d.asks {
+	if d.Asks {
 		r = newRun()
 		r.attempts = 1
 		o.running[key] = r
@@ -92,7 +93,7 @@ func (o *once) first(key fingerprint, d decision, err error) (r *run, attempt in
 		r = decided(d, err)
 		o.kept.put(key, r, time.Now())
 	}
-	return r, 1, d.asks
+	return r, 1, d.Asks
 }
 
 // find is again, under the lock.
@@ -116,7 +117,7 @@ func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.W
 	if r = o.running[key]; r != nil && r.adopt(work) {
 		return r, false
 	}
-	if r, _ := o.kept.find(key, time.Now(), 0); r != nil && r.decision.reply != nil { // it ended when nobody waited any more
+	if r, _ := o.kept.find(key, time.Now(), 0); r != nil && r.decision.Reply != nil { // it ended when nobody waited any more
 		return r, true
 	}
 	r = newRun()

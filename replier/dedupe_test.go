@@ -17,6 +17,7 @@ import (
 
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // startCounting serves a bot that answers with the number of its calls, once gate is closed.
@@ -184,11 +185,11 @@ func TestCopiesAtOnce(t *testing.T) {
 				both.Done()
 				both.Wait()
 				if asks {
-					return decision{asks: true}
+					return decision{Decision: rules.Decision{Asks: true}}
 				}
-				return decision{reply: says(fmt.Sprintf("decision %d", decided.Add(1)))}
+				return decision{Decision: rules.Decision{Reply: says(fmt.Sprintf("decision %d", decided.Add(1)))}}
 			}
-			return decision{reply: says(fmt.Sprintf("call %d", calls.Add(1)))}
+			return decision{Decision: rules.Decision{Reply: says(fmt.Sprintf("call %d", calls.Add(1)))}}
 		}
 		msg := text("a")
 		var said [2]decision
@@ -203,7 +204,7 @@ func TestCopiesAtOnce(t *testing.T) {
 			})
 		}
 		copies.Wait()
-		if diff := cmp.Diff(said[0].reply, said[1].reply, protocmp.Transform()); diff != "" || said[0].reply == nil || attempts[0]+attempts[1] != 3 {
+		if diff := cmp.Diff(said[0].Reply, said[1].Reply, protocmp.Transform()); diff != "" || said[0].Reply == nil || attempts[0]+attempts[1] != 3 {
 			t.Errorf("asks %t: attempts %v, one copy got another answer (-0 +1):\n%s", asks, attempts, diff)
 		}
 		if asks && calls.Load() != 1 {
@@ -219,7 +220,9 @@ func TestOnceMemory(t *testing.T) {
 	o := newOnce(memory)
 	defer o.close()
 	for range 10_000 {
-		if _, err := o.decide(t.Context(), text("a"), func(context.Context, *run) decision { return decision{reply: says("an answer")} }); err != nil {
+		if _, err := o.decide(t.Context(), text("a"), func(context.Context, *run) decision {
+			return decision{Decision: rules.Decision{Reply: says("an answer")}}
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -240,7 +243,7 @@ func TestCloseEndsRuns(t *testing.T) {
 	}()
 	_, err := o.decide(ctx, text("a"), func(ctx context.Context, r *run) decision {
 		if r == nil {
-			return decision{asks: true}
+			return decision{Decision: rules.Decision{Asks: true}}
 		}
 		close(begun)
 		<-ctx.Done()

@@ -114,8 +114,8 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 		slow = s.ways.of(account, accounts.Slow{})
 	}
 	later := w.IsLater() || slow.How == accounts.Later && !s.mayPush(msg.GetAccount()) // else the user was not told to write again
-	if len(d.failed) > 0 {
-		w.NoteFailure(errors.Join(d.failed...))
+	if len(d.Failed) > 0 {
+		w.NoteFailure(errors.Join(d.Failed...))
 	}
 	switch {
 	case !r.goes(follows) && r.goes(never):
@@ -126,17 +126,17 @@ func (s *Server) deliver(ctx context.Context, w *backlog.Work, msg *wechatv1.Mes
 	case r.err != nil:
 		s.apologize(ctx, w, msg, later, backlog.Ending{State: backlog.GivenUp, Reason: "the rules failed: see the log"})
 	case d.hasOnlyFailures():
-		s.apologize(ctx, w, msg, later, backlog.Ending{State: backlog.GivenUp, Reason: errors.Join(d.failed...).Error()})
-	case saysNothing(d.reply):
+		s.apologize(ctx, w, msg, later, backlog.Ending{State: backlog.GivenUp, Reason: errors.Join(d.Failed...).Error()})
+	case saysNothing(d.Reply):
 		_ = w.End(ctx, backlog.Silent, "", "")
 	case later:
 		s.reportSurplus(msg, d)
-		s.keep(ctx, w, msg, d.reply)
+		s.keep(ctx, w, msg, d.Reply)
 	case slow.How == accounts.Drop:
 		_ = w.End(ctx, backlog.Dropped, "", "")
 	default:
 		s.reportSurplus(msg, d)
-		s.follow(ctx, w, msg, d.reply, 0)
+		s.follow(ctx, w, msg, d.Reply, 0)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"wxgate/internal/testaddr"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // What no log and no metric may hold: of the user and of the bot.
@@ -318,7 +319,7 @@ func TestForwardNoHandler(t *testing.T) {
 	if want := path + `:3:29: rule "b": this program has no handler "other"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if _, err := LoadRules(path); err != nil {
+	if _, err := rules.Load(path); err != nil {
 		t.Errorf("%v, without a program", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
+	"wxgate/replier/rules"
 )
 
 // run is the work on one message.
@@ -147,7 +148,7 @@ func (r *run) enough(by *waitLimits) (planned <-chan struct{}, until time.Time) 
 	if r.slow.How == accounts.Hold || r.slow.How == accounts.Drop {
 		until = by.answer
 	}
-	if patience := r.begun.Add(r.patient); r.slow.How != "" && r.slow.How != accounts.Hold && r.patient < maxTimeout &&
+	if patience := r.begun.Add(r.patient); r.slow.How != "" && r.slow.How != accounts.Hold && r.patient < rules.MaxTimeout &&
 		(until.IsZero() || patience.Before(until)) {
 		until = patience
 	}

@@ -14,6 +14,7 @@ import (
 	"wxgate/internal/backlog"
 	"wxgate/internal/store"
 	replierv1 "wxgate/proto/replier/v1"
+	"wxgate/replier/rules"
 )
 
 const atOnce = "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n"
@@ -166,7 +167,7 @@ func TestFindingsTimeOfHeldAnswers(t *testing.T) {
 			accounts.Hold: answerSpare, accounts.Drop: answerSpare, accounts.Push: storeTime, accounts.Later: storeTime,
 		} {
 			r := newRun()
-			r.setPlan(accounts.Slow{How: how}, maxTimeout)
+			r.setPlan(accounts.Slow{How: how}, rules.MaxTimeout)
 			deadline, _ := ctx.Deadline()
 			if _, until := r.enough(by); !until.Equal(deadline.Add(-want)) {
 				t.Errorf("%s: waits until %v before the end, want %v", how, deadline.Sub(until), want)

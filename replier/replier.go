@@ -21,6 +21,7 @@ import (
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	replierv1 "wxgate/proto/replier/v1"
+	"wxgate/replier/rules"
 )
 
 // Config is what a replier needs. The zero Env logs to slog's default and has metrics of its own.
@@ -59,6 +60,15 @@ func (c *Config) Validate() error {
 		c.checked = &checkedRules{read, c.Rules, c.AccountsFile, c.Demo, slices.Collect(maps.Keys(c.Handlers))}
 	}
 	return errors.Join(c.checkFlags(), load.Err())
+}
+
+// readRules reads a rules file, or the built-in rules if path is "". The result is nil if there are problems.
+func (c Config) readRules(load *configfile.Load, path string) *rules.Rules {
+	handlers := map[string]bool{}
+	for name, handler := range c.Handlers {
+		handlers[name] = handler != nil
+	}
+	return rules.Options{Handlers: handlers, Demo: c.Demo}.Read(load, path)
 }
 
 // checkedRules are rules that Validate found right, and what they were read with.

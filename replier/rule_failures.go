@@ -23,8 +23,8 @@ func (s *Server) report(msg *wechatv1.Message, r *run, requestID string) {
 		return
 	}
 	answered := ""
-	if rule := r.decision.rule; rule != nil {
-		answered = rule.name
+	if rule := r.decision.Rule; rule != nil {
+		answered = rule.Name
 	}
 	s.log.Warn("rule failed", slog.String("request_id", requestID), slog.String("account", msg.GetAccount()),
 		slog.String("user", service.Short(msg.GetFromUserName())), slog.String("msg_type", msg.GetMsgType()),
@@ -37,7 +37,7 @@ func (s *Server) claimReport(r *run) error {
 	if !r.reported.CompareAndSwap(false, true) {
 		return nil
 	}
-	failed := r.decision.failed
+	failed := r.decision.Failed
 	if len(failed) > 0 {
 		s.replies.WithLabelValues("rule_failed").Add(float64(len(failed)))
 	}
@@ -47,10 +47,10 @@ func (s *Server) claimReport(r *run) error {
 // reportSurplus notes in a line of its own that a late answer has more articles than WeChat shows, or as customer-service
 // messages takes.
 func (s *Server) reportSurplus(msg *wechatv1.Message, d decision) {
-	surplus := d.surplus + max(0, len(d.reply.GetNews().GetArticles())-maxParts)
+	surplus := d.Surplus + max(0, len(d.Reply.GetNews().GetArticles())-maxParts)
 	if surplus == 0 {
 		return
 	}
 	s.log.Warn("articles left out", slog.String("account", msg.GetAccount()), slog.String("user", service.Short(msg.GetFromUserName())),
-		slog.String("rule", d.rule.name), slog.Int("articles_left_out", surplus))
+		slog.String("rule", d.Rule.Name), slog.Int("articles_left_out", surplus))
 }

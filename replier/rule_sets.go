@@ -12,6 +12,7 @@ import (
 	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
 	replierv1 "wxgate/proto/replier/v1"
+	"wxgate/replier/rules"
 )
 
 // book is all rules of a replier. It is immutable: a message ends with the book that it began with.
@@ -43,7 +44,7 @@ func (b *book) account(name string) accountRules {
 // edition is a rules file as it was loaded.
 type edition struct {
 	path     string // "": the built-in rules
-	rules    *Rules
+	rules    *rules.Rules
 	version  int
 	hash     string
 	at       time.Time
@@ -93,12 +94,12 @@ func (c Config) accountRules(load *configfile.Load, before *book) map[string]acc
 		return before.rules
 	}
 	load.Need(read)
-	rules := map[string]accountRules{}
+	all := map[string]accountRules{}
 	for _, a := range list {
-		rules[a.Name] = accountRules{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
+		all[a.Name] = accountRules{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
 	}
-	configfile.NoteNames(load, before.rules, rules)
-	return rules
+	configfile.NoteNames(load, before.rules, all)
+	return all
 }
 
 // ofPath returns the edition of a file; nil where there is none.
@@ -128,14 +129,14 @@ func (c Config) readEdition(load *configfile.Load, path string, before *edition)
 		return before
 	}
 	read := &configfile.Load{}
-	rules := c.readRules(read, path)
+	loaded := c.readRules(read, path)
 	if before == nil {
 		load.Need(read)
 	} else {
 		load.Add(read)
 	}
-	if rules != nil {
-		e := &edition{path: path, rules: rules, version: 1, hash: hash(path, read), at: time.Now(), files: read.Files(), read: read}
+	if loaded != nil {
+		e := &edition{path: path, rules: loaded, version: 1, hash: hash(path, read), at: time.Now(), files: read.Files(), read: read}
 		if before != nil {
 			e.version = before.version + 1
 		}
@@ -154,7 +155,7 @@ func hash(path string, read *configfile.Load) string {
 	if path != "" {
 		return read.Hash()
 	}
-	sum := sha256.Sum256(builtin)
+	sum := sha256.Sum256([]byte(rules.Builtin()))
 	return hex.EncodeToString(sum[:])
 }
 

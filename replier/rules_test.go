@@ -1,8 +1,6 @@
 package replier
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -90,7 +88,7 @@ func TestConcurrent(t *testing.T) {
 
 // TestMatch runs the rules of testdata/good/match.yaml.
 func TestMatch(t *testing.T) {
-	r := start(t, "testdata/good/match.yaml")
+	r := start(t, "rules/testdata/good/match.yaml")
 	for _, tt := range []struct {
 		name string
 		msg  *wechatv1.Message
@@ -121,7 +119,7 @@ func TestMatch(t *testing.T) {
 
 // TestReplies runs the rules of testdata/good/replies.yaml: every kind of reply.
 func TestReplies(t *testing.T) {
-	r := start(t, "testdata/good/replies.yaml")
+	r := start(t, "rules/testdata/good/replies.yaml")
 	film := video()
 	film.MsgId = 3272960105994287638
 	for _, tt := range []struct {
@@ -234,7 +232,7 @@ func TestLogLine(t *testing.T) {
 		{"silent", event("unsubscribe", "key"), map[string]any{"msg_type": "event", "event": "unsubscribe", "rule": "quiet", "outcome": "silent"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := start(t, "testdata/good/match.yaml")
+			r := start(t, "rules/testdata/good/match.yaml")
 			r.ask(t, tt.msg)
 			maps.Copy(tt.want, map[string]any{
 				"level": "INFO", "msg": "rpc", "method": "/replier.v1.ReplierService/Reply", "code": "OK", "account": "shop", "user": "oABCDE…",
@@ -246,7 +244,10 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// noBot is a bot that is away.
-func noBot(context.Context, *forward, *wechatv1.Message) (*wechatv1.Reply, error) {
-	return nil, errors.New("away")
+// TestNewBadRules: a bad file stops the start before an address is bound.
+func TestNewBadRules(t *testing.T) {
+	s, err := New(Config{Listen: "no address", Rules: "rules/testdata/bad/empty.yaml"})
+	if s != nil || err == nil || err.Error() != "rules/testdata/bad/empty.yaml:1:1: the file is empty" {
+		t.Errorf("got %v, %v", s, err)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 const (
@@ -61,7 +62,7 @@ func (w *ways) of(a accountRules, rule accounts.Slow) accounts.Slow {
 func wants(slow accounts.Slow) time.Duration {
 	switch slow.How {
 	case accounts.Push, accounts.Later:
-		return maxTimeout
+		return rules.MaxTimeout
 	case accounts.Hold:
 		return holdTime
 	}
@@ -171,7 +172,7 @@ func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Me
 		return s.giveUp(line, r)
 	case errors.Is(err, backlog.ErrRejected): // it cannot be stored later either
 		line.Fail(err)
-		r.setPlan(accounts.Slow{How: accounts.Hold}, maxTimeout)
+		r.setPlan(accounts.Slow{How: accounts.Hold}, rules.MaxTimeout)
 		return s.hold(line, r, attempt)
 	}
 	return s.unstored(line, r, err)
@@ -185,4 +186,17 @@ func textReply(text string) *wechatv1.Reply {
 		return nil
 	}
 	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}
+}
+
+// quietSlow returns what becomes of a slow answer to a message. If nobody should read an answer to it, the user reads no text
+// meanwhile either, and waits for nothing.
+func quietSlow(slow accounts.Slow, msg *wechatv1.Message) accounts.Slow {
+	if msg.EventReply().Answerable() {
+		return slow
+	}
+	slow.Text = ""
+	if slow.How == accounts.Later {
+		slow.How = accounts.Push
+	}
+	return slow
 }

@@ -12,6 +12,7 @@ import (
 
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 // Bounds of what a trace tells.
@@ -63,19 +64,19 @@ func (b *seen) trace(resp *replierv1.ReplyResponse, err error) *replierv1.Trace 
 		if b.run.ended() {
 			d := b.run.decision
 			t.Outcome = d.outcome()
-			if d.rule != nil || !b.late {
-				rule = d.rule
+			if d.Rule != nil || !b.late {
+				rule = d.Rule
 			}
 			if d.fetched && len(t.Steps) > 0 {
 				t.Steps[0].Name = "fetch"
 			}
-			for _, err := range d.failed[:min(len(d.failed), maxFailed)] {
+			for _, err := range d.Failed[:min(len(d.Failed), maxFailed)] {
 				first, _, _ := strings.Cut(err.Error(), "\n") // a panic's stack is for the log
 				t.Failed = append(t.Failed, clip(first))
 			}
 		}
 		if rule != nil {
-			t.Rule, t.File, t.Line = clip(rule.name), clip(rule.file), rule.line
+			t.Rule, t.File, t.Line = clip(rule.Name), clip(rule.File), rule.Line
 		}
 	}
 	switch state := resp.GetCoordination().GetState(); {
@@ -105,7 +106,7 @@ func clip(s string) string {
 type steps struct {
 	mu       sync.Mutex
 	all      []step
-	forwards *rule // the last that did
+	forwards *rules.Rule // the last that did
 }
 
 type step struct {
@@ -146,26 +147,22 @@ func (s *steps) begin(name, to string) (done func()) {
 	}
 }
 
-// watch returns an asker that notes whom it asks, for which of the rules.
-func (s *steps) watch(rules *Rules, ask asker) asker {
+// watch returns a ForwardFunc that notes which bot it asks, and for which rule.
+func (s *steps) watch(ask rules.ForwardFunc) rules.ForwardFunc {
 	if s == nil {
 		return ask
 	}
-	return func(ctx context.Context, f *forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+	return func(ctx context.Context, rule *rules.Rule, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 		s.mu.Lock()
-		for i := range rules.list {
-			if rules.list[i].forward == f {
-				s.forwards = &rules.list[i]
-			}
-		}
+		s.forwards = rule
 		s.mu.Unlock()
-		defer s.begin("forward", clip(f.to))()
-		return ask(ctx, f, msg)
+		defer s.begin("forward", clip(rule.Forward.To))()
+		return ask(ctx, rule, msg)
 	}
 }
 
 // between puts the steps into a trace of what was between two times, and returns the rule that forwards.
-func (s *steps) between(came, now time.Time, t *replierv1.Trace) *rule {
+func (s *steps) between(came, now time.Time, t *replierv1.Trace) *rules.Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.all {

@@ -10,6 +10,7 @@ import (
 	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
+	"wxgate/replier/rules"
 )
 
 const (
@@ -80,7 +81,7 @@ func (s *Server) showTyping(ctx context.Context, r *run, msg *wechatv1.Message, 
 		return slow
 	}
 	slow = accounts.Slow{How: accounts.Later, Text: accounts.LaterText}
-	r.setPlan(slow, maxTimeout)
+	r.setPlan(slow, rules.MaxTimeout)
 	return slow
 }
 

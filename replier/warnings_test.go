@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"wxgate/internal/backlog"
@@ -15,87 +14,6 @@ import (
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
-
-// TestFindingsWarnings: what is allowed and probably not meant is a warning, which has a place and says how to write it instead.
-func TestFindingsWarnings(t *testing.T) {
-	const breaks = `\n is two characters here, and the user reads them; expected double quotes around the text ("one\ntwo"), or a block (|-) with a line for each`
-	const known = " is not one that WeChat is known to send"
-	const blank = " begins or ends with a blank, "
-	for _, tt := range []struct {
-		name, rule string   // the rule: what stands behind "  - "
-		want       []string // column: text
-	}{
-		{"a good rule", `{match: {type: [text, MiniProgramPage], when: message.msg_id > 0}, reply: {text: "one\ntwo"}}`, nil},
-		{"a backslash", `{reply: {text: one\ntwo}}`, []string{"23: " + breaks}},
-		{"a backslash in single quotes", `{reply: {text: 'one\ntwo'}}`, []string{"24: " + breaks}},
-		{"a backslash behind an expression", `{reply: {text: '{{ message.msg_id }}\n'}}`, []string{"41: " + breaks}},
-		{"a backslash in an expression", `{reply: {text: '{{ "a\n" }}'}}`, nil},
-		{"a backslash in a title", `{match: {type: event}, reply: {news: {articles: [{title: 'a\nb'}]}}}`, []string{"64: " + breaks}},
-		{"a backslash in a text meanwhile", `{forward: {to: "dns:///bot:9001", slow: {push: 'a\nb'}}}`, []string{"54: " + breaks}},
-		{"two articles for a text", `{match: {text: a}, reply: {news: {articles: [{title: a}, {title: b}]}}}`, []string{
-			"62: 2 articles; in the answer to a message that is not an event WeChat shows the first, and the others are left out"}},
-		{"eight articles for an event", `{match: {event: CLICK}, reply: {news: {articles: [` + strings.Repeat("{title: a},", 8) + `]}}}`, nil},
-		{"nine articles for a key", `{match: {event_key: a}, random: [{news: {articles: [` + strings.Repeat("{title: a},", 9) + `]}}]}`, []string{
-			"145: 9 articles; in the answer to an event WeChat shows the first 8, and the others are left out"}},
-		{"a key that ends in a blank", `{match: {event_key: ["HELP ", B]}, silent: true}`, []string{
-			`26: the key "HELP "` + blank + `and then a button's hardly is it; expected "HELP"`}},
-		{"a word that ends in a blank", `{match: {text: "help "}, silent: true}`, []string{`20: "help "` + blank + `which users hardly send; expected "help", or fold: true`}},
-		{"the same folded", `{match: {text: "help ", fold: true}, silent: true}`, nil},
-		{"parts with blanks", `{match: {text: {prefix: "ask ", contains: " a "}}, silent: true}`, nil},
-		{"a prefix that folding makes impossible", `{match: {text: {prefix: [" ", a]}, fold: true}, silent: true}`, []string{
-			`30: the prefix " " begins with a blank, and never matches: fold: true ignores blanks at the begin of a message`}},
-		{"a misspelt event", `{match: {event: CLIK}, silent: true}`, []string{`21: event: "CLIK"` + known + `; did you mean "CLICK"?`}},
-		{"misspelt events", `{match: {event: [subscribed, click, unsubscribes]}, silent: true}`, []string{
-			`22: event: "subscribed"` + known + `; did you mean "subscribe"?`, `41: event: "unsubscribes"` + known + `; did you mean "unsubscribe"?`}},
-		{"an unknown event", `{match: {event: from_tomorrow}, silent: true}`, []string{`21: event: "from_tomorrow"` + known + `; the rule may never match`}},
-		{"a type as an event", `{match: {event: voice}, silent: true}`, []string{`21: event: "voice"` + known + `; did you mean type: voice?`}},
-		{"misspelt types", `{match: {type: [txt, pic]}, silent: true}`, []string{
-			`21: type: "txt"` + known + `; did you mean "text"?`, `26: type: "pic"` + known + `; the rule may never match`}},
-		{"an event as a type", `{match: {type: click}, silent: true}`, []string{`20: type: "click"` + known + `; did you mean event: click?`}},
-		{"a handler", `{forward: handler:x}`, []string{`15: the wxgate command has no handler "x": only a Go program that brings one starts with this file`}},
-		{"a condition that fails", `{match: {when: '1/0 == 1'}, silent: true}`, []string{
-			"20: when: fails on every message (division by zero), so the rule never answers; expected a condition of the message"}},
-		{"another", `{match: {when: '[][0] == 1'}, silent: true}`, []string{
-			"20: when: fails on every message (index out of bounds: 0), so the rule never answers; expected a condition of the message"}},
-		{"a condition that never holds", `{match: {when: '1 > 2'}, silent: true}`, []string{
-			"20: when: is false for every message, so the rule never answers; expected a condition of the message"}},
-		{"a text that fails", `{reply: {text: 'a {{ 1/0 }}'}}`, []string{"25: the expression fails on every message (division by zero), so the rule never answers"}},
-		{"full-width commas", `{match: {text: [a，b, c、d, "e，f"]}, silent: true}`, []string{
-			`21: "a，b" is one word; expected commas (,) with a blank behind between words, or quotes around it`,
-			`26: "c、d" is one word; expected commas (,) with a blank behind between words, or quotes around it`}},
-		{"a full-width comma in a text", `{match: {text: 你好，在吗}, silent: true}`, nil},
-		{"a comment in a reply", "match: {text: a}\n    reply:\n      text: 价格 #5", []string{`13: "价格" ends before #5, which YAML takes for a comment; put quotes around the text if it is a part of it`}},
-		{"a comment that is one", "match: {text: a}\n    reply:\n      text: 价格 # 5", nil},
-		{"a comment in a word", "match:\n      text: order #5\n    silent: true", []string{`13: "order" ends before #5, which YAML takes for a comment; put quotes around the text if it is a part of it`}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			rules, err := ParseRules("f", []byte("rules:\n  - "+tt.rule+"\n"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, w := range rules.Warnings() {
-				if !strings.Contains(w.In, "rule ") || w.Line < 2 {
-					t.Errorf("no place: %v", w)
-				}
-				got = append(got, fmt.Sprintf("%d: %s", w.Column, w.Text))
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("warnings (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// TestFindingsLongTextsAreWarnings: a text that WeChat cuts is a warning.
-func TestFindingsLongTextsAreWarnings(t *testing.T) {
-	for size, warned := range map[int]int{maxShown: 0, maxShown + 1: 1, 9000: 1} {
-		rules := parseRules(t, "rules:\n  - {name: a, reply: {text: "+strings.Repeat("a", size)+"}}\n")
-		if rules.Warned() != warned {
-			t.Errorf("%d bytes: warnings %v, want %d", size, rules.Warnings(), warned)
-		}
-	}
-}
 
 // TestFindingsManyWarnings: the warnings of a large file are summed up, in the log and at GetRules.
 func TestFindingsManyWarnings(t *testing.T) {

@@ -44,7 +44,7 @@ wxgate: FILE:5:5: rule "nothing": expected one of reply, random, forward or sile
 		stdout, stderr string // FILE is the last of the files
 	}{
 		{"good", []string{good}, 0, "FILE: ok: rules 1, expectations 1, warnings 0\n", ""},
-		{"built-in rules", []string{"../replier/rules.yaml"}, 0, "FILE: ok: rules 6, expectations 0, warnings 0\n", ""},
+		{"built-in rules", []string{"../replier/rules/builtin.yaml"}, 0, "FILE: ok: rules 6, expectations 0, warnings 0\n", ""},
 		{"a warning", []string{warned}, 0, "FILE: ok: rules 2, expectations 0, warnings 1\n",
 			"warning: FILE:5:5: rule \"price today\": never answers: rule \"price\" (line 2) takes everything that it matches\n"},
 		{"expectations that are not met", []string{unmet}, 1, "",
@@ -166,7 +166,7 @@ south address answers (FILE:20)
 			"b does not: it was sent at another time\nno rule answers: nothing is said\n", ""},
 		{"a time", failing, "7", []string{"--at", "2026-01-31T09:30:00+08:00"}, 0, "a does not: when: is false\nb answers (FILE:1)\nit says nothing\n", ""},
 		{"no time", failing, "7", []string{"--at", "tomorrow"}, 1, "", "--at: \"tomorrow\"; expected a time such as"},
-		{"bad rules", "../replier/testdata/bad/empty.yaml", asXML("hello"), nil, 1, "", "empty.yaml:1:1: the file is empty"},
+		{"bad rules", "../replier/rules/testdata/bad/empty.yaml", asXML("hello"), nil, 1, "", "empty.yaml:1:1: the file is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code, stdout, stderr := testproc.Run(t, nil, c.stdin, append([]string{"rules", "try", c.file}, c.flags...)...)

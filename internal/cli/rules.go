@@ -15,7 +15,7 @@ import (
 
 	"wxgate/internal/wechat"
 	wechatv1 "wxgate/proto/wechat/v1"
-	"wxgate/replier"
+	"wxgate/replier/rules"
 )
 
 type checkCmd struct {
@@ -26,19 +26,19 @@ type checkCmd struct {
 func (c *checkCmd) Run(ctx context.Context) error {
 	var errs []error
 	for _, file := range c.Files {
-		rules, err := replier.LoadRules(file)
+		loaded, err := rules.Load(file)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		for _, w := range rules.Warnings() {
+		for _, w := range loaded.Warnings() {
 			fmt.Fprintf(os.Stderr, "warning: %s\n", w)
 		}
-		if unmet := rules.Check(ctx); len(unmet) > 0 {
+		if unmet := loaded.Check(ctx); len(unmet) > 0 {
 			errs = append(errs, unmet)
 			continue
 		}
-		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, rules.Len(), rules.Expectations(), rules.Warned())
+		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, loaded.Len(), loaded.Expectations(), loaded.Warned())
 	}
 	return errors.Join(errs...)
 }
@@ -56,7 +56,7 @@ func (*tryCmd) Help() string {
 
 // Run shows what the rules do with the message on stdin.
 func (c *tryCmd) Run(ctx context.Context) error {
-	rules, err := replier.LoadRules(c.File)
+	loaded, err := rules.Load(c.File)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (c *tryCmd) Run(ctx context.Context) error {
 		}
 		msg.CreateTime = at.Unix()
 	}
-	t := rules.Try(ctx, msg)
+	t := loaded.Try(ctx, msg)
 	printMisses(os.Stdout, t.Missed)
 	if t.Rule == "" {
 		fmt.Println("no rule answers: nothing is said")
@@ -103,9 +103,9 @@ func (c *tryCmd) Run(ctx context.Context) error {
 }
 
 // printMisses prints why rules do not answer; rules with one reason in a row are one line.
-func printMisses(w io.Writer, missed []replier.Miss) {
+func printMisses(w io.Writer, missed []rules.Miss) {
 	for len(missed) > 0 {
-		n := slices.IndexFunc(missed, func(m replier.Miss) bool { return m.Why != missed[0].Why })
+		n := slices.IndexFunc(missed, func(m rules.Miss) bool { return m.Why != missed[0].Why })
 		if n < 0 {
 			n = len(missed)
 		}
@@ -146,6 +146,6 @@ type schemaCmd struct{}
 
 // Run prints the schema.
 func (*schemaCmd) Run() error {
-	_, err := io.WriteString(os.Stdout, replier.Schema())
+	_, err := io.WriteString(os.Stdout, rules.Schema())
 	return err
 }
