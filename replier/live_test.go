@@ -146,7 +146,7 @@ func TestLive(t *testing.T) {
 	second := r.awaitVersion(t, 2)
 	r.checkSays(t, "hi", "two")
 	want = &replierv1.GetRulesResponse{Version: 2, RuleCount: 2, Files: []string{path}, Warnings: []*replierv1.RulesProblem{
-		{File: path, Line: 3, Column: 5, In: `rule "b"`, Text: `never answers: rule "all" (line 2) takes everything that it matches`},
+		{File: path, Line: 3, Column: 5, In: `rule "b"`, Text: `never answers: rule "all" (line 2) answers everything that it matches`},
 	}}
 	if diff := cmp.Diff(want, second, protocmp.Transform(), unpredictable); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
@@ -163,7 +163,7 @@ func TestLive(t *testing.T) {
 	r.checkSays(t, "hi", "two")
 	second.Problems = []*replierv1.RulesProblem{
 		{File: path, Line: 2, Column: 6, In: `rule "#1"`, Text: `unknown key "nam"; did you mean "name"?; expected name, match and one of reply, random, forward or silent`},
-		{File: path, Line: 3, Column: 5, In: `rule "b"`, Text: "expected one of reply, random, forward or silent, and no more"},
+		{File: path, Line: 3, Column: 5, In: `rule "b"`, Text: "expected exactly one of reply, random, forward or silent"},
 	}
 	if diff := cmp.Diff(second, third, protocmp.Transform()); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)
@@ -175,7 +175,7 @@ func TestLive(t *testing.T) {
 		t.Errorf("/readyz does not tell: %s", got)
 	}
 	r.log.await(t, "rules refused, what was loaded before goes on")
-	if !strings.Contains(r.log.String(), path+`:3:5: rule \"b\": expected one of`) {
+	if !strings.Contains(r.log.String(), path+`:3:5: rule \"b\": expected exactly one of`) {
 		t.Errorf("the log does not tell:\n%s", r.log)
 	}
 

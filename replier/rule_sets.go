@@ -164,7 +164,7 @@ func (e *edition) proto() *replierv1.GetRulesResponse {
 		Version:   int64(e.version),
 		Hash:      e.hash,
 		LoadTime:  timestamppb.New(e.at),
-		RuleCount: int32(e.rules.Len()),
+		RuleCount: int32(e.rules.RuleCount()),
 		Files:     e.files,
 		Warnings:  protoProblems(e.rules.Warnings()),
 		Problems:  protoProblems(e.problems),

@@ -193,7 +193,7 @@ func TestFailingRules(t *testing.T) {
 		"account": "shop", "user": "oABCDE…", "msg_type": "text", "rule": "second", "outcome": "reply",
 		"error": "rule out of range: an expression of its reply failed on this message\n" +
 			"rule no number: an expression of its reply failed on this message\n" +
-			"rule not a text: an expression of its reply gave a *wechatv1.Text, expected a text or a number\n" +
+			"rule not a text: an expression of its reply returned a *wechatv1.Text, expected a text or a number\n" +
 			"rule no picture: image.media_id: empty, but required",
 	}
 	if diff := cmp.Diff(want, r.log.line(t)); diff != "" {

@@ -35,7 +35,7 @@ func TestRulesCheck(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	badSays := `wxgate: FILE:3:13: rule "hello": unknown key "typ"; did you mean "type"?; expected account, type, event, event_key, text, fold, time or when
 wxgate: FILE:4:35: rule "hello": undefined field 'contents'
-wxgate: FILE:5:5: rule "nothing": expected one of reply, random, forward or silent, and no more
+wxgate: FILE:5:5: rule "nothing": expected exactly one of reply, random, forward or silent
 `
 	for _, c := range []struct {
 		name           string
@@ -46,10 +46,10 @@ wxgate: FILE:5:5: rule "nothing": expected one of reply, random, forward or sile
 		{"good", []string{good}, 0, "FILE: ok: rules 1, expectations 1, warnings 0\n", ""},
 		{"built-in rules", []string{"../replier/rules/builtin.yaml"}, 0, "FILE: ok: rules 6, expectations 0, warnings 0\n", ""},
 		{"a warning", []string{warned}, 0, "FILE: ok: rules 2, expectations 0, warnings 1\n",
-			"warning: FILE:5:5: rule \"price today\": never answers: rule \"price\" (line 2) takes everything that it matches\n"},
+			"warning: FILE:5:5: rule \"price today\": never answers: rule \"price\" (line 2) answers everything that it matches\n"},
 		{"expectations that are not met", []string{unmet}, 1, "",
-			"wxgate: FILE:3:5: expect: expected {\"text\":{\"content\":\"hi\"}}, got {\"text\":{\"content\":\"hello\"}} of rule \"a\" (line 1)\n" +
-				"wxgate: FILE:4:5: expect: expected rule \"b\", got {\"text\":{\"content\":\"hello\"}} of rule \"a\" (line 1)\n"},
+			"wxgate: FILE:3:5: expect: expected {\"text\":{\"content\":\"hi\"}}, got {\"text\":{\"content\":\"hello\"}} from rule \"a\" (line 1)\n" +
+				"wxgate: FILE:4:5: expect: expected rule \"b\", got {\"text\":{\"content\":\"hello\"}} from rule \"a\" (line 1)\n"},
 		{"bad", []string{bad}, 1, "", badSays},
 		{"a good one and a bad one", []string{good, bad}, 1, good + ": ok: rules 1, expectations 1, warnings 0\n", badSays},
 		{"missing", []string{missing}, 1, "", "wxgate: FILE: no such file or directory\n"},
@@ -105,8 +105,8 @@ func asJSON(t *testing.T, text string) string {
 func TestRulesTry(t *testing.T) {
 	t.Parallel()
 	const shop, bot, branches = "../examples/rules/shop.yaml", "../examples/rules/bot.yaml", "../examples/rules/branches.yaml"
-	price := `welcome by QR code … help button (5 rules) do not: the event is another
-other events does not: the message type is another
+	price := `welcome by QR code … help button (5 rules) do not answer: the event differs
+other events does not answer: the message type differs
 price answers (FILE:51)
 {
   "text": {
@@ -125,15 +125,15 @@ price answers (FILE:51)
 	}{
 		{"XML", shop, asXML("请问奶茶多少钱"), nil, 0, price, ""},
 		{"JSON", shop, asJSON(t, "请问奶茶多少钱"), nil, 0, price, ""},
-		{"forward", bot, asXML("hello"), nil, 0, `welcome and question of the day do not: the event is another
-other events does not: the message type is another
-people does not: the text is another
+		{"forward", bot, asXML("hello"), nil, 0, `welcome and question of the day do not answer: the event differs
+other events does not answer: the message type differs
+people does not answer: the text differs
 chat answers (FILE:25)
 it forwards to dns:///bot:9001, which was not asked
 `, ""},
-		{"the default, by chance", shop, asXML("hello"), nil, 0, `welcome by QR code … help button (5 rules) do not: the event is another
-other events does not: the message type is another
-price … order (9 rules) do not: the text is another
+		{"the default, by chance", shop, asXML("hello"), nil, 0, `welcome by QR code … help button (5 rules) do not answer: the event differs
+other events does not answer: the message type differs
+price … order (9 rules) do not answer: the text differs
 default answers (FILE:96)
 it says one of:
 {
@@ -147,12 +147,12 @@ it says one of:
   }
 }
 `, ""},
-		{"no rule", nothing, asXML("hello"), nil, 0, "a does not: the text is another\nb does not: the event is another\nno rule answers: nothing is said\n", ""},
-		{"silence", nothing, `{"msgType": "event", "event": {"event": "CLICK"}}`, nil, 0, "a does not: the message type is another\nb answers (FILE:1)\nit says nothing\n", ""},
-		{"account", branches, asXML("地址"), []string{"--account", "south"}, 0, `welcome of the north branch does not: the account is another
-welcome does not: the event is another
-invoice and membership do not: the text is another
-north address does not: the account is another
+		{"no rule", nothing, asXML("hello"), nil, 0, "a does not answer: the text differs\nb does not answer: the event differs\nno rule answers: nothing is said\n", ""},
+		{"silence", nothing, `{"msgType": "event", "event": {"event": "CLICK"}}`, nil, 0, "a does not answer: the message type differs\nb answers (FILE:1)\nit says nothing\n", ""},
+		{"account", branches, asXML("地址"), []string{"--account", "south"}, 0, `welcome of the north branch does not answer: the account differs
+welcome does not answer: the event differs
+invoice and membership do not answer: the text differs
+north address does not answer: the account differs
 south address answers (FILE:20)
 {
   "text": {
@@ -162,9 +162,9 @@ south address answers (FILE:20)
 `, ""},
 		{"no message", shop, "", nil, 1, "", "line 1, column 1"},
 		{"a text alone", shop, "请问奶茶多少钱\n", nil, 0, price, ""},
-		{"a text that fails", failing, "abc", nil, 0, "a does not: it failed: when: failed on this message: type conversion error from 'string' to 'int'\n" +
-			"b does not: it was sent at another time\nno rule answers: nothing is said\n", ""},
-		{"a time", failing, "7", []string{"--at", "2026-01-31T09:30:00+08:00"}, 0, "a does not: when: is false\nb answers (FILE:1)\nit says nothing\n", ""},
+		{"a text that fails", failing, "abc", nil, 0, "a does not answer: it failed: when: failed on this message: type conversion error from 'string' to 'int'\n" +
+			"b does not answer: the time differs\nno rule answers: nothing is said\n", ""},
+		{"a time", failing, "7", []string{"--at", "2026-01-31T09:30:00+08:00"}, 0, "a does not answer: when: is false\nb answers (FILE:1)\nit says nothing\n", ""},
 		{"no time", failing, "7", []string{"--at", "tomorrow"}, 1, "", "--at: \"tomorrow\"; expected a time such as"},
 		{"bad rules", "../replier/rules/testdata/bad/empty.yaml", asXML("hello"), nil, 1, "", "empty.yaml:1:1: the file is empty"},
 	} {

@@ -38,7 +38,7 @@ func (c *checkCmd) Run(ctx context.Context) error {
 			errs = append(errs, unmet)
 			continue
 		}
-		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, loaded.Len(), loaded.Expectations(), loaded.Warned())
+		fmt.Printf("%s: ok: rules %d, expectations %d, warnings %d\n", file, loaded.RuleCount(), loaded.ExpectationCount(), loaded.WarningCount())
 	}
 	return errors.Join(errs...)
 }
@@ -111,11 +111,11 @@ func printMisses(w io.Writer, missed []rules.Miss) {
 		}
 		switch first, last := missed[0], missed[n-1]; n {
 		case 1:
-			fmt.Fprintf(w, "%s does not: %s\n", first.Rule, first.Why)
+			fmt.Fprintf(w, "%s does not answer: %s\n", first.Rule, first.Why)
 		case 2:
-			fmt.Fprintf(w, "%s and %s do not: %s\n", first.Rule, last.Rule, first.Why)
+			fmt.Fprintf(w, "%s and %s do not answer: %s\n", first.Rule, last.Rule, first.Why)
 		default:
-			fmt.Fprintf(w, "%s … %s (%d rules) do not: %s\n", first.Rule, last.Rule, n, first.Why)
+			fmt.Fprintf(w, "%s … %s (%d rules) do not answer: %s\n", first.Rule, last.Rule, n, first.Why)
 		}
 		missed = missed[n:]
 	}

@@ -67,11 +67,11 @@ func TestManualRules(t *testing.T) {
 // Fields that are named anywhere are fields of a message.
 func TestManualExpressions(t *testing.T) {
 	compiles := func(source string) bool {
-		x, err := newExpressions()
+		x, err := newCompiler()
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, problems := x.compile(source, printable, "a text or a number")
+		_, problems := x.compileExpression(source, printable, "a text or a number")
 		return len(problems) == 0
 	}
 	for _, path := range manuals {

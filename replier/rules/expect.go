@@ -18,32 +18,28 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// expectation is a message and what the rules are to do with it.
+// expectation is a message and its expected answer.
 type expectation struct {
 	msg     *wechatv1.Message
-	rule    string // the rule that answers; "": any
-	reply   maker  // what is said; nil: not said, or nothing
+	rule    string    // the rule that must answer; "": any
+	reply   replyFunc // the reply that must be possible; nil: not checked
 	silent  bool
-	forward string // the bot that is asked; "": none
+	forward string // the bot that must be asked; "": not checked
 	at      configfile.Problem
 }
 
-// expectation reads one expectation.
-func (l *loader) expectation(n *yaml.Node) {
+// readExpectation reads one item of expect:.
+func (l *fileLoader) readExpectation(n *yaml.Node) {
 	l.In = "expect"
 	defer func() { l.In = "" }()
 	e := expectation{at: configfile.Problem{File: l.File(), Line: n.Line, Column: n.Column, In: "expect"}}
 	l.Mapping(n, "message, at, rule and one of reply, forward or silent", map[string]func(*yaml.Node){
-		"message": func(n *yaml.Node) { e.msg = l.message(n) },
+		"message": func(n *yaml.Node) { e.msg = l.readMessage(n) },
 		"at":      func(*yaml.Node) {},
 		"rule":    func(n *yaml.Node) { e.rule, _ = l.Scalar(n) },
-		"reply":   func(n *yaml.Node) { e.reply = l.reply(n) },
+		"reply":   func(n *yaml.Node) { e.reply = l.readReply(n) },
 		"forward": func(n *yaml.Node) { e.forward, _ = l.Scalar(n) },
-		"silent": func(n *yaml.Node) {
-			if e.silent = n.ShortTag() == "!!bool" && l.truth(n); !e.silent {
-				l.Fail(n, "silent: expected true")
-			}
-		},
+		"silent":  func(n *yaml.Node) { e.silent = l.readSilent(n) },
 	})
 	given := func(key string) bool { return configfile.Find(n, key) != nil }
 	if n.Kind == yaml.MappingNode && !slices.ContainsFunc([]string{"rule", "reply", "forward", "silent"}, given) {
@@ -65,8 +61,8 @@ func (l *loader) expectation(n *yaml.Node) {
 	l.expectations = append(l.expectations, e)
 }
 
-// message reads a wechat.v1.Message by its field names; a text alone is that of a text message.
-func (l *loader) message(n *yaml.Node) *wechatv1.Message {
+// readMessage reads a wechat.v1.Message by its field names. A text alone is short for a text message.
+func (l *fileLoader) readMessage(n *yaml.Node) *wechatv1.Message {
 	if configfile.IsScalar(n) {
 		return &wechatv1.Message{MsgType: "text", Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: n.Value}}}
 	}
@@ -90,16 +86,16 @@ func (l *loader) message(n *yaml.Node) *wechatv1.Message {
 		err = protojson.Unmarshal(data, msg)
 	}
 	if err != nil {
-		l.Fail(n, "message: no wechat.v1.Message: %s", jsonPlace.ReplaceAllString(err.Error(), ""))
+		l.Fail(n, "message: not a wechat.v1.Message: %s", jsonPlace.ReplaceAllString(err.Error(), ""))
 		return nil
 	}
 	msg.MsgType = msg.Kind()
 	return msg
 }
 
-// checkMessage finds what is no field of a message, or no message where one is expected: protojson names a place in a JSON that
-// nobody wrote.
-func (l *loader) checkMessage(n *yaml.Node, desc protoreflect.MessageDescriptor) {
+// checkMessage reports unknown fields, and values that should be messages, with their line in the YAML file. protojson would name
+// a position in JSON that nobody wrote.
+func (l *fileLoader) checkMessage(n *yaml.Node, desc protoreflect.MessageDescriptor) {
 	fields := desc.Fields()
 	var names []string
 	for i := range fields.Len() {
@@ -129,7 +125,7 @@ func (l *loader) checkMessage(n *yaml.Node, desc protoreflect.MessageDescriptor)
 	}
 }
 
-// jsonPlace is what protojson's errors begin with: a place in the JSON that is made of the YAML.
+// jsonPlace matches the start of protojson's errors, which names a position in the JSON made from the YAML.
 var jsonPlace = regexp.MustCompile(`^proto:[\s\x{a0}]*(syntax error )?(\(line [0-9:]+\):[\s\x{a0}]*)?`)
 
 func findAlias(n *yaml.Node) *yaml.Node {
@@ -144,14 +140,14 @@ func findAlias(n *yaml.Node) *yaml.Node {
 	return nil
 }
 
-// Expectations returns how many expectations stand beside the rules.
-func (r *Rules) Expectations() int { return len(r.expectations) }
+// ExpectationCount returns the number of expectations.
+func (r *Rules) ExpectationCount() int { return len(r.expectations) }
 
-// Check runs the expectations, and returns those that are not met. No bot is asked.
+// Check tries the expectations and returns those that are not met. It asks no bot.
 func (r *Rules) Check(ctx context.Context) configfile.Problems {
 	var unmet configfile.Problems
 	for _, e := range r.expectations {
-		if text := e.check(ctx, r); text != "" {
+		if text := e.findMismatch(ctx, r); text != "" {
 			p := e.at
 			p.Text = text
 			unmet = append(unmet, p)
@@ -160,8 +156,8 @@ func (r *Rules) Check(ctx context.Context) configfile.Problems {
 	return unmet
 }
 
-// check returns what is not as expected; "" where all is.
-func (e *expectation) check(ctx context.Context, r *Rules) string {
+// findMismatch returns the difference from the expected answer; "" if there is none.
+func (e *expectation) findMismatch(ctx context.Context, r *Rules) string {
 	t := r.Try(ctx, e.msg)
 	got := t.String()
 	switch {
@@ -169,25 +165,25 @@ func (e *expectation) check(ctx context.Context, r *Rules) string {
 		return fmt.Sprintf("expected rule %q, got %s", e.rule, got)
 	case e.forward != "" && t.Forward != e.forward:
 		return fmt.Sprintf("expected a forward to %s, got %s", e.forward, got)
-	case e.silent && !t.says(nil):
-		return "expected that nothing is said, got " + got
+	case e.silent && !t.mayReply(nil):
+		return "expected no reply, got " + got
 	case e.reply == nil:
 		return ""
 	}
-	want, err := e.reply.make(ctx, e.msg)
+	want, err := e.reply.makeChecked(ctx, e.msg)
 	if err != nil {
-		return "the reply that is expected: " + err.Error()
+		return "the expected reply: " + err.Error()
 	}
 	want, _ = want.Shown(e.msg)
-	if !t.says(want) {
-		return fmt.Sprintf("expected %s, got %s", show(want), got)
+	if !t.mayReply(want) {
+		return fmt.Sprintf("expected %s, got %s", formatReply(want), got)
 	}
 	return ""
 }
 
-// String says what the rules do, in a line.
+// String describes the answer in one line.
 func (t *Trial) String() string {
-	what := "nothing"
+	what := "no reply"
 	switch {
 	case t.Rule == "":
 		return "no rule"
@@ -196,19 +192,19 @@ func (t *Trial) String() string {
 	case len(t.Replies) > 0:
 		all := make([]string, len(t.Replies))
 		for i, reply := range t.Replies {
-			all[i] = show(reply)
+			all[i] = formatReply(reply)
 		}
 		what = strings.Join(all, " or ")
 	}
-	return fmt.Sprintf("%s of rule %q (line %d)", what, t.Rule, t.Line)
+	return fmt.Sprintf("%s from rule %q (line %d)", what, t.Rule, t.Line)
 }
 
-// show returns a reply as a line of JSON.
-func show(reply *wechatv1.Reply) string {
+// formatReply returns a reply as one line of JSON.
+func formatReply(reply *wechatv1.Reply) string {
 	data, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(reply)
 	var line bytes.Buffer
 	if err == nil {
-		err = json.Compact(&line, data) // protojson's blanks differ from build to build
+		err = json.Compact(&line, data) // protojson varies its spaces from build to build
 	}
 	if err != nil {
 		return err.Error()

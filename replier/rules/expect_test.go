@@ -35,25 +35,25 @@ func TestExpectations(t *testing.T) {
 		{`{message: hi, rule: greeting}`, ""},
 		{`{message: hi, reply: {text: hello}}`, ""},
 		{`{message: {account: a, text: {content: hi}}, reply: {text: hello a}}`, ""},
-		{`{message: hi, rule: bot}`, `expected rule "bot", got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} of rule "greeting" (line 3)`},
-		{`{message: hi, reply: {text: Hello}}`, `expected {"text":{"content":"Hello"}}, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} of rule "greeting" (line 3)`},
-		{`{message: hi, reply: {image: {media_id: hello}}}`, `expected {"image":{"media_id":"hello"}}, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} of rule "greeting" (line 3)`},
-		{`{message: hi, silent: true}`, `expected that nothing is said, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} of rule "greeting" (line 3)`},
-		{`{message: hi, forward: "dns:///bot:9001"}`, `expected a forward to dns:///bot:9001, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} of rule "greeting" (line 3)`},
+		{`{message: hi, rule: bot}`, `expected rule "bot", got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} from rule "greeting" (line 3)`},
+		{`{message: hi, reply: {text: Hello}}`, `expected {"text":{"content":"Hello"}}, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} from rule "greeting" (line 3)`},
+		{`{message: hi, reply: {image: {media_id: hello}}}`, `expected {"image":{"media_id":"hello"}}, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} from rule "greeting" (line 3)`},
+		{`{message: hi, silent: true}`, `expected no reply, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} from rule "greeting" (line 3)`},
+		{`{message: hi, forward: "dns:///bot:9001"}`, `expected a forward to dns:///bot:9001, got {"text":{"content":"hello"}} or {"text":{"content":"hello "}} from rule "greeting" (line 3)`},
 
 		{`{message: {account: shop, text: {content: ask me}}, rule: bot, forward: "dns:///bot:9001"}`, ""},
-		{`{message: {account: shop, text: {content: ask me}}, forward: "dns:///bot:9002"}`, `expected a forward to dns:///bot:9002, got a forward to dns:///bot:9001 of rule "bot" (line 6)`},
-		{`{message: {account: shop, text: {content: ask me}}, reply: {text: later}}`, `expected {"text":{"content":"later"}}, got a forward to dns:///bot:9001 of rule "bot" (line 6)`},
-		{`{message: {account: shop, text: {content: ask me}}, silent: true}`, `expected that nothing is said, got a forward to dns:///bot:9001 of rule "bot" (line 6)`},
+		{`{message: {account: shop, text: {content: ask me}}, forward: "dns:///bot:9002"}`, `expected a forward to dns:///bot:9002, got a forward to dns:///bot:9001 from rule "bot" (line 6)`},
+		{`{message: {account: shop, text: {content: ask me}}, reply: {text: later}}`, `expected {"text":{"content":"later"}}, got a forward to dns:///bot:9001 from rule "bot" (line 6)`},
+		{`{message: {account: shop, text: {content: ask me}}, silent: true}`, `expected no reply, got a forward to dns:///bot:9001 from rule "bot" (line 6)`},
 		{`{message: ask me, silent: true}`, ""},
 		{`{message: ask me, rule: bot}`, `expected rule "bot", got no rule`},
 		{`{message: ask me, reply: {text: later}}`, `expected {"text":{"content":"later"}}, got no rule`},
 
 		{`{message: 12, reply: {text: 13}}`, ""},
 		{`{message: 1x, rule: number}`, `expected rule "number", got no rule`},
-		{`{message: 1x, reply: {text: "{{ int(message.text.content) }}"}}`, "the reply that is expected: an expression of its reply failed on this message"},
+		{`{message: 1x, reply: {text: "{{ int(message.text.content) }}"}}`, "the expected reply: an expression of its reply failed on this message"},
 		{`{message: {event: {event: CLICK, event_key: help}}, rule: menu, silent: true}`, ""},
-		{`{message: {event: {event: CLICK, event_key: help}}, reply: {text: help}}`, `expected {"text":{"content":"help"}}, got nothing of rule "menu" (line 12)`},
+		{`{message: {event: {event: CLICK, event_key: help}}, reply: {text: help}}`, `expected {"text":{"content":"help"}}, got no reply from rule "menu" (line 12)`},
 		{`{message: time, at: 2026-01-31T11:59:59+08:00, reply: {text: good morning}}`, ""},
 		{`{message: time, at: 2026-01-31T12:00:00+08:00, reply: {text: good morning}}`, `expected {"text":{"content":"good morning"}}, got no rule`},
 		{`{message: time, at: 2026-01-31T04:00:00Z, rule: morning}`, `expected rule "morning", got no rule`},
@@ -72,7 +72,7 @@ func TestExpectations(t *testing.T) {
 			if got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
-			if n := rules.Expectations(); n != 2 {
+			if n := rules.ExpectationCount(); n != 2 {
 				t.Errorf("%d expectations, want 2", n)
 			}
 		})

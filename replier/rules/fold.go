@@ -11,18 +11,18 @@ import (
 	"golang.org/x/text/width"
 )
 
-// What fold: true ignores: case, full and half width, composed and decomposed letters, characters that nobody sees, how many
-// blanks there are in a row, and blanks at the ends of a whole text.
+// fold: true ignores case, full and half width, composed and decomposed letters, invisible characters, the number of spaces in
+// a row, and spaces at the ends of a whole text.
 
 // foldWhole folds a whole text.
 func foldWhole(s string) string { return strings.TrimSpace(foldPart(s)) }
 
-// foldPart folds a part of a text, whose blanks at the ends count.
+// foldPart folds a part of a text and keeps spaces at its ends.
 func foldPart(s string) string {
 	return norm.NFC.String(cases.Fold().String(width.Fold.String(squeezeBlanks(s))))
 }
 
-// squeezeBlanks returns a text without characters that nobody sees, and with one blank for each row of blanks. Ends of lines stay.
+// squeezeBlanks removes invisible characters, and replaces each row of spaces by a single one. It keeps line breaks.
 func squeezeBlanks(s string) string {
 	afterBlank := false
 	return strings.Map(func(r rune) rune {
@@ -40,8 +40,8 @@ func squeezeBlanks(s string) string {
 	}, s)
 }
 
-// isInvisible reports whether a character has no width and no meaning: what is copied from articles has some of them, and
-// keyboards put U+FE0F behind an emoji.
+// isInvisible reports whether a character has no width and no meaning. Texts copied from articles contain some, and keyboards
+// add U+FE0F after an emoji.
 func isInvisible(r rune) bool {
 	switch r {
 	case '\u200b', '\u2060', '\ufeff', '\ufe0e', '\ufe0f':
@@ -50,8 +50,8 @@ func isInvisible(r rune) bool {
 	return false
 }
 
-// foldPattern folds a regular expression: a folded text has nothing of what is not ASCII and folds to something else.
-// What becomes ASCII, as the full-width "（", stays itself.
+// foldPattern folds the characters of a regular expression that are not ASCII, so that it can match a folded text. A character
+// that becomes ASCII, such as the full-width "（", is quoted: it stands for itself.
 func foldPattern(source string) string {
 	var b strings.Builder
 	for _, r := range norm.NFC.String(source) {
@@ -60,11 +60,11 @@ func foldPattern(source string) string {
 			if as = foldPart(as); len(as) == 1 {
 				as = regexp.QuoteMeta(as)
 			}
-			if as == "-" { // means a range inside [ ]
+			if as == "-" { // inside [ ] it would mean a range
 				as = `\-`
 			}
 		}
 		b.WriteString(as)
 	}
-	return norm.NFC.String(b.String()) // half-width kana and their marks
+	return norm.NFC.String(b.String()) // composes half-width kana with their marks
 }

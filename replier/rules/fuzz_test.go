@@ -75,11 +75,11 @@ func FuzzTemplate(f *testing.F) {
 		if len(errs) > 0 {
 			return
 		}
-		literal, constant := compiled.constant()
+		literal, constant := compiled.constantText()
 		if constant == strings.Contains(source, "{{") || constant && literal != source {
 			t.Errorf("constant is %t, %q", constant, literal)
 		}
-		got, err := compiled.text(t.Context(), text(secret))
+		got, err := compiled.renderText(t.Context(), text(secret))
 		switch {
 		case err != nil && strings.Contains(err.Error(), secret):
 			t.Errorf("the error has the message's text: %v", err)

@@ -21,16 +21,16 @@ type generator struct {
 }
 
 // conditions are what rules can have as when:. The last one fails on every message.
-var conditions = sync.OnceValue(func() []*condition {
-	x, err := newExpressions()
+var conditions = sync.OnceValue(func() []*celCondition {
+	x, err := newCompiler()
 	if err != nil {
 		panic(err)
 	}
-	var all []*condition
+	var all []*celCondition
 	for _, source := range []string{
 		"message.text.content.size() > 2", "message.msg_id == 7", "message.event.event_key != ''", "message.extra[0].text == ''",
 	} {
-		c, problems := x.condition(source)
+		c, problems := x.compileCondition(source)
 		if len(problems) > 0 {
 			panic(problems)
 		}
@@ -95,8 +95,8 @@ func (g *generator) words(fold func(string) string) []string {
 	return all
 }
 
-func (g *generator) alternatives(isText bool) *alternatives {
-	a := &alternatives{fold: isText && g.odds(2)}
+func (g *generator) alternatives(isText bool) *textMatcher {
+	a := &textMatcher{fold: isText && g.odds(2)}
 	whole, part := func(s string) string { return s }, func(s string) string { return s }
 	if a.fold {
 		whole, part = foldWhole, foldPart
@@ -119,8 +119,8 @@ func (g *generator) alternatives(isText bool) *alternatives {
 	return a
 }
 
-func (g *generator) match() match {
-	var m match
+func (g *generator) match() ruleMatch {
+	var m ruleMatch
 	if g.odds(4) {
 		m.accounts = g.some("shop", "bar")
 	}
@@ -144,7 +144,7 @@ func (g *generator) match() match {
 		m.types = g.some("text", "image", "event")
 	}
 	if g.odds(8) {
-		m.times = []span{{from: 8 * 60, to: 20 * 60, days: [7]bool{1: true, 2: true}, zone: time.UTC}}
+		m.times = []timeSpan{{from: 8 * 60, to: 20 * 60, days: [7]bool{1: true, 2: true}, zone: time.UTC}}
 	}
 	if g.odds(8) {
 		m.when = conditions()[g.pick(4)]
@@ -158,7 +158,7 @@ func (g *generator) rules() *Rules {
 	for i := range list {
 		list[i] = Rule{Name: fmt.Sprint(i), match: g.match()}
 		if g.odds(6) {
-			list[i].replies = []maker{func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) {
+			list[i].replies = []replyFunc{func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) {
 				return nil, errors.New("as told")
 			}}
 		}

@@ -7,102 +7,102 @@ import (
 	ahocorasick "github.com/petar-dambovaliev/aho-corasick"
 )
 
-// places are the places of rules in the file, in order.
-type places = []int32
+// positions are indexes into the list of all rules, ascending.
+type positions = []int32
 
-// index finds the rules that may match a message, without trying all: each rule stands under what of its conditions is
-// easiest to look up. One that has accounts stands in the index of each.
-type index struct {
-	general  shelf
-	accounts map[string]*shelf
+// ruleIndex finds the rules that may match a message without trying all of them. Each rule is filed under the condition that
+// is easiest to look up. A rule with accounts is filed once for each of them.
+type ruleIndex struct {
+	general  accountIndex
+	accounts map[string]*accountIndex
 }
 
-// shelf is the index of the rules of one account, or of those for all.
-type shelf struct {
-	rest   places // nothing to look them up by
-	types  map[string]places
-	events map[string]places
-	keys   lookup
-	texts  lookup // of the text as it is
-	folded lookup // of the folded text
+// accountIndex is the index of the rules of one account, or of the rules without an account.
+type accountIndex struct {
+	rest   positions // rules with no condition that can be looked up
+	types  map[string]positions
+	events map[string]positions
+	keys   textIndex
+	texts  textIndex // by the text as sent
+	folded textIndex // by the folded text
 }
 
-// lookup finds the alternatives that a text is.
-type lookup struct {
-	exact   map[string]places
-	parts   []string         // prefixes and what is contained, each once
-	partOf  map[string]int32 // the index of parts
-	prefix  []places         // by the index of parts
-	inside  []places         // likewise
+// textIndex finds the rules with a condition that a text meets.
+type textIndex struct {
+	exact   map[string]positions
+	parts   []string         // the texts of prefix: and contains:, each once; only while the index is built
+	partOf  map[string]int32 // index into parts by text; only while the index is built
+	prefix  []positions      // rules with the part as prefix:, by index into parts
+	inside  []positions      // rules with the part in contains:, by index into parts
 	machine *ahocorasick.AhoCorasick
 }
 
-func newIndex(rules []Rule) index {
-	x := index{accounts: map[string]*shelf{}}
+func newIndex(rules []Rule) ruleIndex {
+	x := ruleIndex{accounts: map[string]*accountIndex{}}
 	for i := range rules {
 		m := &rules[i].match
 		if len(m.accounts) == 0 {
-			x.general.add(int32(i), m)
+			x.general.addRule(int32(i), m)
 		}
 		for _, name := range m.accounts {
 			if x.accounts[name] == nil {
-				x.accounts[name] = &shelf{}
+				x.accounts[name] = &accountIndex{}
 			}
-			x.accounts[name].add(int32(i), m)
+			x.accounts[name].addRule(int32(i), m)
 		}
 	}
-	x.general.build()
+	x.general.buildMachines()
 	for _, s := range x.accounts {
-		s.build()
+		s.buildMachines()
 	}
 	return x
 }
 
-func (s *shelf) add(place int32, m *match) {
+func (s *accountIndex) addRule(position int32, m *ruleMatch) {
 	switch {
-	case m.text != nil && m.text.listed() && m.text.fold:
-		s.folded.add(place, m.text)
-	case m.text != nil && m.text.listed():
-		s.texts.add(place, m.text)
+	case m.text != nil && m.text.canLookUp() && m.text.fold:
+		s.folded.addTexts(position, m.text)
+	case m.text != nil && m.text.canLookUp():
+		s.texts.addTexts(position, m.text)
 	case m.key != nil:
-		s.keys.add(place, m.key)
+		s.keys.addTexts(position, m.key)
 	case len(m.events) > 0:
-		addAll(&s.events, place, m.events)
+		addPosition(&s.events, position, m.events)
 	case m.text != nil:
-		addAll(&s.types, place, []string{"text"})
+		addPosition(&s.types, position, []string{"text"})
 	case len(m.types) > 0:
-		addAll(&s.types, place, m.types)
+		addPosition(&s.types, position, m.types)
 	default:
-		s.rest = append(s.rest, place)
+		s.rest = append(s.rest, position)
 	}
 }
 
-func addAll(to *map[string]places, place int32, names []string) {
+func addPosition(to *map[string]positions, position int32, names []string) {
 	if *to == nil {
-		*to = map[string]places{}
+		*to = map[string]positions{}
 	}
 	for _, name := range names {
-		(*to)[name] = append((*to)[name], place)
+		(*to)[name] = append((*to)[name], position)
 	}
 }
 
-// listed tells whether the alternatives can be looked up: a regular expression has to be tried.
-func (a *alternatives) listed() bool { return len(a.patterns) == 0 }
+// canLookUp reports whether an index can find the conditions: regular expressions must be tried one by one.
+func (a *textMatcher) canLookUp() bool { return len(a.patterns) == 0 }
 
-func (l *lookup) add(place int32, a *alternatives) {
-	addAll(&l.exact, place, a.exact)
+func (l *textIndex) addTexts(position int32, a *textMatcher) {
+	addPosition(&l.exact, position, a.exact)
 	for _, p := range a.prefixes {
-		i := l.part(p)
-		l.prefix[i] = append(l.prefix[i], place)
+		i := l.partIndex(p)
+		l.prefix[i] = append(l.prefix[i], position)
 	}
 	for _, c := range a.contains {
-		i := l.part(c)
-		l.inside[i] = append(l.inside[i], place)
+		i := l.partIndex(c)
+		l.inside[i] = append(l.inside[i], position)
 	}
 }
 
-// part returns the index of a part.
-func (l *lookup) part(text string) int32 {
+// partIndex returns the index of text in parts, and adds it if it is new.
+func (l *textIndex) partIndex(text string) int32 {
 	if l.partOf == nil {
 		l.partOf = map[string]int32{}
 	}
@@ -116,14 +116,14 @@ func (l *lookup) part(text string) int32 {
 	return i
 }
 
-func (s *shelf) build() {
-	for _, l := range []*lookup{&s.keys, &s.texts, &s.folded} {
-		l.build()
+func (s *accountIndex) buildMachines() {
+	for _, l := range []*textIndex{&s.keys, &s.texts, &s.folded} {
+		l.buildMachine()
 	}
 }
 
-// build makes the machine that finds all parts in one pass over a text.
-func (l *lookup) build() {
+// buildMachine builds the automaton that finds all parts in one pass over a text.
+func (l *textIndex) buildMachine() {
 	l.partOf = nil
 	if len(l.parts) > 0 {
 		builder := ahocorasick.NewAhoCorasickBuilder(ahocorasick.Opts{MatchKind: ahocorasick.StandardMatch})
@@ -133,15 +133,15 @@ func (l *lookup) build() {
 	l.parts = nil
 }
 
-// maxHits is from how many hits on they are made few again: a long text may hold one part many times.
+// maxHits is the number of hits after which duplicates are removed: a long text may contain one part many times.
 const maxHits = 4096
 
-// hits returns the places of the rules whose parts are in text, in order.
-func (l *lookup) hits(text string) places {
+// findParts returns the rules with a part that text contains, in order.
+func (l *textIndex) findParts(text string) positions {
 	if l.machine == nil {
 		return nil
 	}
-	var found places
+	var found positions
 	most := maxHits
 	for it := l.machine.IterOverlapping(text); ; {
 		hit := it.Next()
@@ -161,62 +161,62 @@ func (l *lookup) hits(text string) places {
 	}
 }
 
-// candidates are places of rules that may match a message, in order.
-type candidates struct {
-	lists [18]places // at most 9 of a shelf
-	n     int
+// candidateList merges the lists of the rules that may match a message.
+type candidateList struct {
+	lists [18]positions // at most 9 for each of two accountIndexes
+	count int
 }
 
-// candidates returns the rules that may match s.
-func (x *index) candidates(s *subject) candidates {
-	var c candidates
-	x.general.candidates(s, &c)
+// findCandidates returns the rules that may match a message.
+func (x *ruleIndex) findCandidates(s *matchInput) candidateList {
+	var c candidateList
+	x.general.collectCandidates(s, &c)
 	if own := x.accounts[s.msg.GetAccount()]; own != nil {
-		own.candidates(s, &c)
+		own.collectCandidates(s, &c)
 	}
 	return c
 }
 
-func (h *shelf) candidates(s *subject, c *candidates) {
-	c.add(h.rest)
-	c.add(h.types[s.msgType])
+func (h *accountIndex) collectCandidates(s *matchInput, c *candidateList) {
+	c.addList(h.rest)
+	c.addList(h.types[s.msgType])
 	if s.isEvent {
-		c.add(h.events[s.event])
+		c.addList(h.events[s.event])
 		key := s.msg.GetEvent().GetEventKey()
-		c.add(h.keys.exact[key])
-		c.add(h.keys.hits(key))
+		c.addList(h.keys.exact[key])
+		c.addList(h.keys.findParts(key))
 	}
 	if s.msgType != "text" {
 		return
 	}
-	c.add(h.texts.exact[s.text(false)])
-	c.add(h.texts.hits(s.text(false)))
+	c.addList(h.texts.exact[s.messageText(false)])
+	c.addList(h.texts.findParts(s.messageText(false)))
 	if h.folded.exact != nil || h.folded.machine != nil {
-		c.add(h.folded.exact[s.text(true)])
-		c.add(h.folded.hits(s.text(true)))
+		c.addList(h.folded.exact[s.messageText(true)])
+		c.addList(h.folded.findParts(s.messageText(true)))
 	}
 }
 
-func (c *candidates) add(list places) {
+func (c *candidateList) addList(list positions) {
 	if len(list) > 0 {
-		c.lists[c.n] = list
-		c.n++
+		c.lists[c.count] = list
+		c.count++
 	}
 }
 
-// next returns the first of the places that are left.
-func (c *candidates) next() (place int32, ok bool) {
-	place = math.MaxInt32
-	for _, list := range c.lists[:c.n] {
-		if len(list) > 0 && list[0] < place {
-			place, ok = list[0], true
+// nextPosition removes the smallest position from all lists and returns it; ok is false if none is left.
+func (c *candidateList) nextPosition() (position int32, ok bool) {
+	position = math.MaxInt32
+	for _, list := range c.lists[:c.count] {
+		if len(list) > 0 && list[0] < position {
+			position, ok = list[0], true
 		}
 	}
-	for i, list := range c.lists[:c.n] {
-		for len(list) > 0 && list[0] == place { // twice where a rule says one thing twice, as "Hi" and "hi" folded
+	for i, list := range c.lists[:c.count] {
+		for len(list) > 0 && list[0] == position { // twice if conditions are equal after folding, such as "Hi" and "hi"
 			list = list[1:]
 		}
 		c.lists[i] = list
 	}
-	return place, ok
+	return position, ok
 }

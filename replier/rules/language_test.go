@@ -212,8 +212,8 @@ func TestInclude(t *testing.T) {
 	if diff := cmp.Diff([]string{"before", "first", "second", "first again", "behind", "#6", "#7", "default"}, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	if rules.Len() != 7 || rules.Expectations() != 1 || rules.Check(t.Context()) != nil {
-		t.Errorf("%d rules, %d expectations, unmet: %v; want 7, 1 and none", rules.Len(), rules.Expectations(), rules.Check(t.Context()))
+	if rules.RuleCount() != 7 || rules.ExpectationCount() != 1 || rules.Check(t.Context()) != nil {
+		t.Errorf("%d rules, %d expectations, unmet: %v; want 7, 1 and none", rules.RuleCount(), rules.ExpectationCount(), rules.Check(t.Context()))
 	}
 }
 

@@ -19,19 +19,19 @@ var builtin string
 //go:embed demo.yaml
 var demo string
 
-// maxIncludes is how deep files may include each other.
+// maxIncludes is the number of levels to which files may include each other.
 const maxIncludes = 16
 
 // Builtin returns the text of the built-in rules.
 func Builtin() string { return builtin }
 
-// Options say how a program reads rules.
+// Options depend on the program that loads the rules.
 type Options struct {
-	Handlers map[string]bool // the handlers that rules can forward to, by name; nil: any, with a warning
-	Demo     bool            // the built-in rules begin with one that forwards to the handler "slow"
+	Handlers map[string]bool // names of the handlers that rules may forward to; nil: any, with a warning
+	Demo     bool            // put a rule that forwards to the handler "slow" before the built-in rules
 }
 
-// Load reads and checks a rules file and what it includes; the built-in rules if path is "". The error is
+// Load reads and checks a rules file and the files that it includes. If path is "", it loads the built-in rules. The error is
 // configfile.Problems.
 func Load(path string) (*Rules, error) {
 	load := &configfile.Load{}
@@ -39,14 +39,14 @@ func Load(path string) (*Rules, error) {
 	return rules, load.Err()
 }
 
-// Parse checks and compiles the text of a rules file; file is its name in errors, which are configfile.Problems.
+// Parse checks and compiles the text of a rules file, which errors name file. The error is configfile.Problems.
 func Parse(file string, data []byte) (*Rules, error) {
 	load := &configfile.Load{}
 	rules := compileRules(load, nil, load.Parse(file, data))
 	return rules, load.Err()
 }
 
-// Read is Load as a part of a load. The result is nil if there are problems.
+// Read is like Load, but adds problems and warnings to load. If there are problems, the result is nil.
 func (o Options) Read(load *configfile.Load, path string) *Rules {
 	if path != "" {
 		return compileRules(load, o.Handlers, load.Open(path))
@@ -58,62 +58,63 @@ func (o Options) Read(load *configfile.Load, path string) *Rules {
 	return compileRules(load, o.Handlers, append(docs, load.Parse("built-in rules", []byte(builtin)))...)
 }
 
-// compileRules compiles the rules of documents, one behind the other; nil stands for one that could not be read.
+// compileRules compiles the rules of several documents in order. A nil document is one that could not be read.
 func compileRules(load *configfile.Load, handlers map[string]bool, docs ...*configfile.Document) *Rules {
 	if slices.Contains(docs, nil) {
 		return nil
 	}
-	expressions, err := newExpressions()
-	if err != nil { // our own names clash
+	compiler, err := newCompiler()
+	if err != nil { // a mistake in newCompiler
 		load.Fail(docs[0].File(), "%v", err)
 		return nil
 	}
-	all := &shared{expressions: expressions, handlers: handlers, names: map[string]bool{}, zones: map[string]*time.Location{}}
+	all := &loadState{compiler: compiler, handlers: handlers, names: map[string]bool{}, zones: map[string]*time.Location{}}
 	for _, doc := range docs {
-		(&loader{Document: doc, load: load, shared: all}).file()
+		(&fileLoader{Document: doc, load: load, loadState: all}).readFile()
 	}
 	if len(load.Problems) > 0 {
 		return nil
 	}
-	if all.deflt != nil {
-		all.rules = append(all.rules, *all.deflt)
+	if all.defaultRule != nil {
+		all.rules = append(all.rules, *all.defaultRule)
 	}
 	r := &Rules{list: all.rules, index: newIndex(all.rules), expectations: all.expectations}
 	warnUnreachable(load, r)
-	r.warnings, r.warned = load.Warnings(), load.Warned()
+	r.warnings, r.warningCount = load.Warnings(), load.Warned()
 	return r
 }
 
-// loader walks the YAML of a rules file.
-type loader struct {
+// fileLoader reads the YAML of one rules file.
+type fileLoader struct {
 	*configfile.Document
-	*shared
+	*loadState
 	load     *configfile.Load
-	includes []string       // the files that include this one, from the first
-	zone     *time.Location // of the times in this file
-	fold     bool           // whether the texts in this file are folded
+	includes []string       // the chain of files that include this one, the main file first
+	zone     *time.Location // time zone of this file
+	fold     bool           // default of fold: in this file
 }
 
-// shared is what the loaders of a file and of those that it includes have together.
-type shared struct {
-	expressions  *expressions
+// loadState is shared by the loaders of a file and of the files that it includes.
+type loadState struct {
+	compiler     *celCompiler
 	handlers     map[string]bool
 	names        map[string]bool
 	zones        map[string]*time.Location
 	rules        []Rule
-	deflt        *Rule
+	defaultRule  *Rule
 	expectations []expectation
 }
 
-func (l *loader) file() {
-	// What all rules of the file need is read first, wherever it stands.
+// readFile reads the whole file.
+func (l *fileLoader) readFile() {
+	// timezone and fold apply to all rules of the file, so they are read first, wherever they stand.
 	if zone := configfile.Find(l.Root, "timezone"); zone != nil {
-		l.zone = l.location(zone)
+		l.zone = l.readTimeZone(zone)
 	} else {
-		l.zone, _ = time.LoadLocation(defaultZone) // embedded
+		l.zone, _ = time.LoadLocation(defaultZone) // time/tzdata is linked in
 	}
 	if fold := configfile.Find(l.Root, "fold"); fold != nil {
-		l.fold = l.truth(fold)
+		l.fold = l.readBool(fold)
 	}
 	nothing := func(*yaml.Node) {}
 	found := false
@@ -123,26 +124,27 @@ func (l *loader) file() {
 		"fold":     nothing,
 		"rules": func(n *yaml.Node) {
 			found = true
-			l.List(n, l.item)
+			l.List(n, l.readItem)
 		},
-		"default": l.defaultRule,
-		"expect":  func(n *yaml.Node) { l.List(n, l.expectation) },
+		"default": l.readDefault,
+		"expect":  func(n *yaml.Node) { l.List(n, l.readExpectation) },
 	})
 	if !found && len(l.load.Problems) == before {
-		l.Fail(l.Root, "no rules; expected rules: and a list")
+		l.Fail(l.Root, "rules: missing; expected a list of rules")
 	}
 }
 
-// item reads an item of the list of rules: a rule, or the rules of another file.
-func (l *loader) item(n *yaml.Node) {
+// readItem reads an item of the list of rules: a rule, or an include.
+func (l *fileLoader) readItem(n *yaml.Node) {
 	if include := configfile.Find(n, "include"); include != nil && len(n.Content) == 2 {
-		l.include(include)
+		l.readInclude(include)
 		return
 	}
-	l.rule(n)
+	l.readRule(n)
 }
 
-func (l *loader) include(n *yaml.Node) {
+// readInclude reads another file in place of a rule.
+func (l *fileLoader) readInclude(n *yaml.Node) {
 	name, ok := l.Scalar(n)
 	if !ok {
 		return
@@ -157,7 +159,7 @@ func (l *loader) include(n *yaml.Node) {
 		l.Fail(n, "include: %s includes itself: %s", name, strings.Join(append(chain, path), " → "))
 		return
 	case len(chain) > maxIncludes:
-		l.Fail(n, "include: files include each other more than %d deep", maxIncludes)
+		l.Fail(n, "include: files include each other more than %d levels deep", maxIncludes)
 		return
 	}
 	data, err := l.load.Read(path)
@@ -169,51 +171,51 @@ func (l *loader) include(n *yaml.Node) {
 	if doc == nil {
 		return
 	}
-	(&loader{Document: doc, shared: l.shared, load: l.load, includes: chain}).file()
+	(&fileLoader{Document: doc, loadState: l.loadState, load: l.load, includes: chain}).readFile()
 }
 
-// rule reads one rule.
-func (l *loader) rule(n *yaml.Node) {
+// readRule reads one rule.
+func (l *fileLoader) readRule(n *yaml.Node) {
 	r := Rule{Name: fmt.Sprintf("#%d", len(l.rules)+1), File: l.File(), Line: n.Line, column: n.Column}
 	if name := configfile.Find(n, "name"); name != nil && configfile.IsScalar(name) && name.Value != "" {
 		r.Name = name.Value
 	}
 	l.In = fmt.Sprintf("rule %q", r.Name)
 	defer func() { l.In = "" }()
-	keys := l.actionKeys(&r.action)
+	keys := l.actionKeys(&r.ruleAction)
 	keys["name"] = func(n *yaml.Node) { l.Scalar(n) }
-	keys["match"] = func(n *yaml.Node) { r.match = l.match(n) }
+	keys["match"] = func(n *yaml.Node) { r.match = l.readMatch(n) }
 	l.Mapping(n, "name, match and one of "+actions, keys)
-	l.oneAction(n)
+	l.checkOneAction(n)
 	l.warnUnread(n)
 	l.warnArticles(n, &r.match)
 	if l.names[r.Name] {
-		l.Fail(n, "another rule has this name; expected a name of its own")
+		l.Fail(n, "another rule has this name; expected a unique name")
 	}
 	l.names[r.Name] = true
 	l.rules = append(l.rules, r)
 }
 
-// defaultRule reads what is said where no rule matches.
-func (l *loader) defaultRule(n *yaml.Node) {
+// readDefault reads the rule that answers if no other does.
+func (l *fileLoader) readDefault(n *yaml.Node) {
 	l.In = "default"
 	defer func() { l.In = "" }()
 	if len(l.includes) > 0 {
-		l.Fail(n, "expected in the main file only: it comes behind all rules")
+		l.Fail(n, "expected in the main file only: it applies after all rules")
 	}
-	l.deflt = &Rule{Name: "default", isDefault: true, File: l.File(), Line: n.Line, column: n.Column}
-	l.Mapping(n, "one of "+actions, l.actionKeys(&l.deflt.action))
-	l.oneAction(n)
-	l.warnArticles(n, &match{})
+	l.defaultRule = &Rule{Name: "default", isDefault: true, File: l.File(), Line: n.Line, column: n.Column}
+	l.Mapping(n, "one of "+actions, l.actionKeys(&l.defaultRule.ruleAction))
+	l.checkOneAction(n)
+	l.warnArticles(n, &ruleMatch{})
 }
 
-// truth reads true or false.
-func (l *loader) truth(n *yaml.Node) bool {
+// readBool reads true or false.
+func (l *fileLoader) readBool(n *yaml.Node) bool {
 	if n.ShortTag() != "!!bool" {
 		l.Fail(n, "expected true or false")
 		return false
 	}
 	var b bool
-	_ = n.Decode(&b) // the tag says that it is one
+	_ = n.Decode(&b) // cannot fail: the tag is checked above
 	return b
 }

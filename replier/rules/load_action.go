@@ -4,32 +4,37 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"wxgate/internal/accounts"
 	"wxgate/internal/configfile"
 	"wxgate/internal/service"
-
-	"go.yaml.in/yaml/v4"
 )
 
-// actions are the keys of what a rule does.
+// actions lists the keys of which a rule has one.
 const actions = "reply, random, forward or silent"
 
-// actionKeys reads what a rule does into a.
-func (l *loader) actionKeys(a *action) map[string]func(*yaml.Node) {
+// actionKeys returns a reader for each key of an action; the readers fill in a.
+func (l *fileLoader) actionKeys(a *ruleAction) map[string]func(*yaml.Node) {
 	return map[string]func(*yaml.Node){
-		"reply":  func(n *yaml.Node) { a.replies = []maker{l.reply(n)} },
-		"random": func(n *yaml.Node) { l.List(n, func(n *yaml.Node) { a.replies = append(a.replies, l.reply(n)) }) },
-		"silent": func(n *yaml.Node) {
-			if n.ShortTag() != "!!bool" || !l.truth(n) {
-				l.Fail(n, "silent: expected true")
-			}
-		},
-		"forward": func(n *yaml.Node) { a.Forward = l.forward(n) },
+		"reply":   func(n *yaml.Node) { a.replies = []replyFunc{l.readReply(n)} },
+		"random":  func(n *yaml.Node) { l.List(n, func(n *yaml.Node) { a.replies = append(a.replies, l.readReply(n)) }) },
+		"silent":  func(n *yaml.Node) { l.readSilent(n) },
+		"forward": func(n *yaml.Node) { a.Forward = l.readForward(n) },
 	}
 }
 
-// oneAction checks that a rule does exactly one thing.
-func (l *loader) oneAction(n *yaml.Node) {
+// readSilent reads the value of silent:, which must be true.
+func (l *fileLoader) readSilent(n *yaml.Node) bool {
+	silent := n.ShortTag() == "!!bool" && l.readBool(n)
+	if !silent {
+		l.Fail(n, "silent: expected true")
+	}
+	return silent
+}
+
+// checkOneAction checks that a rule has exactly one action.
+func (l *fileLoader) checkOneAction(n *yaml.Node) {
 	found := 0
 	for _, key := range []string{"reply", "random", "forward", "silent"} {
 		if configfile.Find(n, key) != nil {
@@ -37,26 +42,26 @@ func (l *loader) oneAction(n *yaml.Node) {
 		}
 	}
 	if found != 1 && n.Kind == yaml.MappingNode {
-		l.Fail(n, "expected one of %s, and no more", actions)
+		l.Fail(n, "expected exactly one of %s", actions)
 	}
 }
 
-// forward reads to which bot a message goes; a target alone is short for {to: target}.
-func (l *loader) forward(n *yaml.Node) *Forward {
+// readForward reads which bot gets the messages. A target alone is short for {to: target}.
+func (l *fileLoader) readForward(n *yaml.Node) *Forward {
 	f := &Forward{Wait: MaxTimeout}
 	if configfile.IsScalar(n) {
-		f.To = l.target(n)
+		f.To = l.readTarget(n)
 		return f
 	}
 	l.Mapping(n, "to, timeout, slow, wait or fallback", map[string]func(*yaml.Node){
-		"to":      func(n *yaml.Node) { f.To = l.target(n) },
-		"timeout": func(n *yaml.Node) { f.Timeout = l.duration(n, "timeout", 1) },
+		"to":      func(n *yaml.Node) { f.To = l.readTarget(n) },
+		"timeout": func(n *yaml.Node) { f.Timeout = l.readDuration(n, "timeout", 1) },
 		"slow":    func(n *yaml.Node) { f.Slow = accounts.ReadSlow(l.Document, n) },
-		"wait":    func(n *yaml.Node) { f.Wait = l.duration(n, "wait", 0) },
+		"wait":    func(n *yaml.Node) { f.Wait = l.readDuration(n, "wait", 0) },
 		"fallback": func(n *yaml.Node) {
-			f.fallback = &action{}
+			f.fallback = &ruleAction{}
 			if !configfile.IsScalar(n) || n.Value != "silent" {
-				f.fallback.replies = []maker{l.reply(n)}
+				f.fallback.replies = []replyFunc{l.readReply(n)}
 			}
 		},
 	})
@@ -66,8 +71,8 @@ func (l *loader) forward(n *yaml.Node) *Forward {
 	return f
 }
 
-// target reads a gRPC target, or a handler of this process.
-func (l *loader) target(n *yaml.Node) string {
+// readTarget reads a gRPC target or the name of a handler.
+func (l *fileLoader) readTarget(n *yaml.Node) string {
 	to, ok := l.Scalar(n)
 	if !ok {
 		return ""
@@ -75,7 +80,7 @@ func (l *loader) target(n *yaml.Node) string {
 	if name, inProcess := strings.CutPrefix(to, handlerPrefix); inProcess {
 		switch {
 		case l.handlers == nil:
-			l.Warn(n, "the wxgate command has no handler %q: only a Go program that brings one starts with this file", name)
+			l.Warn(n, "the wxgate command has no handler %q: only a Go program with this handler can start with this file", name)
 		case !l.handlers[name]:
 			l.Fail(n, "this program has no handler %q", name)
 		}
@@ -87,8 +92,8 @@ func (l *loader) target(n *yaml.Node) string {
 	return to
 }
 
-// duration reads a time of at least some nanoseconds.
-func (l *loader) duration(n *yaml.Node, key string, least time.Duration) time.Duration {
+// readDuration reads a duration from least to MaxTimeout.
+func (l *fileLoader) readDuration(n *yaml.Node, key string, least time.Duration) time.Duration {
 	text, ok := l.Scalar(n)
 	if !ok {
 		return least

@@ -13,31 +13,31 @@ import (
 	"wxgate/internal/configfile"
 )
 
-// match reads what a rule matches.
-func (l *loader) match(n *yaml.Node) match {
-	var m match
+// readMatch reads the conditions of a rule.
+func (l *fileLoader) readMatch(n *yaml.Node) ruleMatch {
+	var m ruleMatch
 	folded := l.fold
 	if fold := configfile.Find(n, "fold"); fold != nil {
-		folded = l.truth(fold)
+		folded = l.readBool(fold)
 		if configfile.Find(n, "text") == nil {
-			l.Fail(fold, "fold: is for text:, which is missing")
+			l.Fail(fold, "fold: needs text:, which is missing")
 		}
 	}
 	l.Mapping(n, "account, type, event, event_key, text, fold, time or when", map[string]func(*yaml.Node){
 		"account": func(n *yaml.Node) { m.accounts = l.Scalars(n) },
 		"type": func(n *yaml.Node) {
-			m.types = l.msgTypes(n)
+			m.types = l.readMsgTypes(n)
 			l.warnTypes(n)
 		},
 		"event": func(n *yaml.Node) {
-			m.events = lower(l.Scalars(n))
+			m.events = toLower(l.Scalars(n))
 			l.warnEvents(n)
 		},
-		"event_key": func(n *yaml.Node) { m.key = l.alternatives(n, false, "exact or prefix") },
-		"text":      func(n *yaml.Node) { m.text = l.alternatives(n, folded, "exact, prefix, contains or matches") },
+		"event_key": func(n *yaml.Node) { m.key = l.readTextMatcher(n, true, false) },
+		"text":      func(n *yaml.Node) { m.text = l.readTextMatcher(n, false, folded) },
 		"fold":      func(*yaml.Node) {},
-		"time":      func(n *yaml.Node) { m.times = l.spans(n) },
-		"when":      func(n *yaml.Node) { m.when = l.when(n) },
+		"time":      func(n *yaml.Node) { m.times = l.readTimeSpans(n) },
+		"when":      func(n *yaml.Node) { m.when = l.readCondition(n) },
 	})
 	if events := len(m.events) > 0 || m.key != nil; events && len(m.types) > 0 && !slices.Equal(m.types, []string{"event"}) {
 		l.Fail(n, "event and event_key match events only; expected type: event, or no type")
@@ -50,32 +50,32 @@ func (l *loader) match(n *yaml.Node) match {
 	return m
 }
 
-// msgTypes reads MsgTypes. Those of tomorrow are allowed, but not a slip of today's.
-func (l *loader) msgTypes(n *yaml.Node) []string {
-	types := lower(l.Scalars(n))
+// readMsgTypes reads MsgTypes in lower case. Unknown ones are allowed, since WeChat may add some, but they must look like a MsgType.
+func (l *fileLoader) readMsgTypes(n *yaml.Node) []string {
+	types := toLower(l.Scalars(n))
 	for _, t := range types {
 		if strings.ContainsFunc(t, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
-			l.Fail(n, "%q is no MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends", t)
+			l.Fail(n, "%q is not a MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends", t)
 		}
 	}
 	return types
 }
 
-func lower(list []string) []string {
+func toLower(list []string) []string {
 	for i := range list {
 		list[i] = strings.ToLower(list[i])
 	}
 	return list
 }
 
-// alternatives reads what a text may be. A text or a list of them is short for {exact: …}.
-func (l *loader) alternatives(n *yaml.Node, folded bool, expected string) *alternatives {
-	a := &alternatives{fold: folded}
-	isKey := !strings.Contains(expected, "contains")
-	read := func(to *[]string, fold func(string) string, look wordUse) func(*yaml.Node) {
+// readTextMatcher reads the texts, or the event keys if isKey is set, that a rule accepts. A text or a list of texts is short for
+// {exact: …}.
+func (l *fileLoader) readTextMatcher(n *yaml.Node, isKey, folded bool) *textMatcher {
+	a := &textMatcher{fold: folded}
+	read := func(to *[]string, fold func(string) string, use wordUse) func(*yaml.Node) {
 		return func(n *yaml.Node) {
 			*to = l.Scalars(n)
-			l.warnWords(n, look)
+			l.warnWords(n, use)
 			for i, s := range *to {
 				if folded {
 					(*to)[i] = fold(s)
@@ -88,10 +88,12 @@ func (l *loader) alternatives(n *yaml.Node, folded bool, expected string) *alter
 		exact(n)
 		return a
 	}
+	expected := "exact or prefix"
 	keys := map[string]func(*yaml.Node){"exact": exact, "prefix": read(&a.prefixes, foldPart, wordUse{isKey: isKey, isPrefix: true, folded: folded})}
 	if !isKey {
+		expected = "exact, prefix, contains or matches"
 		keys["contains"] = read(&a.contains, foldPart, wordUse{folded: folded})
-		keys["matches"] = func(n *yaml.Node) { l.patterns(n, a) }
+		keys["matches"] = func(n *yaml.Node) { l.readPatterns(n, a) }
 	}
 	l.Mapping(n, expected, keys)
 	if len(n.Content) == 0 {
@@ -100,11 +102,12 @@ func (l *loader) alternatives(n *yaml.Node, folded bool, expected string) *alter
 	return a
 }
 
-// maxProgram is the largest regular expression, in instructions of its program: its time is that times the text.
+// maxProgram is the largest size of a regular expression, in instructions of its program. The time for a match is at most
+// proportional to this size times the length of the text.
 const maxProgram = 5000
 
-// patterns reads regular expressions.
-func (l *loader) patterns(n *yaml.Node, a *alternatives) {
+// readPatterns reads regular expressions.
+func (l *fileLoader) readPatterns(n *yaml.Node, a *textMatcher) {
 	items := []*yaml.Node{n}
 	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 {
 		items = n.Content
@@ -126,7 +129,7 @@ func (l *loader) patterns(n *yaml.Node, a *alternatives) {
 	}
 }
 
-// compilePattern compiles a regular expression; offset is where in source a problem is.
+// compilePattern compiles a regular expression. If there is a problem, offset is its byte offset in source.
 func compilePattern(source string) (pattern *regexp.Regexp, problem string, offset int) {
 	parsed, err := syntax.Parse(source, syntax.Perl)
 	if invalid, ok := errors.AsType[*syntax.Error](err); ok {
@@ -148,13 +151,13 @@ func compilePattern(source string) (pattern *regexp.Regexp, problem string, offs
 	return pattern, "", 0
 }
 
-// when reads a condition.
-func (l *loader) when(n *yaml.Node) *condition {
+// readCondition reads the expression of when:.
+func (l *fileLoader) readCondition(n *yaml.Node) *celCondition {
 	source, ok := l.Scalar(n)
 	if !ok {
 		return nil
 	}
-	c, problems := l.expressions.condition(source)
+	c, problems := l.compiler.compileCondition(source)
 	for _, p := range problems {
 		l.FailInside(n, p.offset, "when: %s", p.problem)
 	}
@@ -164,22 +167,22 @@ func (l *loader) when(n *yaml.Node) *condition {
 	return c
 }
 
-// spans reads a time of day and days, or a list of them.
-func (l *loader) spans(n *yaml.Node) []span {
+// readTimeSpans reads one time span or a list of them.
+func (l *fileLoader) readTimeSpans(n *yaml.Node) []timeSpan {
 	if n.Kind != yaml.SequenceNode {
-		return []span{l.span(n)}
+		return []timeSpan{l.readTimeSpan(n)}
 	}
-	var spans []span
-	l.List(n, func(n *yaml.Node) { spans = append(spans, l.span(n)) })
+	var spans []timeSpan
+	l.List(n, func(n *yaml.Node) { spans = append(spans, l.readTimeSpan(n)) })
 	return spans
 }
 
-func (l *loader) span(n *yaml.Node) span {
-	s := span{to: dayMinutes, zone: l.zone}
+func (l *fileLoader) readTimeSpan(n *yaml.Node) timeSpan {
+	s := timeSpan{to: dayMinutes, zone: l.zone}
 	before := len(l.load.Problems)
 	l.Mapping(n, "from, to, days or timezone", map[string]func(*yaml.Node){
-		"from": func(n *yaml.Node) { s.from = l.clock(n) },
-		"to":   func(n *yaml.Node) { s.to = l.clock(n) },
+		"from": func(n *yaml.Node) { s.from = l.readClock(n) },
+		"to":   func(n *yaml.Node) { s.to = l.readClock(n) },
 		"days": func(n *yaml.Node) {
 			for _, text := range l.Scalars(n) {
 				if err := addDays(&s.days, text); err != nil {
@@ -187,10 +190,10 @@ func (l *loader) span(n *yaml.Node) span {
 				}
 			}
 		},
-		"timezone": func(n *yaml.Node) { s.zone = l.location(n) },
+		"timezone": func(n *yaml.Node) { s.zone = l.readTimeZone(n) },
 	})
 	if s.from == s.to && len(l.load.Problems) == before {
-		l.Fail(n, "from and to are one time; expected a span")
+		l.Fail(n, "from and to are equal; expected a time span")
 	}
 	if configfile.Find(n, "days") == nil {
 		s.days = [7]bool{true, true, true, true, true, true, true}
@@ -198,7 +201,7 @@ func (l *loader) span(n *yaml.Node) span {
 	return s
 }
 
-func (l *loader) clock(n *yaml.Node) int {
+func (l *fileLoader) readClock(n *yaml.Node) int {
 	text, ok := l.Scalar(n)
 	if !ok {
 		return 0
@@ -210,7 +213,7 @@ func (l *loader) clock(n *yaml.Node) int {
 	return minutes
 }
 
-func (l *loader) location(n *yaml.Node) *time.Location {
+func (l *fileLoader) readTimeZone(n *yaml.Node) *time.Location {
 	name, ok := l.Scalar(n)
 	if !ok {
 		return time.UTC
@@ -218,7 +221,7 @@ func (l *loader) location(n *yaml.Node) *time.Location {
 	if l.zones[name] == nil {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
-			l.Fail(n, "%q is no time zone; expected one such as %s or UTC", name, defaultZone)
+			l.Fail(n, "%q is not a time zone; expected one such as %s or UTC", name, defaultZone)
 			zone = time.UTC
 		}
 		l.zones[name] = zone

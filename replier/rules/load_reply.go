@@ -13,18 +13,18 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// maker makes a reply to a message.
-type maker func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error)
+// replyFunc makes the reply to a message.
+type replyFunc func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error)
 
-// setter sets one field of a reply.
-type setter func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error
+// fieldSetter sets one field of a reply to msg. If msg is nil, it sets a text with expressions to the text as written.
+type fieldSetter func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error
 
-// reply compiles a rule's reply: a mapping with the field names of wechat.v1.Reply, whose texts are templates.
+// readReply compiles a reply: a mapping with the field names of wechat.v1.Reply, in which each text is a template.
 // "text: hello" is short for "text: {content: hello}".
-func (l *loader) reply(n *yaml.Node) maker {
+func (l *fileLoader) readReply(n *yaml.Node) replyFunc {
 	before := len(l.load.Problems)
-	c := &replyCompiler{loader: l, constant: true}
-	set := c.message(n, (&wechatv1.Reply{}).ProtoReflect().Descriptor())
+	c := &replyCompiler{fileLoader: l, constant: true}
+	set := c.compileMessage(n, (&wechatv1.Reply{}).ProtoReflect().Descriptor())
 	if n.Kind == yaml.MappingNode && len(n.Content) > 2 {
 		l.Fail(n.Content[2], "a second kind of reply; expected one")
 	}
@@ -38,7 +38,7 @@ func (l *loader) reply(n *yaml.Node) maker {
 		}
 		return r, nil
 	}
-	r, err := build(context.Background(), nil) // texts that follow from the message are there, and not empty
+	r, err := build(context.Background(), nil) // without a message, templates stand for themselves, so that no text is empty
 	if err == nil {
 		err = r.Validate()
 	}
@@ -46,24 +46,24 @@ func (l *loader) reply(n *yaml.Node) maker {
 	case err != nil:
 		l.Fail(n, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	case r.GetContent() == nil || proto.Equal(r.GetText(), &wechatv1.TextReply{}):
-		l.Fail(n, "the reply says nothing; expected one that does, or silent: true in its place")
+		l.Fail(n, "the reply is empty; expected one with content, or silent: true instead")
 	}
 	if c.constant && configfile.Find(n, "text") != nil {
 		l.warnLength(configfile.Find(n, "text"), r.GetText().GetContent())
 	}
 	if text := r.GetText(); text != nil && !c.constant {
-		return textOf(c.text) // a text is most of what is said: without reflection
+		return textReplyFunc(c.text) // most replies are texts: this way they need no reflection
 	}
 	if !c.constant {
 		return build
 	}
-	return func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return r, nil } // always the same: made once
+	return func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { return r, nil } // it is always the same, and made once
 }
 
-// textOf makes the reply that says a text.
-func textOf(t template) maker {
+// textReplyFunc returns a function that makes a text reply from a template.
+func textReplyFunc(t textTemplate) replyFunc {
 	return func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
-		text, err := t.text(ctx, msg)
+		text, err := t.renderText(ctx, msg)
 		if err != nil {
 			return nil, err
 		}
@@ -72,22 +72,22 @@ func textOf(t template) maker {
 }
 
 type replyCompiler struct {
-	*loader
-	constant bool     // no template so far
-	text     template // the last one: of a text reply the only one
+	*fileLoader
+	constant bool         // no text with an expression was found so far
+	text     textTemplate // the last one that was found; a text reply has only one
 }
 
-// message compiles a mapping into the fields of a message.
-func (c *replyCompiler) message(n *yaml.Node, desc protoreflect.MessageDescriptor) setter {
-	var setters []setter
+// compileMessage compiles a mapping whose keys are the fields of a message.
+func (c *replyCompiler) compileMessage(n *yaml.Node, desc protoreflect.MessageDescriptor) fieldSetter {
+	var setters []fieldSetter
 	keys := map[string]func(*yaml.Node){}
 	var names []string
 	for i := range desc.Fields().Len() {
 		fd := desc.Fields().Get(i)
 		names = append(names, string(fd.Name()))
-		keys[string(fd.Name())] = func(n *yaml.Node) { setters = append(setters, c.field(n, fd)) }
+		keys[string(fd.Name())] = func(n *yaml.Node) { setters = append(setters, c.compileField(n, fd)) }
 	}
-	c.Mapping(n, oneOf(names), keys)
+	c.Mapping(n, listNames(names), keys)
 	return func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error {
 		for _, set := range setters {
 			if err := set(ctx, dst, msg); err != nil {
@@ -98,12 +98,12 @@ func (c *replyCompiler) message(n *yaml.Node, desc protoreflect.MessageDescripto
 	}
 }
 
-// field compiles a value for one field: a text, a message or a list of messages.
-func (c *replyCompiler) field(n *yaml.Node, fd protoreflect.FieldDescriptor) setter {
+// compileField compiles the value of one field: a text, a message or a list of messages.
+func (c *replyCompiler) compileField(n *yaml.Node, fd protoreflect.FieldDescriptor) fieldSetter {
 	switch {
 	case fd.IsList():
-		var items []setter
-		c.List(n, func(item *yaml.Node) { items = append(items, c.message(item, fd.Message())) })
+		var items []fieldSetter
+		c.List(n, func(item *yaml.Node) { items = append(items, c.compileMessage(item, fd.Message())) })
 		return func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error {
 			list := dst.Mutable(fd).List()
 			for _, set := range items {
@@ -114,28 +114,28 @@ func (c *replyCompiler) field(n *yaml.Node, fd protoreflect.FieldDescriptor) set
 			return nil
 		}
 	case fd.Message() != nil:
-		var set setter
+		var set fieldSetter
 		if content := fd.Message().Fields().ByName("content"); content != nil && configfile.IsScalar(n) {
-			set = c.template(n, content)
+			set = c.compileText(n, content)
 		} else if configfile.IsNull(n) && fd.Message().Name() == "TransferCustomerServiceReply" {
 			set = func(context.Context, protoreflect.Message, *wechatv1.Message) error { return nil }
 		} else {
-			set = c.message(n, fd.Message())
+			set = c.compileMessage(n, fd.Message())
 		}
 		return func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error {
 			return set(ctx, dst.Mutable(fd).Message(), msg)
 		}
 	}
-	return c.template(n, fd)
+	return c.compileText(n, fd)
 }
 
-// template compiles the text of a string field.
-func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) setter {
+// compileText compiles the template of a string field.
+func (c *replyCompiler) compileText(n *yaml.Node, fd protoreflect.FieldDescriptor) fieldSetter {
 	text, ok := c.Scalar(n)
 	if !ok {
 		return nil
 	}
-	t, problems := c.expressions.template(text)
+	t, problems := c.compiler.compileTemplate(text)
 	for _, p := range problems {
 		c.FailInside(n, p.offset, "%s", p.problem)
 	}
@@ -144,7 +144,7 @@ func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) 
 	}
 	c.warnFailing(n, t)
 	c.WarnComment(n)
-	if text, ok := t.constant(); ok {
+	if text, ok := t.constantText(); ok {
 		return func(_ context.Context, dst protoreflect.Message, _ *wechatv1.Message) error {
 			dst.Set(fd, protoreflect.ValueOfString(text))
 			return nil
@@ -156,7 +156,7 @@ func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) 
 			dst.Set(fd, protoreflect.ValueOfString(text))
 			return nil
 		}
-		text, err := t.text(ctx, msg)
+		text, err := t.renderText(ctx, msg)
 		if err != nil {
 			return err
 		}
@@ -165,8 +165,8 @@ func (c *replyCompiler) template(n *yaml.Node, fd protoreflect.FieldDescriptor) 
 	}
 }
 
-// oneOf lists names for an error.
-func oneOf(names []string) string {
+// listNames lists names for an error: "a, b or c".
+func listNames(names []string) string {
 	last := len(names) - 1
 	if last == 0 {
 		return names[0]

@@ -20,9 +20,9 @@ var bad = map[string][]string{
 	},
 	"answers": {
 		`3:23: rule "two kinds": a second kind of reply; expected one`,
-		`4:5: rule "both": expected one of reply, random, forward or silent, and no more`,
-		`7:5: rule "neither": expected one of reply, random, forward or silent, and no more`,
-		`9:5: rule "#4": expected one of reply, random, forward or silent, and no more`,
+		`4:5: rule "both": expected exactly one of reply, random, forward or silent`,
+		`7:5: rule "neither": expected exactly one of reply, random, forward or silent`,
+		`9:5: rule "#4": expected exactly one of reply, random, forward or silent`,
 	},
 	"binary": {
 		`1:1: not UTF-8: save the file in this encoding`,
@@ -30,8 +30,8 @@ var bad = map[string][]string{
 	"braces": {
 		`3:23: rule "unclosed": {{ has no }}; expected {{ expression }}`,
 		`5:23: rule "half closed": {{ has no }}; expected {{ expression }}`,
-		`7:25: rule "empty": no expression; expected one such as message.text.content`,
-		`9:25: rule "blank": no expression; expected one such as message.text.content`,
+		`7:25: rule "empty": the expression is empty; expected one such as message.text.content`,
+		`9:25: rule "blank": the expression is empty; expected one such as message.text.content`,
 		`11:23: rule "open in a string": {{ has no }}; expected {{ expression }}`,
 	},
 	"cel": {
@@ -52,7 +52,7 @@ var bad = map[string][]string{
 		`1:1: the file is empty`,
 	},
 	"conditions": {
-		`1:11: "Asia/Peking" is no time zone; expected one such as Asia/Shanghai or UTC`,
+		`1:11: "Asia/Peking" is not a time zone; expected one such as Asia/Shanghai or UTC`,
 		`2:7: expected true or false`,
 		`5:12: rule "text of an image": text matches text messages only; expected type: text, or no type`,
 		`8:12: rule "text and event": a message is a text or an event; expected text, or event and event_key`,
@@ -68,15 +68,15 @@ var bad = map[string][]string{
 		"22:35: rule \"regular expressions\": matches: invalid repeat count: `{2,1}`; expected RE2 syntax",
 		"22:49: rule \"regular expressions\": matches: invalid repeat count: `{100}`; expected RE2 syntax",
 		"22:70: rule \"regular expressions\": matches: invalid named capture: `(?<=a)b`; expected RE2 syntax",
-		`26:20: rule "time": "9" is no time of day; expected one from 00:00 to 24:00`,
-		`26:29: rule "time": "25:00" is no time of day; expected one from 00:00 to 24:00`,
-		`26:44: rule "time": days: "monday" is no day; expected mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`,
-		`26:44: rule "time": days: "fri-sonntag" is no day; expected mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`,
-		`26:77: rule "time": "Mars/Olympus" is no time zone; expected one such as Asia/Shanghai or UTC`,
-		`29:19: rule "no span": from and to are one time; expected a span`,
+		`26:20: rule "time": "9" is not a time of day; expected one from 00:00 to 24:00`,
+		`26:29: rule "time": "25:00" is not a time of day; expected one from 00:00 to 24:00`,
+		`26:44: rule "time": days: "monday" is not a day; expected mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`,
+		`26:44: rule "time": days: "fri-sonntag" is not a day; expected mon, tue, wed, thu, fri, sat, sun or a range such as mon-fri`,
+		`26:77: rule "time": "Mars/Olympus" is not a time zone; expected one such as Asia/Shanghai or UTC`,
+		`29:19: rule "no span": from and to are equal; expected a time span`,
 		`33:25: rule "when": when: undefined field 'contents'`,
-		`36:19: rule "when gives a text": when: the expression gives a string, expected true or false`,
-		`39:52: rule "when is no expression": fold: is for text:, which is missing`,
+		`36:19: rule "when gives a text": when: the expression returns a string; expected true or false`,
+		`39:52: rule "when is no expression": fold: needs text:, which is missing`,
 		`39:43: rule "when is no expression": when: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}`,
 		`42:48: rule "functions that can make too much": when: undeclared reference to 'replace'`,
 		`45:30: rule "large": matches: the regular expression is too large; expected fewer or smaller repetitions`,
@@ -88,8 +88,8 @@ var bad = map[string][]string{
 		`4:5: rule "a": match: given twice`,
 	},
 	"duplicate_names": {
-		`6:5: rule "a": another rule has this name; expected a name of its own`,
-		`10:5: rule "#4": another rule has this name; expected a name of its own`,
+		`6:5: rule "a": another rule has this name; expected a unique name`,
+		`10:5: rule "#4": another rule has this name; expected a unique name`,
 	},
 	"empty": {
 		`1:1: the file is empty`,
@@ -112,13 +112,13 @@ var bad = map[string][]string{
 		`11:9: expect: at: expected a time such as 2026-01-31T09:30:00+08:00`,
 		`14:23: expect: undeclared reference to 'nope'`,
 		`15:5: expect: expected message, at, rule and one of reply, forward or silent`,
-		`16:15: expect: message: no wechat.v1.Message: invalid value for int64 field msgId: "x"`,
+		`16:15: expect: message: not a wechat.v1.Message: invalid value for int64 field msgId: "x"`,
 		`17:27: expect: silent: expected true`,
 		`18:5: expect: expects several things; expected one of reply, forward or silent`,
 	},
 	"forward": {
 		`2:3: default: unknown key "name"; expected one of reply, random, forward or silent`,
-		`2:3: default: expected one of reply, random, forward or silent, and no more`,
+		`2:3: default: expected exactly one of reply, random, forward or silent`,
 		`5:14: rule "no target": to: missing; expected a gRPC target such as dns:///bot:9001`,
 		`7:14: rule "not one": "dns bot" is not a gRPC target; expected one such as dns:///bot:9001`,
 		`9:19: rule "empty": expected a text`,
@@ -127,7 +127,7 @@ var bad = map[string][]string{
 		`13:51: rule "too long": unknown key "retry"; expected to, timeout, slow, wait or fallback`,
 		`15:49: rule "fallback": unknown key "txt"; did you mean "text"?; expected text, image, voice, video, music, news or transfer_customer_service`,
 		`17:48: rule "fallback text": expected text, image, voice, video, music, news or transfer_customer_service`,
-		`18:5: rule "two actions": expected one of reply, random, forward or silent, and no more`,
+		`18:5: rule "two actions": expected exactly one of reply, random, forward or silent`,
 		`22:36: rule "random": undeclared reference to 'x'`,
 		`22:44: rule "random": expected text, image, voice, video, music, news or transfer_customer_service`,
 		`24:13: rule "no choice": expected a list with at least one item`,
@@ -135,20 +135,20 @@ var bad = map[string][]string{
 	"include": {
 		`2:14: include: testdata/bad/include/missing.yaml: no such file or directory`,
 		`testdata/bad/include/circle_back.yaml:2:14: include: ../include.yaml includes itself: testdata/bad/include.yaml → testdata/bad/include/circle.yaml → testdata/bad/include/circle_back.yaml → testdata/bad/include.yaml`,
-		`testdata/bad/include/default.yaml:3:5: rule "in another file": another rule has this name; expected a name of its own`,
-		`testdata/bad/include/default.yaml:4:10: default: expected in the main file only: it comes behind all rules`,
+		`testdata/bad/include/default.yaml:3:5: rule "in another file": another rule has this name; expected a unique name`,
+		`testdata/bad/include/default.yaml:4:10: default: expected in the main file only: it applies after all rules`,
 		`testdata/bad/include/broken.yaml:2:1: not YAML: did not find expected node content`,
 		`6:14: expected a text`,
 		`7:5: rule "both": unknown key "include"; expected name, match and one of reply, random, forward or silent`,
-		`7:5: rule "both": expected one of reply, random, forward or silent, and no more`,
+		`7:5: rule "both": expected exactly one of reply, random, forward or silent`,
 	},
 	"latin1": {
 		`1:1: not UTF-8: save the file in this encoding`,
 	},
 	"match": {
-		`3:19: rule "slip": "text message" is no MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends`,
-		`6:19: rule "comma": "text,image" is no MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends`,
-		`9:19: rule "in a list": "bild!" is no MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends`,
+		`3:19: rule "slip": "text message" is not a MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends`,
+		`6:19: rule "comma": "text,image" is not a MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends`,
+		`9:19: rule "in a list": "bild!" is not a MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends`,
 		`12:12: rule "key of a text": event and event_key match events only; expected type: event, or no type`,
 		`15:12: rule "event of a text": event and event_key match events only; expected type: event, or no type`,
 	},
@@ -159,20 +159,20 @@ var bad = map[string][]string{
 		`10:12: rule "music": music.thumb_media_id: empty, but required`,
 		`12:12: rule "news": news.articles: empty, but required`,
 		`15:7: rule "article": news.articles[1].title: empty, but required`,
-		`25:12: rule "empty reply": the reply says nothing; expected one that does, or silent: true in its place`,
+		`25:12: rule "empty reply": the reply is empty; expected one with content, or silent: true instead`,
 		`27:19: rule "empty text": expected a text`,
-		`29:12: rule "no content": the reply says nothing; expected one that does, or silent: true in its place`,
+		`29:12: rule "no content": the reply is empty; expected one with content, or silent: true instead`,
 	},
 	"no_rules": {
-		`1:1: no rules; expected rules: and a list`,
+		`1:1: rules: missing; expected a list of rules`,
 	},
 	"not_text": {
-		`3:22: rule "message": the expression gives a wechat.v1.Message, expected a text or a number`,
-		`5:24: rule "list": the expression gives a list(wechat.v1.Element), expected a text or a number`,
-		`7:24: rule "map": the expression gives a map(string, int), expected a text or a number`,
-		`9:24: rule "bytes": the expression gives a bytes, expected a text or a number`,
-		`11:24: rule "nothing": the expression gives a null_type, expected a text or a number`,
-		`13:24: rule "timestamp": the expression gives a google.protobuf.Timestamp, expected a text or a number`,
+		`3:22: rule "message": the expression returns a wechat.v1.Message; expected a text or a number`,
+		`5:24: rule "list": the expression returns a list(wechat.v1.Element); expected a text or a number`,
+		`7:24: rule "map": the expression returns a map(string, int); expected a text or a number`,
+		`9:24: rule "bytes": the expression returns a bytes; expected a text or a number`,
+		`11:24: rule "nothing": the expression returns a null_type; expected a text or a number`,
+		`13:24: rule "timestamp": the expression returns a google.protobuf.Timestamp; expected a text or a number`,
 	},
 	"not_yaml": {
 		`4:1: not YAML: found unexpected end of stream (while scanning a quoted scalar at 3:19)`,
@@ -255,7 +255,7 @@ func TestLoadRulesBad(t *testing.T) {
 			path := filepath.Join("testdata", "bad", name+".yaml")
 			rules, err := Load(path)
 			if rules != nil {
-				t.Errorf("loaded %d rules", rules.Len())
+				t.Errorf("loaded %d rules", rules.RuleCount())
 			}
 			if _, ok := errors.AsType[configfile.Problems](err); !ok {
 				t.Fatalf("got %v, expected Problems", err)
@@ -287,7 +287,7 @@ func TestLoadRulesGood(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		got[name] = counts{rules.Len(), len(rules.Warnings()), rules.Expectations()}
+		got[name] = counts{rules.RuleCount(), len(rules.Warnings()), rules.ExpectationCount()}
 		if unmet := rules.Check(t.Context()); unmet != nil {
 			t.Errorf("%s: %v", name, unmet)
 		}

@@ -7,49 +7,41 @@ import (
 	"strings"
 	"time"
 
-	"cel.dev/cel-go/cel"
-
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// match says which messages a rule is for: all its conditions hold. A condition that is not set holds for all.
-type match struct {
+// ruleMatch holds the conditions of a rule. A message must meet all of them; a condition that is not set is always met.
+type ruleMatch struct {
 	accounts []string
 	types    []string // MsgTypes in lower case
 	events   []string // event names in lower case
-	key      *alternatives
-	text     *alternatives
-	times    []span
-	when     *condition
+	key      *textMatcher
+	text     *textMatcher
+	times    []timeSpan
+	when     *celCondition
 }
 
-// alternatives are what a text may be; one of them is enough. Where fold is set they are folded, and so is the text.
-type alternatives struct {
+// textMatcher matches a text that meets one of its conditions. If fold is set, it matches folded texts.
+type textMatcher struct {
 	fold                      bool
 	exact, prefixes, contains []string
 	patterns                  []*regexp.Regexp
-	sources                   []string // of the patterns, as written
+	sources                   []string // of patterns, as written
 }
 
-// condition is a CEL expression that gives true or false.
-type condition struct {
-	source  string
-	program cel.Program
-}
-
-// subject is a message as rules look at it.
-type subject struct {
+// matchInput is a message, prepared for matching.
+type matchInput struct {
 	msg       *wechatv1.Message
 	msgType   string // in lower case
 	event     string // in lower case
 	isEvent   bool
-	folded    string // the text folded, once asked for
+	folded    string // the folded text, if hasFolded is set
 	hasFolded bool
 	sent      time.Time
 }
 
-func newSubject(msg *wechatv1.Message) *subject {
-	s := &subject{msg: msg, msgType: strings.ToLower(msg.Kind()), sent: time.Now()}
+func newMatchInput(msg *wechatv1.Message) *matchInput {
+	s := &matchInput{msg: msg, msgType: strings.ToLower(msg.Kind()), sent: time.Now()}
 	if e := msg.GetEvent(); e != nil {
 		s.isEvent, s.event = true, strings.ToLower(e.GetEvent())
 	}
@@ -59,15 +51,15 @@ func newSubject(msg *wechatv1.Message) *subject {
 	return s
 }
 
-// maxLooked is how much of a text conditions look at, in bytes: regular expressions take their time. WeChat's users can
-// send some 6,000.
-const maxLooked = 8 << 10
+// maxMatched is the length of the text that is matched, in bytes; the rest is ignored. It bounds the time for regular
+// expressions. Users of WeChat can send about 6,000 bytes.
+const maxMatched = 8 << 10
 
-// text returns the text of a text message, folded where asked.
-func (s *subject) text(folded bool) string {
+// messageText returns the text of a text message, folded if folded is set.
+func (s *matchInput) messageText(folded bool) string {
 	text := s.msg.GetText().GetContent()
-	if len(text) > maxLooked {
-		text = text[:maxLooked]
+	if len(text) > maxMatched {
+		text = text[:maxMatched]
 	}
 	if !folded {
 		return text
@@ -78,19 +70,19 @@ func (s *subject) text(folded bool) string {
 	return s.folded
 }
 
-// Why a rule does not match, for those who ask.
+// Reasons why a rule does not match, as "rules try" prints them.
 const (
-	otherAccount = "the account is another"
-	otherType    = "the message type is another"
-	otherEvent   = "the event is another"
-	otherKey     = "the event key is another"
-	otherText    = "the text is another"
-	otherTime    = "it was sent at another time"
+	otherAccount = "the account differs"
+	otherType    = "the message type differs"
+	otherEvent   = "the event differs"
+	otherKey     = "the event key differs"
+	otherText    = "the text differs"
+	otherTime    = "the time differs"
 	notWhen      = "when: is false"
 )
 
-// miss returns why the rule is not for the message; "" where it is. err is why a condition could not be evaluated.
-func (m *match) miss(ctx context.Context, s *subject) (why string, err error) {
+// mismatchReason returns why the rule does not match the message; "" if it matches. err says why when: failed.
+func (m *ruleMatch) mismatchReason(ctx context.Context, s *matchInput) (why string, err error) {
 	switch {
 	case len(m.accounts) > 0 && !slices.Contains(m.accounts, s.msg.GetAccount()):
 		return otherAccount, nil
@@ -98,46 +90,28 @@ func (m *match) miss(ctx context.Context, s *subject) (why string, err error) {
 		return otherType, nil
 	case len(m.events) > 0 && (!s.isEvent || !slices.Contains(m.events, s.event)):
 		return otherEvent, nil
-	case m.key != nil && (!s.isEvent || !m.key.match(s.msg.GetEvent().GetEventKey())):
+	case m.key != nil && (!s.isEvent || !m.key.matchesText(s.msg.GetEvent().GetEventKey())):
 		return otherKey, nil
 	case m.text != nil && s.msgType != "text":
 		return otherType, nil
-	case m.text != nil && !m.text.match(s.text(m.text.fold)):
+	case m.text != nil && !m.text.matchesText(s.messageText(m.text.fold)):
 		return otherText, nil
-	case len(m.times) > 0 && !slices.ContainsFunc(m.times, func(t span) bool { return t.holds(s.sent) }):
+	case len(m.times) > 0 && !slices.ContainsFunc(m.times, func(t timeSpan) bool { return t.containsTime(s.sent) }):
 		return otherTime, nil
 	case m.when == nil:
 		return "", nil
 	}
-	holds, err := m.when.holds(ctx, s.msg)
+	holds, err := m.when.evalCondition(ctx, s.msg)
 	if err != nil || !holds {
 		return notWhen, err
 	}
 	return "", nil
 }
 
-// match tells whether one of the alternatives is text, which is folded where they are.
-func (a *alternatives) match(text string) bool {
+// matchesText reports whether text meets one of the conditions. If a.fold is set, text must be folded.
+func (a *textMatcher) matchesText(text string) bool {
 	return slices.Contains(a.exact, text) ||
 		slices.ContainsFunc(a.prefixes, func(p string) bool { return strings.HasPrefix(text, p) }) ||
 		slices.ContainsFunc(a.contains, func(c string) bool { return strings.Contains(text, c) }) ||
 		slices.ContainsFunc(a.patterns, func(r *regexp.Regexp) bool { return r.MatchString(text) })
-}
-
-// evalError is an expression that failed on a message. Its text holds nothing of the message; its cause may.
-type evalError struct {
-	text  string
-	cause error
-}
-
-func (e *evalError) Error() string { return e.text }
-
-// holds evaluates the condition. Its error holds nothing of the message.
-func (c *condition) holds(ctx context.Context, msg *wechatv1.Message) (bool, error) {
-	value, _, err := c.program.ContextEval(ctx, map[string]any{"message": msg})
-	if err != nil {
-		return false, &evalError{"when: failed on this message", err}
-	}
-	holds, _ := value.Value().(bool) // what is compiled gives a bool
-	return holds, nil
 }

@@ -1,5 +1,5 @@
-// Package rules is the language of rules files: it loads and checks them, and finds the rule that answers a message. It asks no
-// bot itself.
+// Package rules implements the language of rules files. It loads and checks them, and finds the rule that answers a message. To
+// reach a bot, it calls a function that its caller passes in.
 package rules
 
 import (
@@ -10,68 +10,70 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// Rules are a rules file, checked and compiled. They are immutable and safe for concurrent use.
+// Rules are the rules of a file, checked and compiled. They are immutable and safe for concurrent use.
 type Rules struct {
 	list         []Rule
-	index        index
+	index        ruleIndex
 	expectations []expectation
 	warnings     configfile.Problems
-	warned       int
+	warningCount int
 }
 
-// Len returns the number of rules, the default not counted.
-func (r *Rules) Len() int {
+// RuleCount returns the number of rules without the default.
+func (r *Rules) RuleCount() int {
 	if n := len(r.list); n > 0 && r.list[n-1].isDefault {
 		return n - 1
 	}
 	return len(r.list)
 }
 
-// Warnings returns what the file says and probably does not mean. If there are many, the last one says how many more.
+// Warnings returns probable mistakes in the file. If there are many, the last one says how many more there are.
 func (r *Rules) Warnings() configfile.Problems { return r.warnings }
 
-// Warned returns how many warnings there are.
-func (r *Rules) Warned() int { return r.warned }
+// WarningCount returns the number of all warnings.
+func (r *Rules) WarningCount() int { return r.warningCount }
 
-// Rule answers what it matches.
+// Rule answers the messages that it matches.
 type Rule struct {
-	Name      string
-	match     match
-	isDefault bool // what is said where no rule matches
-	action
-	File         string
-	Line, column int
+	ruleAction
+	Name string // "#3" if it is the third rule and has no name of its own
+	File string
+	Line int // from 1
+
+	column    int // from 1
+	match     ruleMatch
+	isDefault bool // it answers if no other rule does
 }
 
-// action is what a rule does: it forwards, or says one of several replies, or where there is none, nothing.
-type action struct {
+// ruleAction is the answer of a rule: that of a bot, or one of several replies. Without either, the rule is silent.
+type ruleAction struct {
 	Forward *Forward
-	replies []maker
+	replies []replyFunc
 }
 
-// Decision is what the rules say about one message.
+// Decision is the answer of the rules to one message.
 type Decision struct {
 	Rule    *Rule           // the rule that answered; nil: none did
 	Reply   *wechatv1.Reply // nil: say nothing
-	Failed  []error         // of rules that matched and could not answer
-	Surplus int             // articles that were left out, as WeChat does not show them
-	Asks    bool            // nothing is decided: a bot has to be asked
-	Unread  bool            // a bot answered, and nobody would read it: see mayAnswer
+	Failed  []error         // one for each rule that matched but could not answer
+	Surplus int             // number of articles left out because WeChat would not show them
+	Asks    bool            // nothing is decided yet: a bot must be asked
+	Unread  bool            // a bot's answer was dropped because the user would not read it: see mayAnswer
 }
 
-// ForwardFunc hands a message to the bot of a rule, whose Forward is not nil.
+// ForwardFunc sends a message to the bot of a rule and returns the bot's reply. The rule's Forward is not nil.
 type ForwardFunc func(ctx context.Context, rule *Rule, msg *wechatv1.Message) (*wechatv1.Reply, error)
 
-// Decide returns the answer of the first rule that matches. A rule that fails, or whose reply WeChat would not take,
-// counts as not matched. Where ask is nil it ends at a rule that forwards: then it takes microseconds.
+// Decide returns the answer of the first rule that matches. A rule that fails, or whose reply WeChat would reject, counts as not
+// matched. If ask is nil, Decide stops at the first rule that forwards and sets Asks: it then takes microseconds.
 func (r *Rules) Decide(ctx context.Context, msg *wechatv1.Message, ask ForwardFunc) Decision {
 	var d Decision
-	s := newSubject(msg)
-	left := r.index.candidates(s)
-	for place, ok := left.next(); ok; place, ok = left.next() {
-		rule := &r.list[place]
-		miss, err := rule.match.miss(ctx, s)
-		if err == nil && miss != "" {
+	s := newMatchInput(msg)
+	left := r.index.findCandidates(s)
+	for position, ok := left.nextPosition(); ok; position, ok = left.nextPosition() {
+		rule := &r.list[position]
+		reason, err := rule.match.mismatchReason(ctx, s)
+		if err == nil && reason != "" {
 			continue
 		}
 		if err == nil && rule.Forward != nil && ask == nil {
@@ -79,7 +81,7 @@ func (r *Rules) Decide(ctx context.Context, msg *wechatv1.Message, ask ForwardFu
 		}
 		var reply *wechatv1.Reply
 		if err == nil {
-			reply, err = rule.answer(ctx, s, ask, &d)
+			reply, err = rule.makeAnswer(ctx, s, ask, &d)
 		}
 		if err != nil {
 			d.Failed = append(d.Failed, &ruleError{rule.Name, err})
@@ -92,10 +94,10 @@ func (r *Rules) Decide(ctx context.Context, msg *wechatv1.Message, ask ForwardFu
 	return d
 }
 
-// answer returns what the rule says: nothing if it may not answer the message, though its bot is told of it. If a bot failed
-// and the fallback answers, that is noted in d.
-func (r *Rule) answer(ctx context.Context, s *subject, ask ForwardFunc, d *Decision) (*wechatv1.Reply, error) {
-	says, mayAnswer := &r.action, r.mayAnswer(s)
+// makeAnswer returns the rule's reply. It is nil if the rule may not answer the message, but the bot is asked all the same. If
+// the bot fails and the fallback answers, the failure is added to d.
+func (r *Rule) makeAnswer(ctx context.Context, s *matchInput, ask ForwardFunc, d *Decision) (*wechatv1.Reply, error) {
+	action, mayAnswer := &r.ruleAction, r.mayAnswer(s)
 	if r.Forward != nil {
 		reply, err := ask(ctx, r, s.msg)
 		switch {
@@ -106,28 +108,28 @@ func (r *Rule) answer(ctx context.Context, s *subject, ask ForwardFunc, d *Decis
 			return reply, err
 		}
 		d.Failed = append(d.Failed, &ruleError{r.Name, err})
-		says = r.Forward.fallback
+		action = r.Forward.fallback
 	}
 	if !mayAnswer {
 		return nil, nil
 	}
-	return says.say(ctx, s.msg)
+	return action.makeReply(ctx, s.msg)
 }
 
-// say makes one of the replies; nil where there is none.
-func (a *action) say(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+// makeReply makes one of the replies, chosen at random; nil if there are none.
+func (a *ruleAction) makeReply(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	if len(a.replies) == 0 {
 		return nil, nil
 	}
-	one := a.replies[0]
+	reply := a.replies[0]
 	if len(a.replies) > 1 {
-		one = a.replies[rand.IntN(len(a.replies))]
+		reply = a.replies[rand.IntN(len(a.replies))]
 	}
-	return one.make(ctx, msg)
+	return reply.makeChecked(ctx, msg)
 }
 
-// make makes the reply and checks that WeChat would take what it shows of it.
-func (m maker) make(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+// makeChecked makes the reply, and checks that WeChat would accept the part of it that is shown.
+func (m replyFunc) makeChecked(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	reply, err := m(ctx, msg)
 	if err != nil {
 		return nil, err
@@ -136,7 +138,7 @@ func (m maker) make(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply
 	return reply, shown.Validate()
 }
 
-// ruleError is a rule that could not answer.
+// ruleError says which rule failed and why.
 type ruleError struct {
 	rule  string
 	cause error

@@ -54,11 +54,11 @@ func TestTemplate(t *testing.T) {
 			}
 			hello := text("hello")
 			hello.MsgId = 3272960105994287638
-			got, err := compiled.text(t.Context(), hello)
+			got, err := compiled.renderText(t.Context(), hello)
 			if err != nil || got != tt.want {
 				t.Errorf("got %q, %v; want %q", got, err, tt.want)
 			}
-			_, constant := compiled.constant()
+			_, constant := compiled.constantText()
 			if hasExpression := strings.Contains(tt.template, "{{"); constant == hasExpression {
 				t.Errorf("constant is %t", constant)
 			}
@@ -70,22 +70,22 @@ func TestTemplate(t *testing.T) {
 func TestTemplateOffsets(t *testing.T) {
 	for _, tt := range []struct {
 		template string
-		want     []templateError
+		want     []expressionError
 	}{
-		{"ab {{ message", []templateError{{3, "{{ has no }}; expected {{ expression }}"}}},
-		{"你好 {{", []templateError{{7, "{{ has no }}; expected {{ expression }}"}}},
-		{"你好 {{ }}", []templateError{{9, "no expression; expected one such as message.text.content"}}},
-		{"{{ message.nope }}", []templateError{{10, "undefined field 'nope'"}}},
-		{"你好 {{ message.nope }}", []templateError{{17, "undefined field 'nope'"}}},
-		{"{{ '你好👋' + message.nope }}", []templateError{{25, "undefined field 'nope'"}}},
-		{"{{ '你好' +\n '你' + message.nope }}", []templateError{{30, "undefined field 'nope'"}}},
-		{"{{ nope }} {{ nope2 }}", []templateError{{3, "undeclared reference to 'nope'"}, {14, "undeclared reference to 'nope2'"}}},
-		{"{{ nope }} {{", []templateError{{3, "undeclared reference to 'nope'"}, {11, "{{ has no }}; expected {{ expression }}"}}},
-		{"a {{ message.text }}", []templateError{{4, "the expression gives a wechat.v1.Text, expected a text or a number"}}},
+		{"ab {{ message", []expressionError{{3, "{{ has no }}; expected {{ expression }}"}}},
+		{"你好 {{", []expressionError{{7, "{{ has no }}; expected {{ expression }}"}}},
+		{"你好 {{ }}", []expressionError{{9, "the expression is empty; expected one such as message.text.content"}}},
+		{"{{ message.nope }}", []expressionError{{10, "undefined field 'nope'"}}},
+		{"你好 {{ message.nope }}", []expressionError{{17, "undefined field 'nope'"}}},
+		{"{{ '你好👋' + message.nope }}", []expressionError{{25, "undefined field 'nope'"}}},
+		{"{{ '你好' +\n '你' + message.nope }}", []expressionError{{30, "undefined field 'nope'"}}},
+		{"{{ nope }} {{ nope2 }}", []expressionError{{3, "undeclared reference to 'nope'"}, {14, "undeclared reference to 'nope2'"}}},
+		{"{{ nope }} {{", []expressionError{{3, "undeclared reference to 'nope'"}, {11, "{{ has no }}; expected {{ expression }}"}}},
+		{"a {{ message.text }}", []expressionError{{4, "the expression returns a wechat.v1.Text; expected a text or a number"}}},
 	} {
 		t.Run(tt.template, func(t *testing.T) {
 			_, got := compile(t, tt.template)
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(templateError{})); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(expressionError{})); diff != "" {
 				t.Errorf("errors (-want +got):\n%s", diff)
 			}
 		})
@@ -102,15 +102,15 @@ func TestTemplateFails(t *testing.T) {
 		{"division by zero", "{{ 1 / message.idx }}", failed},
 		{"bad pattern", "{{ 'a'.matches(message.text.content + '(') }}", failed},
 		{"a bomb", "{{ " + bomb(8) + " }}", failed},
-		{"not a text", "{{ dyn(message.text) }}", "an expression of its reply gave a *wechatv1.Text, expected a text or a number"},
-		{"nothing", "{{ dyn(null) }}", "an expression of its reply gave a structpb.NullValue, expected a text or a number"},
+		{"not a text", "{{ dyn(message.text) }}", "an expression of its reply returned a *wechatv1.Text, expected a text or a number"},
+		{"nothing", "{{ dyn(null) }}", "an expression of its reply returned a structpb.NullValue, expected a text or a number"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			compiled, errs := compile(t, tt.template)
 			if len(errs) > 0 {
 				t.Fatalf("compile: %v", errs)
 			}
-			got, err := compiled.text(t.Context(), text("my password"))
+			got, err := compiled.renderText(t.Context(), text("my password"))
 			if got != "" || err == nil || err.Error() != tt.want {
 				t.Errorf("got %q, %v; want %s", got, err, tt.want)
 			}
@@ -124,7 +124,7 @@ func TestTemplateCost(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatalf("compile: %v", errs)
 	}
-	if got, err := compiled.text(t.Context(), text("hello")); err != nil || got != "true" {
+	if got, err := compiled.renderText(t.Context(), text("hello")); err != nil || got != "true" {
 		t.Errorf("got %q, %v; want true", got, err)
 	}
 }
@@ -138,13 +138,13 @@ func bomb(depth int) string {
 	return expression
 }
 
-func compile(tb testing.TB, source string) (template, []templateError) {
+func compile(tb testing.TB, source string) (textTemplate, []expressionError) {
 	tb.Helper()
-	x, err := newExpressions()
+	x, err := newCompiler()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return x.template(source)
+	return x.compileTemplate(source)
 }
 
 // TestOffsetOf: a place behind the end is the end.

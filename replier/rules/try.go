@@ -9,64 +9,64 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// Trial is what the rules would do with a message.
+// Trial is the result of trying the rules on a message.
 type Trial struct {
 	Rule    string            // the rule that answers; "": none does
-	File    string            // where it stands
-	Line    int               // from 1
-	Forward string            // the bot that would be asked; it is not
-	Replies []*wechatv1.Reply // what is said: one of them; none: nothing
-	Unread  bool              // what the rule or its bot says is not sent: nobody sees the event answered
-	Missed  []Miss            // the rules in front of it, in order
+	File    string            // the file of the rule
+	Line    int               // the line of the rule, from 1
+	Forward string            // the bot that would be asked; it is not asked
+	Replies []*wechatv1.Reply // the rule sends one of them; none: it is silent
+	Unread  bool              // the answer is not sent, because the user would not read it
+	Missed  []Miss            // the rules before it, in order
 }
 
 // Miss is why a rule does not answer a message.
 type Miss struct{ Rule, Why string }
 
-// Try tells which rule answers a message, with what, and why those in front of it do not. No bot is asked.
+// Try returns the rule that answers a message, its replies, and why the rules before it do not answer. It asks no bot.
 func (r *Rules) Try(ctx context.Context, msg *wechatv1.Message) Trial {
-	s := newSubject(msg)
+	s := newMatchInput(msg)
 	var t Trial
 	for i := range r.list {
 		rule := &r.list[i]
-		miss, err := rule.match.miss(ctx, s)
-		if err == nil && miss == "" {
-			if err = t.end(ctx, rule, s); err == nil {
+		reason, err := rule.match.mismatchReason(ctx, s)
+		if err == nil && reason == "" {
+			if err = t.noteAnswer(ctx, rule, s); err == nil {
 				return t
 			}
 		}
 		if err != nil {
-			miss = "it failed: " + err.Error()
+			reason = "it failed: " + err.Error()
 			if failed, ok := errors.AsType[*evalError](err); ok {
-				miss += ": " + failed.cause.Error()
+				reason += ": " + failed.cause.Error()
 			}
 		}
-		t.Missed = append(t.Missed, Miss{rule.Name, miss})
+		t.Missed = append(t.Missed, Miss{rule.Name, reason})
 	}
 	return t
 }
 
-// end notes the rule that answers, and what it says. Its error is why it does not.
-func (t *Trial) end(ctx context.Context, answers *Rule, s *subject) (err error) {
-	mayAnswer := answers.mayAnswer(s)
+// noteAnswer sets the rule that answers and its replies. The error says why the rule cannot answer.
+func (t *Trial) noteAnswer(ctx context.Context, rule *Rule, s *matchInput) (err error) {
+	mayAnswer := rule.mayAnswer(s)
 	if mayAnswer {
-		if t.Replies, err = answers.all(ctx, s.msg); err != nil {
+		if t.Replies, err = rule.makeAllReplies(ctx, s.msg); err != nil {
 			return err
 		}
 	}
-	t.Rule, t.File, t.Line = answers.Name, answers.File, answers.Line
-	t.Unread = !mayAnswer && (len(answers.replies) > 0 || answers.Forward != nil)
-	if answers.Forward != nil {
-		t.Forward = answers.Forward.To
+	t.Rule, t.File, t.Line = rule.Name, rule.File, rule.Line
+	t.Unread = !mayAnswer && (len(rule.replies) > 0 || rule.Forward != nil)
+	if rule.Forward != nil {
+		t.Forward = rule.Forward.To
 	}
 	return nil
 }
 
-// all makes all replies of which a rule says one. Where they fail, the rule may fail.
-func (a *action) all(ctx context.Context, msg *wechatv1.Message) ([]*wechatv1.Reply, error) {
+// makeAllReplies makes each of the replies, of which a rule sends one. It fails if one of them fails.
+func (a *ruleAction) makeAllReplies(ctx context.Context, msg *wechatv1.Message) ([]*wechatv1.Reply, error) {
 	var all []*wechatv1.Reply
-	for _, m := range a.replies {
-		reply, err := m.make(ctx, msg)
+	for _, makeReply := range a.replies {
+		reply, err := makeReply.makeChecked(ctx, msg)
 		if err != nil {
 			return nil, err
 		}
@@ -76,8 +76,8 @@ func (a *action) all(ctx context.Context, msg *wechatv1.Message) ([]*wechatv1.Re
 	return all, nil
 }
 
-// says tells whether the trial may end with a reply; nil: with silence.
-func (t *Trial) says(want *wechatv1.Reply) bool {
+// mayReply reports whether want is one of the possible replies. If want is nil, it reports whether the rules are silent.
+func (t *Trial) mayReply(want *wechatv1.Reply) bool {
 	if t.Forward != "" {
 		return false
 	}

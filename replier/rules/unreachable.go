@@ -11,59 +11,63 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// maxCompared bounds how many pairs of rules are compared for a warning.
+// maxCompared is the number of pairs of rules that are compared.
 const maxCompared = 1_000_000
 
-// warnUnreachable warns of rules that never answer, because an earlier one takes everything that they match.
+// warnUnreachable warns of rules that never answer because an earlier rule answers everything that they match.
 func warnUnreachable(load *configfile.Load, r *Rules) {
 	compared := 0
 	for i := range r.list {
-		b := &r.list[i]
-		if b.isDefault {
+		later := &r.list[i]
+		if later.isDefault {
 			continue
 		}
-		// A rule that takes all that b matches takes this message: only those that may match it are looked at.
-		example := b.match.example()
-		left := r.index.candidates(newSubject(example))
-		for place, ok := left.next(); ok && int(place) < i && compared < maxCompared; place, ok = left.next() {
+		// A rule that matches all messages of the later one matches this one, too: the index finds the few that may.
+		example := later.match.exampleMessage()
+		left := r.index.findCandidates(newMatchInput(example))
+		for position, ok := left.nextPosition(); ok && int(position) < i && compared < maxCompared; position, ok = left.nextPosition() {
 			compared++
-			if a := &r.list[place]; a.match.covers(&b.match) && a.surely(example) {
-				at := fmt.Sprintf("line %d", a.Line)
-				if a.File != b.File {
-					at = fmt.Sprintf("%s:%d", a.File, a.Line)
-				}
-				load.Warn(configfile.Problem{
-					File: b.File, Line: b.Line, Column: b.column, In: fmt.Sprintf("rule %q", b.Name),
-					Text: fmt.Sprintf("never answers: rule %q (%s) takes everything that it matches", a.Name, at),
-				})
+			if earlier := &r.list[position]; earlier.match.coversMatch(&later.match) && earlier.surelyAnswers(example) {
+				load.Warn(unreachableProblem(earlier, later))
 				break
 			}
 		}
 	}
 }
 
-// surely tells whether a rule that matches a message answers it, as far as one can know: a bot may be away.
-func (a *action) surely(msg *wechatv1.Message) bool {
-	if a.Forward != nil {
-		return a.Forward.fallback != nil && a.Forward.fallback.surely(msg)
+func unreachableProblem(earlier, later *Rule) configfile.Problem {
+	at := fmt.Sprintf("line %d", earlier.Line)
+	if earlier.File != later.File {
+		at = fmt.Sprintf("%s:%d", earlier.File, earlier.Line)
 	}
-	_, err := a.all(context.Background(), msg)
+	return configfile.Problem{
+		File: later.File, Line: later.Line, Column: later.column, In: fmt.Sprintf("rule %q", later.Name),
+		Text: fmt.Sprintf("never answers: rule %q (%s) answers everything that it matches", earlier.Name, at),
+	}
+}
+
+// surelyAnswers reports whether a rule that matches msg is sure to answer it: a bot without a fallback may be unreachable.
+func (a *ruleAction) surelyAnswers(msg *wechatv1.Message) bool {
+	if a.Forward != nil {
+		return a.Forward.fallback != nil && a.Forward.fallback.surelyAnswers(msg)
+	}
+	_, err := a.makeAllReplies(context.Background(), msg)
 	return err == nil
 }
 
-// example returns a message that the rule matches, but for what no message can be made from: expressions, regular
-// expressions and times.
-func (m *match) example() *wechatv1.Message {
+// exampleMessage returns a message that meets all conditions except when:, matches: and time:, for which no example can be
+// made.
+func (m *ruleMatch) exampleMessage() *wechatv1.Message {
 	msg := &wechatv1.Message{CreateTime: 1}
 	if len(m.accounts) > 0 {
 		msg.Account = m.accounts[0]
 	}
-	types, events := m.kinds()
+	types, events := m.typesAndEvents()
 	if len(types) > 0 {
 		msg.MsgType = types[0]
 	}
 	if m.text != nil {
-		msg.Content = &wechatv1.Message_Text{Text: &wechatv1.Text{Content: m.text.example()}}
+		msg.Content = &wechatv1.Message_Text{Text: &wechatv1.Text{Content: m.text.exampleText()}}
 	}
 	if msg.MsgType == "event" {
 		event := &wechatv1.Event{}
@@ -71,19 +75,19 @@ func (m *match) example() *wechatv1.Message {
 			event.Event = events[0]
 		}
 		if m.key != nil {
-			event.EventKey = m.key.example()
+			event.EventKey = m.key.exampleText()
 		}
 		msg.Content = &wechatv1.Message_Event{Event: event}
 	}
 	return msg
 }
 
-func (a *alternatives) example() string {
+func (a *textMatcher) exampleText() string {
 	return slices.Concat(a.exact, a.prefixes, a.contains, []string{""})[0]
 }
 
-// kinds returns the types and events that the rule can match; none: all.
-func (m *match) kinds() (types, events []string) {
+// typesAndEvents returns the types and events that the rule can match. An empty list stands for all.
+func (m *ruleMatch) typesAndEvents() (types, events []string) {
 	switch {
 	case m.text != nil:
 		return []string{"text"}, nil
@@ -93,39 +97,39 @@ func (m *match) kinds() (types, events []string) {
 	return m.types, nil
 }
 
-// covers tells whether m surely matches every message that b matches.
-func (m *match) covers(b *match) bool {
-	types, events := m.kinds()
-	typesB, eventsB := b.kinds()
-	return within(b.accounts, m.accounts) && within(typesB, types) && within(eventsB, events) &&
-		m.key.covers(b.key) && m.text.covers(b.text) &&
+// coversMatch reports whether m is sure to match every message that b matches.
+func (m *ruleMatch) coversMatch(b *ruleMatch) bool {
+	types, events := m.typesAndEvents()
+	typesB, eventsB := b.typesAndEvents()
+	return isSubset(b.accounts, m.accounts) && isSubset(typesB, types) && isSubset(eventsB, events) &&
+		m.key.coversTexts(b.key) && m.text.coversTexts(b.text) &&
 		(len(m.times) == 0 || reflect.DeepEqual(m.times, b.times)) &&
 		(m.when == nil || b.when != nil && m.when.source == b.when.source)
 }
 
-// within tells whether those are all among these; none of these means all.
-func within(those, these []string) bool {
+// isSubset reports whether all of those are among these. An empty list stands for all names.
+func isSubset(those, these []string) bool {
 	if len(these) == 0 {
 		return true
 	}
 	return len(those) > 0 && !slices.ContainsFunc(those, func(s string) bool { return !slices.Contains(these, s) })
 }
 
-// covers tells whether every text that b takes is one that a takes; nil takes all.
-func (a *alternatives) covers(b *alternatives) bool {
+// coversTexts reports whether a is sure to match every text that b matches. A nil textMatcher matches all.
+func (a *textMatcher) coversTexts(b *textMatcher) bool {
 	if a == nil || b == nil {
 		return a == nil
 	}
 	if b.fold && !a.fold {
 		return false
 	}
-	as := func(s string) string { // what a surely sees of it: folding may take blanks from its ends
+	as := func(s string) string { // the part of s that a is sure to see: folding may remove spaces at its ends
 		if a.fold && !b.fold {
 			return foldWhole(s)
 		}
 		return s
 	}
-	if slices.ContainsFunc(b.exact, func(s string) bool { return !a.match(as(s)) }) {
+	if slices.ContainsFunc(b.exact, func(s string) bool { return !a.matchesText(as(s)) }) {
 		return false
 	}
 	for _, p := range b.prefixes {

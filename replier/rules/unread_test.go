@@ -33,11 +33,11 @@ default: {reply: {text: the default}}
 	for _, w := range rules.Warnings() {
 		got = append(got, w.String())
 	}
-	const then = "; expected silent: true, or a forward to a bot that takes note"
+	const then = "; expected silent: true, or a forward to a bot that only records the event"
 	want := []string{
-		`f.yaml:2:32: rule "bye": the user has left when unsubscribe comes: the reply is not sent` + then,
-		`f.yaml:7:11: rule "menu": WeChat shows nobody a reply to view` + then,
-		`f.yaml:9:34: rule "where": LOCATION comes every few seconds while the user is in the chat, who reads the reply each time` + then,
+		`f.yaml:2:32: rule "bye": the user has unfollowed the account when unsubscribe is sent, and gets no reply` + then,
+		`f.yaml:7:11: rule "menu": WeChat does not show a reply to view` + then,
+		`f.yaml:9:34: rule "where": WeChat sends LOCATION every few seconds while the user is in the chat, and shows the reply each time` + then,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -28,7 +28,7 @@ func pathsIn(d protoreflect.MessageDescriptor, prefix string, depth int) []strin
 
 // TestPath: what a path leads to is what CEL says, on messages that have the fields and on those that do not.
 func TestPath(t *testing.T) {
-	x, err := newExpressions()
+	x, err := newCompiler()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,12 +45,12 @@ func TestPath(t *testing.T) {
 		}
 	}
 	for _, source := range paths {
-		p := pathOf(source)
+		p := fieldPathOf(source)
 		if p == nil {
 			t.Errorf("%s is no path", source)
 			continue
 		}
-		program, problems := x.compile(source, printable, "a text")
+		program, problems := x.compileExpression(source, printable, "a text")
 		if len(problems) > 0 {
 			t.Errorf("%s: %v", source, problems)
 			continue
@@ -64,7 +64,7 @@ func TestPath(t *testing.T) {
 	}
 	for _, source := range []string{"message", "message.", "message.msg_id", "message.extra", "message.text", "message.text.content.size()",
 		"message.account.x", "message.nothing", "other.account", "message . account + 'x'", "'message.account'"} {
-		if pathOf(source) != nil {
+		if fieldPathOf(source) != nil {
 			t.Errorf("%q is a path", source)
 		}
 	}
