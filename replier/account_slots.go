@@ -7,54 +7,54 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// accountSlots are slots for what is done at a time, so many for each account: no account waits for another. It is safe for
+// accountSlots bounds the work that is done at a time for each account, so that no account waits for another. It is safe for
 // concurrent use.
 type accountSlots struct {
-	most int64 // of an account
+	perAccount int64 // slots
 
-	mu      sync.Mutex
-	byNames map[string]*slots // of the accounts that use some
+	mu        sync.Mutex
+	byAccount map[string]*slotsOfOne // only accounts that use some
 }
 
-// slots are those of one account.
-type slots struct {
+// slotsOfOne are the slots of one account.
+type slotsOfOne struct {
 	free  *semaphore.Weighted
-	users int // who has or awaits one; under accountSlots' lock
+	users int // holders and waiters; guarded by accountSlots' lock
 }
 
-func newAccountSlots(most int64) *accountSlots {
-	return &accountSlots{most: most, byNames: map[string]*slots{}}
+func newAccountSlots(perAccount int64) *accountSlots {
+	return &accountSlots{perAccount: perAccount, byAccount: map[string]*slotsOfOne{}}
 }
 
-// acquire waits for a slot of an account, which release gives back. The error is the context's.
-func (a *accountSlots) acquire(ctx context.Context, account string) (release func(), err error) {
-	own := a.join(account)
+// acquireSlot waits for a slot of an account, which release gives back. The error is the context's.
+func (a *accountSlots) acquireSlot(ctx context.Context, account string) (release func(), err error) {
+	own := a.joinAccount(account)
 	if err := own.free.Acquire(ctx, 1); err != nil {
-		a.leave(account, own)
+		a.leaveAccount(account, own)
 		return nil, err
 	}
 	return func() {
 		own.free.Release(1)
-		a.leave(account, own)
+		a.leaveAccount(account, own)
 	}, nil
 }
 
-func (a *accountSlots) join(account string) *slots {
+func (a *accountSlots) joinAccount(account string) *slotsOfOne {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	own := a.byNames[account]
+	own := a.byAccount[account]
 	if own == nil {
-		own = &slots{free: semaphore.NewWeighted(a.most)}
-		a.byNames[account] = own
+		own = &slotsOfOne{free: semaphore.NewWeighted(a.perAccount)}
+		a.byAccount[account] = own
 	}
 	own.users++
 	return own
 }
 
-func (a *accountSlots) leave(account string, own *slots) {
+func (a *accountSlots) leaveAccount(account string, own *slotsOfOne) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if own.users--; own.users == 0 {
-		delete(a.byNames, account)
+		delete(a.byAccount, account)
 	}
 }

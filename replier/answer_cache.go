@@ -10,119 +10,119 @@ import (
 	"wxgate/replier/rules"
 )
 
-// keepAnswer is for how long an answer is kept at least, unless memory is short: far longer than WeChat goes on sending a
-// message again, which is 3 times, 5 s apart.
-const keepAnswer = time.Minute
+// answerLife is the least time for which an answer is kept, unless memory is short: far longer than WeChat repeats a message,
+// which is 3 times, 5 s apart.
+const answerLife = time.Minute
 
-// About what an answer costs in memory besides its reply, in bytes: one that is a text or nothing, and others.
+// The cost of an answer in memory in bytes, about, besides its reply: of a text or nothing, and of others.
 const (
 	textSize = 80
-	runSize  = 512
+	jobSize  = 512
 )
 
-// kept are the answers of the last minute or two. Those of the present part are forgotten together, after those of the
-// part before: that costs nothing while messages come.
-type kept struct {
-	most        int // bytes of a part
-	now, before *keptPart
-	began       time.Time // when now did
+// answerCache keeps the answers of the last minute or two. A whole generation is forgotten at a time, which costs nothing while
+// messages come. The caller's lock guards it.
+type answerCache struct {
+	maxBytes          int // of a generation
+	current, previous *generation
+	rotated           time.Time // when current began
 }
 
-// keptPart are answers. Most are texts, or that nothing is said: of those there is no pointer, so that the garbage
-// collector has nothing to go through, however many they are.
-type keptPart struct {
-	texts  map[fingerprint]keptText
-	blocks [][]byte      // what the texts are in
-	rules  []*rules.Rule // that said them
-	known  map[*rules.Rule]uint32
-	runs   map[fingerprint]*run // of all else
-	size   int                  // of all, in bytes
+// generation keeps answers. Most are texts or nothing: those are kept without pointers, so that the garbage collector has nothing
+// to go through, however many they are.
+type generation struct {
+	texts       map[fingerprint]textEntry
+	blocks      [][]byte      // hold the texts
+	rules       []*rules.Rule // that answered
+	ruleNumbers map[*rules.Rule]uint32
+	others      map[fingerprint]*job // all other answers
+	size        int                  // of all, in bytes
 }
 
-// keptText is an answer that is a text; of no bytes: nothing is said.
-type keptText struct {
-	block, from, size uint32 // where it is
-	rule              uint32 // that said it, from 1; 0: none did
+// textEntry is an answer that is a text, or nothing if it has no bytes.
+type textEntry struct {
+	block, from, size uint32 // the position of the text
+	rule              uint32 // the number of the rule that answered, from 1; 0: none did
 	attempts          uint32 // how often the message came
 }
 
-// blockSize is that of a block, in bytes; a text that is larger has one of its own.
+// blockSize is the size of a block in bytes. A larger text has a block of its own.
 const blockSize = 64 << 10
 
-func newKeptPart() *keptPart {
-	return &keptPart{texts: map[fingerprint]keptText{}, known: map[*rules.Rule]uint32{}, runs: map[fingerprint]*run{}}
+func newGeneration() *generation {
+	return &generation{texts: map[fingerprint]textEntry{}, ruleNumbers: map[*rules.Rule]uint32{}, others: map[fingerprint]*job{}}
 }
 
-// find returns the run of a message, and how often it came: more times than before.
-func (p *keptPart) find(key fingerprint, more int) (r *run, attempts int) {
-	if r = p.runs[key]; r != nil {
-		r.attempts += more
-		return r, r.attempts
+// addAttempts adds n to how often a message came, and returns its job and that number; nil if no answer is kept.
+func (g *generation) addAttempts(key fingerprint, n int) (j *job, attempts int) {
+	if j = g.others[key]; j != nil {
+		j.attempts += n
+		return j, j.attempts
 	}
-	t, ok := p.texts[key]
+	t, ok := g.texts[key]
 	if !ok {
 		return nil, 0
 	}
-	t.attempts += uint32(more)
-	p.texts[key] = t
+	t.attempts += uint32(n)
+	g.texts[key] = t
 	d := decision{}
 	if t.rule > 0 {
-		d.Rule = p.rules[t.rule-1]
+		d.Rule = g.rules[t.rule-1]
 	}
 	if t.size > 0 {
-		d.Reply = textReply(string(p.blocks[t.block][t.from : t.from+t.size]))
+		d.Reply = textReply(string(g.blocks[t.block][t.from : t.from+t.size]))
 	}
-	return decided(d, nil), int(t.attempts)
+	return newEndedJob(d, nil), int(t.attempts)
 }
 
-// put adds the answer of a run that takes about so many bytes.
-func (p *keptPart) put(key fingerprint, r *run, size int) {
-	p.size += size
-	if !r.isText() {
-		p.runs[key] = r
+// keepJob keeps the answer of a job that takes about size bytes.
+func (g *generation) keepJob(key fingerprint, j *job, size int) {
+	g.size += size
+	if !j.isTextAnswer() {
+		g.others[key] = j
 		return
 	}
-	t := keptText{attempts: uint32(r.attempts)}
-	if rule := r.decision.Rule; rule != nil {
-		if t.rule = p.known[rule]; t.rule == 0 {
-			p.rules = append(p.rules, rule)
-			t.rule = uint32(len(p.rules))
-			p.known[rule] = t.rule
+	t := textEntry{attempts: uint32(j.attempts)}
+	if rule := j.decision.Rule; rule != nil {
+		if t.rule = g.ruleNumbers[rule]; t.rule == 0 {
+			g.rules = append(g.rules, rule)
+			t.rule = uint32(len(g.rules))
+			g.ruleNumbers[rule] = t.rule
 		}
 	}
-	if content := r.decision.Reply.GetText().GetContent(); content != "" {
-		last := len(p.blocks) - 1
-		if last < 0 || len(p.blocks[last])+len(content) > cap(p.blocks[last]) {
-			p.blocks = append(p.blocks, make([]byte, 0, max(blockSize, len(content))))
+	if content := j.decision.Reply.GetText().GetContent(); content != "" {
+		last := len(g.blocks) - 1
+		if last < 0 || len(g.blocks[last])+len(content) > cap(g.blocks[last]) {
+			g.blocks = append(g.blocks, make([]byte, 0, max(blockSize, len(content))))
 			last++
 		}
-		t.block, t.from, t.size = uint32(last), uint32(len(p.blocks[last])), uint32(len(content))
-		p.blocks[last] = append(p.blocks[last], content...)
+		t.block, t.from, t.size = uint32(last), uint32(len(g.blocks[last])), uint32(len(content))
+		g.blocks[last] = append(g.blocks[last], content...)
 	}
-	p.texts[key] = t
+	g.texts[key] = t
 }
 
-// isText tells whether all there is to know of a run that ended is its rule, and a text or that nothing is said.
-func (r *run) isText() bool {
-	d := r.decision
-	return r.done == past && r.err == nil && len(d.Failed) == 0 && (d.Reply == nil || d.Reply.GetText().GetContent() != "")
+// isTextAnswer reports whether an ended job is fully described by its rule and a text or nothing.
+func (j *job) isTextAnswer() bool {
+	d := j.decision
+	return j.done == alreadyClosed && j.err == nil && len(d.Failed) == 0 && (d.Reply == nil || d.Reply.GetText().GetContent() != "")
 }
 
-// cost returns about how many bytes the answer of a run takes.
-func (r *run) cost() int {
-	if r.isText() {
-		return textSize + len(r.decision.Reply.GetText().GetContent())
+// cacheCost returns about how many bytes the answer of a job takes.
+func (j *job) cacheCost() int {
+	if j.isTextAnswer() {
+		return textSize + len(j.decision.Reply.GetText().GetContent())
 	}
-	return runSize + proto.Size(r.decision.Reply)
+	return jobSize + proto.Size(j.decision.Reply)
 }
 
-// fingerprint stands for the key of a message: 128 bits of its hash, by seeds that are this process's alone. So what is
-// kept holds nothing of the callback it came with, and to find it costs two hashes in all.
+// fingerprint stands for the key of a message: 128 bits of its hash, with seeds of this process. So a kept answer holds nothing
+// of its callback, and finding it costs two hashes.
 type fingerprint [2]uint64
 
 var seeds = [len(fingerprint{})]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
-// fingerprintOf returns the fingerprint of a message's key; ok is as for that.
+// fingerprintOf returns the fingerprint of a message's key; ok is false if the message has no key.
 func fingerprintOf(msg *wechatv1.Message) (p fingerprint, ok bool) {
 	key, ok := msg.Key()
 	for i, seed := range seeds {
@@ -131,40 +131,42 @@ func fingerprintOf(msg *wechatv1.Message) (p fingerprint, ok bool) {
 	return p, ok
 }
 
-// newKept keeps answers in about so many bytes.
-func newKept(memory int, at time.Time) kept {
-	return kept{most: memory / 2, now: newKeptPart(), before: newKeptPart(), began: at}
+// newAnswerCache keeps answers in about memory bytes.
+func newAnswerCache(memory int, now time.Time) answerCache {
+	return answerCache{maxBytes: memory / 2, current: newGeneration(), previous: newGeneration(), rotated: now}
 }
 
-// find returns the run of a message, and how often it came: more times than before; nil where none is kept.
-func (k *kept) find(key fingerprint, at time.Time, more int) (r *run, attempts int) {
-	k.turn(at)
-	if r, attempts = k.now.find(key, more); r == nil {
-		r, attempts = k.before.find(key, more)
+// addAttempts adds n to how often a message came, and returns its job and that number; nil if no answer is kept.
+func (c *answerCache) addAttempts(key fingerprint, now time.Time, n int) (j *job, attempts int) {
+	c.rotateIfOld(now)
+	if j, attempts = c.current.addAttempts(key, n); j == nil {
+		j, attempts = c.previous.addAttempts(key, n)
 	}
-	return r, attempts
+	return j, attempts
 }
 
-// put keeps the answer of a run that ended.
-func (k *kept) put(key fingerprint, r *run, at time.Time) {
-	k.turn(at)
-	size := r.cost()
-	if k.now.size+size > k.most {
-		k.begin(at)
+// keepJob keeps the answer of a job that has ended.
+func (c *answerCache) keepJob(key fingerprint, j *job, now time.Time) {
+	c.rotateIfOld(now)
+	size := j.cacheCost()
+	if c.current.size+size > c.maxBytes {
+		c.rotate(now)
 	}
-	k.now.put(key, r, size)
+	c.current.keepJob(key, j, size)
 }
 
-// turn begins a new part where the present one is old.
-func (k *kept) turn(at time.Time) {
-	age := at.Sub(k.began)
-	if age < keepAnswer {
+// rotateIfOld begins a new generation if the current one is old.
+func (c *answerCache) rotateIfOld(now time.Time) {
+	age := now.Sub(c.rotated)
+	if age < answerLife {
 		return
 	}
-	k.begin(at)
-	if age >= 2*keepAnswer {
-		k.before = newKeptPart()
+	c.rotate(now)
+	if age >= 2*answerLife {
+		c.previous = newGeneration()
 	}
 }
 
-func (k *kept) begin(at time.Time) { k.before, k.now, k.began = k.now, newKeptPart(), at }
+func (c *answerCache) rotate(now time.Time) {
+	c.previous, c.current, c.rotated = c.current, newGeneration(), now
+}

@@ -13,16 +13,16 @@ func BenchmarkOnce(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	o := newOnce(defaultOnceMemory)
-	defer o.close()
-	decide := func(ctx context.Context, _ *run) decision {
+	o := newDedupe(defaultOnceMemory)
+	defer o.endJobs()
+	decide := func(ctx context.Context, _ *job) decision {
 		return decision{Decision: rules.Decide(ctx, text("hello"), nil)}
 	}
 	msg := text("hello")
 	b.ReportAllocs()
 	for b.Loop() {
 		msg.MsgId++
-		if r, attempt := o.join(b.Context(), msg, decide, nil); attempt != 1 || r.decision.Reply == nil {
+		if r, attempt := o.joinJob(b.Context(), msg, decide, nil); attempt != 1 || r.decision.Reply == nil {
 			b.Fatalf("attempt %d, %v", attempt, r.decision)
 		}
 	}

@@ -7,50 +7,50 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// rightLasts is for how long it is known whether an account may send customer-service messages: its owner may change that.
+// rightLasts is how long it counts as known whether an account may send customer-service messages: its owner may change that.
 const rightLasts = 10 * time.Minute
 
-// refusals knows the accounts to which WeChat refused customer-service messages altogether (errcodes 48001 and 48004), and
-// those to which it did not. The zero refusals knows none. It is safe for concurrent use.
-type refusals struct {
-	mu   sync.Mutex
-	last map[string]right // by account
+// blockedAccounts notes for which accounts WeChat refused customer-service messages altogether (errcodes 48001 and 48004), and for
+// which it did not. The zero blockedAccounts is empty. It is safe for concurrent use.
+type blockedAccounts struct {
+	mu     sync.Mutex
+	rights map[string]sendingRight // by account
 }
 
-// right is whether an account may send, as it was at a time.
-type right struct {
-	refused bool
-	at      time.Time
+// sendingRight is the state of an account's right to send at a time.
+type sendingRight struct {
+	isBlocked bool
+	at        time.Time
 }
 
-// note notes whether WeChat refused customer-service messages to an account.
-func (r *refusals) note(account string, refused bool) {
+// noteRight notes whether WeChat refused an account's customer-service messages.
+func (r *blockedAccounts) noteRight(account string, isBlocked bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.last == nil {
-		r.last = map[string]right{}
+	if r.rights == nil {
+		r.rights = map[string]sendingRight{}
 	}
-	r.last[account] = right{refused, time.Now()}
+	r.rights[account] = sendingRight{isBlocked, time.Now()}
 }
 
-// learn notes what a call for an account tells of its right.
-func (r *refusals) learn(account string, err error) {
+// learnRight notes the right of an account by the error of a call that needs it.
+func (r *blockedAccounts) learnRight(account string, err error) {
 	switch {
 	case err == nil:
-		r.note(account, false)
+		r.noteRight(account, false)
 	case oauthv1.ReasonOf(err) == oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED:
-		r.note(account, true)
+		r.noteRight(account, true)
 	}
 }
 
-// recent reports whether an account is known to be refused; known is false if nothing is known of it.
-func (r *refusals) recent(account string) (refused, known bool) {
+// isBlocked reports whether WeChat refused the account's messages lately. known is false if no call showed that or the contrary.
+func (r *blockedAccounts) isBlocked(account string) (isBlocked, known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last, known := r.last[account]
+	last, known := r.rights[account]
 	if known && time.Since(last.at) >= rightLasts {
-		delete(r.last, account)
+		delete(r.rights, account)
 		return false, false
 	}
-	return last.refused, known
+	return last.isBlocked, known
 }

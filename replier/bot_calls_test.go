@@ -71,10 +71,10 @@ func TestFindingsFullBacklogEndsTheCalls(t *testing.T) {
 // TestReserveFairly: an account alone has four fifths of the room; one that comes besides has four fifths of what is left.
 func TestReserveFairly(t *testing.T) {
 	msg := func(account string) *wechatv1.Message { return &wechatv1.Message{Account: account} }
-	c := newCalls(prometheus.NewRegistry(), 1000*callSize)
+	c := newBotCalls(prometheus.NewRegistry(), 1000*callSize)
 	fill := func(account string) (n int) {
 		for {
-			if _, err := c.reserve(msg(account), false); err != nil {
+			if _, err := c.reserveRoom(msg(account), false); err != nil {
 				if !errors.Is(err, errTooManyCalls) {
 					t.Fatal(err)
 				}
@@ -92,7 +92,7 @@ func TestReserveFairly(t *testing.T) {
 		}
 	}
 	before := c.used
-	release, err := c.reserve(msg("a"), true)
+	release, err := c.reserveRoom(msg("a"), true)
 	if err != nil {
 		t.Errorf("a message that was taken over: %v", err)
 	}

@@ -6,24 +6,24 @@ import (
 	"google.golang.org/grpc"
 )
 
-// neighbourName is what a bot is called in /readyz, metrics and errors.
+// neighbourName returns the name of a bot in /readyz, metrics and errors.
 func neighbourName(target string) string { return "forward " + target }
 
-// connect makes the connections that the rules need, before a message needs them, and leaves the bots that no rule names any
-// more: they are not dialled for ever, nor listed as unreachable.
-func (b *bots) connect(current *book) {
+// connectBots connects to the bots of the rules, before a message needs them, and leaves those that no rule names any more: they
+// would be dialled for ever, and listed as unreachable.
+func (b *botClients) connectBots(current *ruleSets) {
 	needed := map[string]bool{}
-	for _, e := range current.editions() {
+	for _, e := range current.allSets() {
 		for _, target := range e.rules.Targets() {
 			needed[target] = true
-			_, _ = b.dial(target) // the loader has checked it
+			_, _ = b.dialBot(target) // the loader has checked it
 		}
 	}
-	b.leave(needed)
+	b.leaveUnneeded(needed)
 }
 
-// leave closes the connections that are not needed, once no call can use them any more.
-func (b *bots) leave(needed map[string]bool) {
+// leaveUnneeded closes the connections that are not needed, when no call can use them any more.
+func (b *botClients) leaveUnneeded(needed map[string]bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for target, conn := range b.conns {
@@ -36,11 +36,12 @@ func (b *bots) leave(needed map[string]bool) {
 			b.left = map[*grpc.ClientConn]bool{}
 		}
 		b.left[conn] = true
-		time.AfterFunc(runLife, func() { b.closeLeft(conn) })
+		time.AfterFunc(jobLife, func() { b.closeLeft(conn) })
 	}
 }
 
-func (b *bots) closeLeft(conn *grpc.ClientConn) {
+// closeLeft closes a connection that was left, unless closeAll did.
+func (b *botClients) closeLeft(conn *grpc.ClientConn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.left[conn] {
@@ -49,8 +50,8 @@ func (b *bots) closeLeft(conn *grpc.ClientConn) {
 	}
 }
 
-// close gives the connections back.
-func (b *bots) close() {
+// closeAll closes all connections.
+func (b *botClients) closeAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, conn := range b.conns {

@@ -25,27 +25,27 @@ import (
 // handler:NAME}". Handlers run at the same time, and must not change the message.
 type Handler func(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, error)
 
-// spare is kept of the caller's time, so that a fallback can still be given.
-const spare = 100 * time.Millisecond
+// fallbackSpare is kept of the caller's time, so that a fallback can still answer.
+const fallbackSpare = 100 * time.Millisecond
 
 // maxForwards is how often a message may be handed on, so that repliers that forward to each other end.
 const maxForwards = 4
 
-// forwardsKey counts in gRPC metadata how often a message was handed on.
+// forwardsKey is the gRPC metadata that counts how often a message was handed on.
 const forwardsKey = "wxgate-forwards"
 
-// bots are those that rules forward to. It is safe for concurrent use.
-type bots struct {
+// botClients asks the bots that rules forward to. It is safe for concurrent use.
+type botClients struct {
 	env      service.Env
 	handlers map[string]Handler
 
 	mu    sync.Mutex
 	conns map[string]*grpc.ClientConn // by target
-	left  map[*grpc.ClientConn]bool   // those that no rule needs any more, while calls may still use them
+	left  map[*grpc.ClientConn]bool   // that no rule needs any more, and calls may still use
 }
 
-// ask returns the bot's answer to a message, within a limit; it is one that WeChat would take.
-func (b *bots) ask(ctx context.Context, f *rules.Forward, msg *wechatv1.Message, limit time.Duration) (*wechatv1.Reply, error) {
+// askBot returns the bot's answer to a message. It takes limit at most, and returns only answers that WeChat would accept.
+func (b *botClients) askBot(ctx context.Context, f *rules.Forward, msg *wechatv1.Message, limit time.Duration) (*wechatv1.Reply, error) {
 	hops := handedOn(ctx)
 	if hops >= maxForwards {
 		return nil, fmt.Errorf("forward to %s: the message was handed on %d times; do repliers forward in a circle?", f.To, hops)
@@ -53,11 +53,11 @@ func (b *bots) ask(ctx context.Context, f *rules.Forward, msg *wechatv1.Message,
 	ctx = metadata.AppendToOutgoingContext(ctx, forwardsKey, strconv.Itoa(hops+1))
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
-		limit = min(limit, left-min(spare, left/4))
+		limit = min(limit, left-min(fallbackSpare, left/4))
 	}
 	ctx, cancel := withRunningTime(ctx, limit)
 	defer cancel()
-	reply, err := b.call(ctx, f, msg)
+	reply, err := b.callBot(ctx, f, msg)
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", f.To, err)
 	}
@@ -78,11 +78,12 @@ func handedOn(ctx context.Context) int {
 	return hops
 }
 
-func (b *bots) call(ctx context.Context, f *rules.Forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+// callBot calls the bot, and returns its answer as it is.
+func (b *botClients) callBot(ctx context.Context, f *rules.Forward, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	if name, ok := f.Handler(); ok {
-		return b.handle(ctx, b.handlers[name], msg)
+		return b.callHandler(ctx, b.handlers[name], msg)
 	}
-	conn, err := b.dial(f.To)
+	conn, err := b.dialBot(f.To)
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +92,13 @@ func (b *bots) call(ctx context.Context, f *rules.Forward, msg *wechatv1.Message
 	case err == nil:
 		return resp.GetReply(), nil
 	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return nil, wordless(context.DeadlineExceeded)
+		return nil, withoutText(context.DeadlineExceeded)
 	}
-	return nil, wordless(err)
+	return nil, withoutText(err)
 }
 
-// handle calls a handler, which may panic, or go on when its time is over.
-func (b *bots) handle(ctx context.Context, h Handler, msg *wechatv1.Message) (*wechatv1.Reply, error) {
+// callHandler calls a handler of this process, which may panic, or continue after its time is over.
+func (b *botClients) callHandler(ctx context.Context, h Handler, msg *wechatv1.Message) (*wechatv1.Reply, error) {
 	type result struct {
 		reply *wechatv1.Reply
 		err   error
@@ -113,19 +114,19 @@ func (b *bots) handle(ctx context.Context, h Handler, msg *wechatv1.Message) (*w
 			done <- r
 		}()
 		if r.reply, r.err = h(ctx, own); r.err != nil {
-			r.err = wordless(r.err)
+			r.err = withoutText(r.err)
 		}
 	}()
 	select {
 	case r := <-done:
 		return r.reply, r.err
 	case <-ctx.Done():
-		return nil, wordless(context.Cause(ctx))
+		return nil, withoutText(context.Cause(ctx))
 	}
 }
 
-// wordless is a bot's error without its words, which may repeat the message.
-func wordless(err error) error {
+// withoutText returns a bot's error without its text, which may repeat the message.
+func withoutText(err error) error {
 	if s, ok := status.FromError(err); ok {
 		return errors.New(s.Code().String())
 	}
@@ -135,8 +136,8 @@ func wordless(err error) error {
 	return fmt.Errorf("an error of type %T", err)
 }
 
-// dial returns the connection to a gRPC target, which is made once.
-func (b *bots) dial(target string) (*grpc.ClientConn, error) {
+// dialBot returns the connection to a gRPC target. There is one for each target.
+func (b *botClients) dialBot(target string) (*grpc.ClientConn, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if conn := b.conns[target]; conn != nil {

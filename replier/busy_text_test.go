@@ -77,7 +77,7 @@ func TestFindingsHeldFailureIsHeard(t *testing.T) {
 			s.expect(t, tt.msg, newResponse(stateHold, nil))
 			close(s.gate("fail"))
 			eventually(t, "the bot to fail", func() bool { return gauge(t, s.env, "wxgate_bot_calls") == 0 })
-			for range maxAttempts - 1 {
+			for range wechatv1.MaxAttempts - 1 {
 				s.expect(t, tt.msg, tt.want)
 			}
 		})

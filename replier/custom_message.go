@@ -17,34 +17,33 @@ const (
 	maxParts = 5
 	// maxPart is how long the text of one may be, in bytes (platform.md G, question 5).
 	maxPart = 2048
-	// maxText is where a text is cut before it is split: as long that what does not fit leaves a trace.
+	// maxText is the length to which a text is cut before it is split: long enough that the last part shows the cut.
 	maxText = maxParts*maxPart + utf8.UTFMax
-	// maxReply is how long an answer of a bot's may be, in bytes: of a text WeChat shows a sixth of it, and the store takes
-	// messages of 1 MiB.
+	// maxReply is how long a bot's answer may be, in bytes: six times the text that WeChat shows; the store takes 1 MiB.
 	maxReply = 64 << 10
 )
 
-// checkReply returns why an answer that a bot gave cannot be kept, and would not reach the user.
+// checkReply returns why a bot's answer cannot be kept or sent; nil if it can.
 func checkReply(reply *wechatv1.Reply) error {
 	if size := proto.Size(reply); size > maxReply {
 		return fmt.Errorf("%d bytes, expected at most %d: WeChat shows %d messages of %d", size, maxReply, maxParts, maxPart)
 	}
-	if _, err := proto.Marshal(reply); err != nil { // of a handler: gRPC has checked others
+	if _, err := proto.Marshal(reply); err != nil { // a handler's: gRPC has checked others
 		return err
 	}
 	return nil
 }
 
-// shorten returns a reply without what the user would not see of it.
-func shorten(reply *wechatv1.Reply) *wechatv1.Reply {
+// shortenReply returns a reply without the end of a text that the user would not see.
+func shortenReply(reply *wechatv1.Reply) *wechatv1.Reply {
 	text := reply.GetText().GetContent()
 	if len(text) <= maxText {
 		return reply
 	}
-	return textReply(text[:boundary(text, maxText)])
+	return textReply(text[:cutBoundary(text, maxText)])
 }
 
-// customMessages returns a reply as the customer-service messages that say the same. The error says why there are none.
+// customMessages returns a reply as customer-service messages. The error says why there are none.
 func customMessages(reply *wechatv1.Reply) ([]*oauthv1.CustomMessage, error) {
 	switch c := reply.GetContent().(type) {
 	case *wechatv1.Reply_Text:
@@ -54,15 +53,15 @@ func customMessages(reply *wechatv1.Reply) ([]*oauthv1.CustomMessage, error) {
 		}
 		return parts, nil
 	case *wechatv1.Reply_Image:
-		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Image{Image: c.Image.GetMediaId()}})
+		return singleMessage(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Image{Image: c.Image.GetMediaId()}})
 	case *wechatv1.Reply_Voice:
-		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Voice{Voice: c.Voice.GetMediaId()}})
+		return singleMessage(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Voice{Voice: c.Voice.GetMediaId()}})
 	case *wechatv1.Reply_Video:
-		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Video{Video: &oauthv1.CustomVideo{
+		return singleMessage(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Video{Video: &oauthv1.CustomVideo{
 			MediaId: c.Video.GetMediaId(), Title: c.Video.GetTitle(), Description: c.Video.GetDescription(),
 		}}})
 	case *wechatv1.Reply_Music:
-		return one(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Music{Music: &oauthv1.CustomMusic{
+		return singleMessage(&oauthv1.CustomMessage{Content: &oauthv1.CustomMessage_Music{Music: &oauthv1.CustomMusic{
 			Title: c.Music.GetTitle(), Description: c.Music.GetDescription(), MusicUrl: c.Music.GetMusicUrl(),
 			HqMusicUrl: c.Music.GetHqMusicUrl(), ThumbMediaId: c.Music.GetThumbMediaId(),
 		}}})
@@ -80,21 +79,21 @@ func customMessages(reply *wechatv1.Reply) ([]*oauthv1.CustomMessage, error) {
 	return nil, fmt.Errorf("a %s can be answered while WeChat waits, and cannot follow", kind)
 }
 
-func one(m *oauthv1.CustomMessage) ([]*oauthv1.CustomMessage, error) {
+func singleMessage(m *oauthv1.CustomMessage) ([]*oauthv1.CustomMessage, error) {
 	return []*oauthv1.CustomMessage{m}, nil
 }
 
-// splitText splits a text into parts that WeChat takes, at ends of lines or at blanks where there are some, and never
-// inside a character. What does not fit into the parts that WeChat allows is cut, and ends with "…".
+// splitText splits a text into parts that WeChat accepts: at ends of lines or at spaces if possible, and never inside a
+// character. The end that does not fit into maxParts is replaced by "…".
 func splitText(text string) []string {
 	var parts []string
 	for len(text) > maxPart {
 		if len(parts) == maxParts-1 {
 			const cut = "…"
-			return append(parts, text[:boundary(text, maxPart-len(cut))]+cut)
+			return append(parts, text[:cutBoundary(text, maxPart-len(cut))]+cut)
 		}
-		end := boundary(text, maxPart)
-		// Not too far back: a line as long as a book has none.
+		end := cutBoundary(text, maxPart)
+		// Not too far back: a long line may have no break.
 		if at := strings.LastIndexByte(text[:end], '\n'); at >= end/2 {
 			end = at + 1
 		} else if at := strings.LastIndexFunc(text[:end], isBreak); at >= end/2 {
@@ -112,13 +111,13 @@ func splitText(text string) []string {
 	return parts
 }
 
-// boundary returns the end of the last whole character within so many bytes.
-func boundary(text string, bytes int) int {
-	for bytes > 0 && !utf8.RuneStart(text[bytes]) {
-		bytes--
+// cutBoundary returns the end of the last whole character within limit bytes.
+func cutBoundary(text string, limit int) int {
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
 	}
-	return bytes
+	return limit
 }
 
-// isBreak reports whether a text may be split behind a character.
+// isBreak reports whether a text may be split after a character.
 func isBreak(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("。！？；，、", r) }

@@ -13,154 +13,154 @@ import (
 	"wxgate/replier/rules"
 )
 
-// runLife is how long rules may work on a message: a bot has its longest time, and the next rule a moment.
-const runLife = rules.MaxTimeout + 5*time.Second
+// jobLife is how long rules may work on a message: the longest time of a bot, and a moment for the next rule.
+const jobLife = rules.MaxTimeout + 5*time.Second
 
-// once sees to it that a message is answered once, however often it comes: who comes while it is worked on waits for
-// the answer, and who comes later gets it again.
-type once struct {
-	ctx  context.Context // ends with the process
-	stop context.CancelFunc
-	all  sync.WaitGroup
+// dedupe answers a message once, however often it comes: attempts that come while it is worked on join the job, later ones get
+// the same answer. It is safe for concurrent use.
+type dedupe struct {
+	ctx        context.Context // ends with the process
+	stop       context.CancelFunc
+	goroutines sync.WaitGroup
 
-	// One lock for both: between a look at what is kept and the start of a run no other run may end.
+	// One lock for both: a job must not end between a look at the answers and the start of another job.
 	mu      sync.Mutex
-	running map[fingerprint]*run
-	kept    kept
+	running map[fingerprint]*job
+	answers answerCache
 }
 
-// decider does the work of a run. Where r is nil it must not wait: it decides at once, or asks.
-type decider func(ctx context.Context, r *run) decision
-
-// newOnce keeps answers in about so many bytes of memory.
-func newOnce(memory int) *once {
+// newDedupe keeps answers in about memory bytes.
+func newDedupe(memory int) *dedupe {
 	ctx, stop := context.WithCancel(context.Background())
-	return &once{ctx: ctx, stop: stop, running: map[fingerprint]*run{}, kept: newKept(memory, time.Now())}
+	return &dedupe{ctx: ctx, stop: stop, running: map[fingerprint]*job{}, answers: newAnswerCache(memory, time.Now())}
 }
 
-// close ends what runs, and waits for it.
-func (o *once) close() {
+// endJobs ends all jobs, and waits for them.
+func (o *dedupe) endJobs() {
 	o.stop()
-	o.all.Wait()
+	o.goroutines.Wait()
 }
 
-// join returns the run of a message, begun where there is none, and how often it was asked for. It has ended where
-// nothing has to be waited for. then is called at its end, and must not wait. The caller counts among the run's waiting until
-// it takes that back: a run that ends at once has somebody to report to.
-func (o *once) join(ctx context.Context, msg *wechatv1.Message, decide decider, then func(*run)) (r *run, attempt int) {
+// joinJob returns the job of a message, and the number of this attempt, from 1. It begins a job if there is none; one that needs
+// no bot has ended then. then is called at the end of a job that was begun, and must not wait. The caller counts among the
+// job's waiters until it takes that back, so that a job that ends at once has a caller to report to.
+func (o *dedupe) joinJob(ctx context.Context, msg *wechatv1.Message, decide decideFunc, then func(*job)) (j *job, attempt int) {
 	key, ok := fingerprintOf(msg)
-	// What another replier hands on is asked once by that one, and where they forward in a circle would wait for itself.
+	// A message that another replier hands on has a job there. If repliers forward in a circle, a job here would wait for itself.
 	if !ok || handedOn(ctx) > 0 {
-		r = newRun()
-		r.waiting.Add(1)
-		o.start(ctx, nil, r, decide, then)
-		return r, 1
+		j = newJob()
+		j.waiters.Add(1)
+		o.startJob(ctx, nil, j, decide, then)
+		return j, 1
 	}
-	if r, attempt = o.again(key); r != nil {
-		r.waiting.Add(1)
-		return r, attempt
+	if j, attempt = o.countAttempt(key); j != nil {
+		j.waiters.Add(1)
+		return j, attempt
 	}
-	// Nothing ends it half-way, so that what is kept does not depend on who came first.
-	d, err := guarded(context.WithoutCancel(ctx), nil, decide)
-	r, attempt, begins := o.first(key, d, err)
-	r.waiting.Add(1)
+	// The caller's end does not end this, so that the kept answer does not depend on which attempt came first.
+	d, err := decideGuarded(context.WithoutCancel(ctx), nil, decide)
+	j, attempt, begins := o.claimFirst(key, d, err)
+	j.waiters.Add(1)
 	if begins {
-		o.start(ctx, &key, r, decide, then)
+		o.startJob(ctx, &key, j, decide, then)
 	}
-	return r, attempt
+	return j, attempt
 }
 
-// again returns the run of a message that is there, and how often it was asked for; nil where there is none.
-func (o *once) again(key fingerprint) (*run, int) {
+// countAttempt counts an attempt to send a message, and returns its job and the attempt's number; nil if there is no job.
+func (o *dedupe) countAttempt(key fingerprint) (*job, int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.find(key)
+	return o.countLocked(key)
 }
 
-// first returns the run of a message for which there was none a moment ago, and how often it was asked for: one that has
-// ended with d, or where d asks one that the caller begins; or that of another, who was faster.
-func (o *once) first(key fingerprint, d decision, err error) (r *run, attempt int, begins bool) {
+// claimFirst returns the job of a message that had none a moment ago, and the number of this attempt: a job that has ended with
+// d, or if d asks a bot, one that the caller has to start. If another attempt was faster, it is that one's.
+func (o *dedupe) claimFirst(key fingerprint, d decision, err error) (j *job, attempt int, begins bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if r, attempt = o.find(key); r != nil {
-		return r, attempt, false
+	if j, attempt = o.countLocked(key); j != nil {
+		return j, attempt, false
 	}
 	if d.Asks {
-		r = newRun()
-		r.attempts = 1
-		o.running[key] = r
+		j = newJob()
+		j.attempts = 1
+		o.running[key] = j
 	} else {
-		r = decided(d, err)
-		o.kept.put(key, r, time.Now())
+		j = newEndedJob(d, err)
+		o.answers.keepJob(key, j, time.Now())
 	}
-	return r, 1, d.Asks
+	return j, 1, d.Asks
 }
 
-// find is again, under the lock.
-func (o *once) find(key fingerprint) (r *run, attempt int) {
-	if r, attempt = o.kept.find(key, time.Now(), 1); r != nil {
-		return r, attempt
+// countLocked is countAttempt for a caller that holds mu.
+func (o *dedupe) countLocked(key fingerprint) (j *job, attempt int) {
+	if j, attempt = o.answers.addAttempts(key, time.Now(), 1); j != nil {
+		return j, attempt
 	}
-	if r = o.running[key]; r == nil {
+	if j = o.running[key]; j == nil {
 		return nil, 0
 	}
-	r.attempts++
-	return r, r.attempts
+	j.attempts++
+	return j, j.attempts
 }
 
-// adopt returns the run of a message that was stored, begun where none is under way; begun is false where the run's own
-// end looks after the message.
-func (o *once) adopt(ctx context.Context, msg *wechatv1.Message, work *backlog.Work, decide decider, then func(*run)) (r *run, begun bool) {
+// adoptStored returns the job of a stored message; it starts one if none is running. begun is false if a running job took the
+// message, and delivers its answer.
+func (o *dedupe) adoptStored(ctx context.Context, msg *wechatv1.Message, work *backlog.Work, decide decideFunc, then func(*job)) (j *job, begun bool) {
 	key, _ := fingerprintOf(msg)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if r = o.running[key]; r != nil && r.adopt(work) {
-		return r, false
+	if j = o.running[key]; j != nil && j.adoptStored(work) {
+		return j, false
 	}
-	if r, _ := o.kept.find(key, time.Now(), 0); r != nil && r.decision.Reply != nil { // it ended when nobody waited any more
-		return r, true
+	if j, _ := o.answers.addAttempts(key, time.Now(), 0); j != nil && j.decision.Reply != nil { // it ended when no caller waited any more
+		return j, true
 	}
-	r = newRun()
-	r.takenOver = true
-	r.adopt(work)
-	o.running[key] = r
-	o.start(ctx, &key, r, decide, then)
-	return r, true
+	j = newJob()
+	j.takenOver = true
+	j.adoptStored(work)
+	o.running[key] = j
+	o.startJob(ctx, &key, j, decide, then)
+	return j, true
 }
 
-// start runs decide. Where a key is given the run outlives ctx, and is kept.
-func (o *once) start(ctx context.Context, key *fingerprint, r *run, decide decider, then func(*run)) {
+// startJob decides in a goroutine. A job with a key outlives ctx, and its answer is kept.
+func (o *dedupe) startJob(ctx context.Context, key *fingerprint, j *job, decide decideFunc, then func(*job)) {
 	if key != nil {
-		ctx = service.Detach(ctx) // a run may last long, and the request is large
+		ctx = service.Detach(ctx) // a job may last long, and the request is large
 	}
-	own, cancel := withRunningTime(ctx, runLife)
-	r.setCancel(cancel)
-	o.all.Go(func() {
+	own, cancel := withRunningTime(ctx, jobLife)
+	j.setCancel(cancel)
+	o.goroutines.Go(func() {
 		defer cancel()
 		defer context.AfterFunc(o.ctx, cancel)()
-		d, err := guarded(own, r, decide)
-		o.end(key, r, d, err)
-		then(r)
+		d, err := decideGuarded(own, j, decide)
+		o.endJob(key, j, d, err)
+		then(j)
 	})
 }
 
-func (o *once) end(key *fingerprint, r *run, d decision, err error) {
+// endJob notes the decision of a job.
+func (o *dedupe) endJob(key *fingerprint, j *job, d decision, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r.decision, r.err = d, err
+	j.decision, j.err = d, err
 	if key != nil {
 		delete(o.running, *key)
-		o.kept.put(*key, r, time.Now())
+		o.answers.keepJob(*key, j, time.Now())
 	}
-	close(r.done)
+	close(j.done)
 }
 
-// guarded turns a panic into an error: in this goroutine it would end the process.
-func guarded(ctx context.Context, r *run, decide decider) (d decision, err error) {
+// decideGuarded turns a panic into an error: in a job's goroutine it would end the process.
+func decideGuarded(ctx context.Context, j *job, decide decideFunc) (d decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &service.RPCError{Code: codes.Internal, Message: "internal error", Cause: service.PanicError(p)}
+			failure := newError(codes.Internal, reasonRulesFailed, "internal error")
+			failure.Cause = service.PanicError(p)
+			err = failure
 		}
 	}()
-	return decide(ctx, r), nil
+	return decide(ctx, j), nil
 }

@@ -152,9 +152,9 @@ func TestHold(t *testing.T) {
 }
 
 // decide joins the run of a message and waits for its end.
-func (o *once) decide(ctx context.Context, msg *wechatv1.Message, decide decider) (decision, error) {
-	r, _ := o.join(ctx, msg, decide, func(*run) {})
-	if !r.wait(ctx, nil) {
+func (o *dedupe) decide(ctx context.Context, msg *wechatv1.Message, decide decideFunc) (decision, error) {
+	r, _ := o.joinJob(ctx, msg, decide, func(*job) {})
+	if !r.awaitEnd(ctx, nil) {
 		return decision{}, ctx.Err()
 	}
 	return r.decision, r.err
@@ -162,10 +162,10 @@ func (o *once) decide(ctx context.Context, msg *wechatv1.Message, decide decider
 
 // TestOncePanics: a handler that panics is an error for all attempts, and the process goes on.
 func TestOncePanics(t *testing.T) {
-	o := newOnce(1 << 20)
-	defer o.close()
+	o := newDedupe(1 << 20)
+	defer o.endJobs()
 	for range 2 {
-		_, err := o.decide(t.Context(), text("a"), func(context.Context, *run) decision { panic("secret") })
+		_, err := o.decide(t.Context(), text("a"), func(context.Context, *job) decision { panic("secret") })
 		if status.Code(err) != codes.Internal || status.Convert(err).Message() != "internal error" {
 			t.Errorf("got %v", err)
 		}
@@ -176,11 +176,11 @@ func TestOncePanics(t *testing.T) {
 // is asked once.
 func TestCopiesAtOnce(t *testing.T) {
 	for _, asks := range []bool{false, true} {
-		o := newOnce(1 << 20)
+		o := newDedupe(1 << 20)
 		var both sync.WaitGroup // look, and find nothing
 		both.Add(2)
 		var calls, decided atomic.Int32
-		decide := func(_ context.Context, r *run) decision {
+		decide := func(_ context.Context, r *job) decision {
 			if r == nil {
 				both.Done()
 				both.Wait()
@@ -197,9 +197,9 @@ func TestCopiesAtOnce(t *testing.T) {
 		var copies sync.WaitGroup
 		for i := range 2 {
 			copies.Go(func() {
-				var r *run
-				r, attempts[i] = o.join(t.Context(), msg, decide, func(*run) {})
-				r.wait(t.Context(), nil)
+				var r *job
+				r, attempts[i] = o.joinJob(t.Context(), msg, decide, func(*job) {})
+				r.awaitEnd(t.Context(), nil)
 				said[i] = r.decision
 			})
 		}
@@ -210,38 +210,38 @@ func TestCopiesAtOnce(t *testing.T) {
 		if asks && calls.Load() != 1 {
 			t.Errorf("the bot was asked %d times", calls.Load())
 		}
-		o.close()
+		o.endJobs()
 	}
 }
 
 // TestOnceMemory: a flood of messages is kept in the memory that was given, and not more.
 func TestOnceMemory(t *testing.T) {
 	const memory = 1 << 20
-	o := newOnce(memory)
-	defer o.close()
+	o := newDedupe(memory)
+	defer o.endJobs()
 	for range 10_000 {
-		if _, err := o.decide(t.Context(), text("a"), func(context.Context, *run) decision {
+		if _, err := o.decide(t.Context(), text("a"), func(context.Context, *job) decision {
 			return decision{Decision: rules.Decision{Reply: says("an answer")}}
 		}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	o.all.Wait()
-	if n := o.kept.now.count() + o.kept.before.count(); n == 0 || n > memory/textSize || len(o.running) != 0 {
+	o.goroutines.Wait()
+	if n := o.answers.current.count() + o.answers.previous.count(); n == 0 || n > memory/textSize || len(o.running) != 0 {
 		t.Errorf("%d answers are kept, %d run; want at most %d and none", n, len(o.running), memory/textSize)
 	}
 }
 
 // TestCloseEndsRuns: nothing runs on when the process ends.
 func TestCloseEndsRuns(t *testing.T) {
-	o := newOnce(1 << 20)
+	o := newDedupe(1 << 20)
 	ctx, cancel := context.WithCancel(t.Context())
 	begun := make(chan struct{})
 	go func() {
 		<-begun
 		cancel()
 	}()
-	_, err := o.decide(ctx, text("a"), func(ctx context.Context, r *run) decision {
+	_, err := o.decide(ctx, text("a"), func(ctx context.Context, r *job) decision {
 		if r == nil {
 			return decision{Decision: rules.Decision{Asks: true}}
 		}
@@ -252,7 +252,7 @@ func TestCloseEndsRuns(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	o.close()
+	o.endJobs()
 }
 
 // TestSlowBotWithoutTimeout: a bot that was given no time of its own has the caller's, and is not waited for longer.

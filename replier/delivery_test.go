@@ -239,7 +239,7 @@ func TestFindingsTypingTellsOfTheRight(t *testing.T) {
 	s.mailbox.refuse(refused)
 	s.mailbox.typing = refused
 	for said, answer := range map[string]string{"a": "re: a", "fail": "busy"} {
-		s.server.ways.refusals.forget("shop")
+		s.server.slow.blocked.forget("shop")
 		msg := text(said)
 		msg.FromUserName = "oUser" + said
 		s.expect(t, msg, newResponse(stateDeferred, says(accounts.LaterText)))
@@ -255,10 +255,10 @@ func TestFindingsTypingTellsOfTheRight(t *testing.T) {
 }
 
 // forget is for an account of which nothing shall be known.
-func (r *refusals) forget(account string) {
+func (r *blockedAccounts) forget(account string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.last, account)
+	delete(r.rights, account)
 }
 
 // TestFindingsReplierWithoutOAuth: what a gateway stored in the belief that it can be pushed waits for the user's next message.

@@ -12,14 +12,14 @@ import (
 	"wxgate/replier/rules"
 )
 
-// run is the work on one message.
-type run struct {
+// job is the work on one message, for all attempts to send it.
+type job struct {
 	begun    time.Time
-	attempts int // how often the message came; under once's lock
+	attempts int // how often the message came; guarded by dedupe's lock
 	done     chan struct{}
 
-	waiting  atomic.Int32 // callers that wait for the end
-	reported atomic.Bool  // the rules that failed are in log and metric
+	waiters  atomic.Int32 // callers that wait for the end
+	reported atomic.Bool  // the rules that failed are logged and counted
 
 	takenOver bool // from the store, not begun by a call
 
@@ -27,103 +27,95 @@ type run struct {
 	decision decision
 	err      error // the rules panicked
 
-	mu      sync.Mutex
-	cancel  context.CancelFunc // ends the work; nil if that ended as it began
-	slow    accounts.Slow      // what becomes of the answer if it is not ready; zero until a bot is asked
-	patient time.Duration      // and how long after begun WeChat waits for it at most
-	planned chan struct{}      // closed when these two change
-	store   *storing           // nil while nobody needs the message stored
-	over    bool               // nobody stores it any more
-	way     way                // by which the user hears of it
+	mu            sync.Mutex
+	cancel        context.CancelFunc // ends the work; nil if that ended as it began
+	policy        accounts.Slow      // for an answer that is not ready; zero until a bot is asked
+	patience      time.Duration      // how long after begun WeChat waits for it at most
+	policyChanged chan struct{}      // closed when policy and patience change
+	storing       *storeAttempt      // nil while the message need not be stored
+	isClosed      bool               // the message is not stored any more
+	route         route
 
-	typing sync.Once   // the user sees that an answer is made
-	held   atomic.Bool // an attempt was left without an answer: the user waits for one
-	doubt  atomic.Bool // WeChat was left without an answer, and may have had one from others since
+	typingOnce        sync.Once   // shows the user that an answer is made
+	wasHeld           atomic.Bool // an attempt was left without an answer: the user waits for one
+	answeredElsewhere atomic.Bool // another process may have answered an attempt that this one left without an answer
 
-	steps atomic.Pointer[steps] // nil where nobody debugs
+	steps atomic.Pointer[traceSteps] // nil unless a caller debugs
 }
 
-func newRun() *run {
-	return &run{begun: time.Now(), planned: make(chan struct{}), done: make(chan struct{})}
+func newJob() *job {
+	return &job{begun: time.Now(), policyChanged: make(chan struct{}), done: make(chan struct{})}
 }
 
-// decided returns a run that ended as it began.
-func decided(d decision, err error) *run {
-	return &run{attempts: 1, done: past, over: true, decision: d, err: err}
+// newEndedJob returns a job that ended as it began.
+func newEndedJob(d decision, err error) *job {
+	return &job{attempts: 1, done: alreadyClosed, isClosed: true, decision: d, err: err}
 }
 
-// past is done of runs that nobody ever waits for.
-var past = func() chan struct{} {
+// alreadyClosed is done of jobs that nothing ever waits for.
+var alreadyClosed = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// ended reports whether the answer is there.
-func (r *run) ended() bool {
+// hasEnded reports whether the answer is ready.
+func (j *job) hasEnded() bool {
 	select {
-	case <-r.done:
+	case <-j.done:
 		return true
 	default:
 		return false
 	}
 }
 
-// storing is an attempt to store the message.
-type storing struct {
-	done chan struct{}
-	// Once done is closed:
-	work *backlog.Work // nil where it failed
-	err  error
+func (j *job) setCancel(cancel context.CancelFunc) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cancel = cancel
 }
 
-func (r *run) setCancel(cancel context.CancelFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cancel = cancel
-}
-
-// abort ends the work: nobody will read what comes of it.
-func (r *run) abort() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.cancel != nil {
-		r.cancel()
+// abortWork ends the work: its answer will not be read.
+func (j *job) abortWork() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.cancel != nil {
+		j.cancel()
 	}
 }
 
-// setPlan notes that a bot is asked, and what becomes of its answer if that is not ready.
-func (r *run) setPlan(slow accounts.Slow, patient time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.slow, r.patient = slow, patient
-	close(r.planned)
-	r.planned = make(chan struct{})
+// setPolicy notes that a bot is asked, with the policy for its answer if that is not ready.
+func (j *job) setPolicy(policy accounts.Slow, patience time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.policy, j.patience = policy, patience
+	close(j.policyChanged)
+	j.policyChanged = make(chan struct{})
 }
 
-// plan returns what setPlan noted last; zero if no bot was asked.
-func (r *run) plan() accounts.Slow {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.slow
+// currentPolicy returns the last policy of setPolicy; zero if no bot was asked.
+func (j *job) currentPolicy() accounts.Slow {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.policy
 }
 
-// wait waits for the end of the run while ctx lasts, and with by until that time at most: then the message has to be stored,
-// if that is what becomes of it. It reports whether the run has ended.
-func (r *run) wait(ctx context.Context, by *waitLimits) bool {
+// awaitEnd waits for the end of the job while ctx lasts, and with limits until the caller has to be answered, or the message
+// stored if that is the policy. It reports whether the job has ended.
+func (j *job) awaitEnd(ctx context.Context, limits *waitLimits) bool {
 	for {
-		planned, until := r.enough(by)
-		var enough <-chan time.Time
+		changed, until := j.waitUntil(limits)
+		var expired <-chan time.Time
 		if !until.IsZero() {
 			timer := time.NewTimer(time.Until(until))
-			defer timer.Stop() // a bot more is a timer more: there are few
-			enough = timer.C
+			defer timer.Stop() // each bot adds a timer: there are few
+			expired = timer.C
 		}
 		select {
-		case <-r.done:
+		case <-j.done:
 			return true
-		case <-planned:
-		case <-enough:
+		case <-changed:
+		case <-expired:
 			return false
 		case <-ctx.Done():
 			return false
@@ -131,52 +123,40 @@ func (r *run) wait(ctx context.Context, by *waitLimits) bool {
 	}
 }
 
-// waitLimits are how long a caller waits who may be told that the answer is not ready. Zero times are no limits.
+// waitLimits is how long a caller waits that may be told that the answer is not ready. Zero times are no limits.
 type waitLimits struct {
-	store  time.Time // when the message has to be stored, if it is to be
+	store  time.Time // when storing the message has to begin, if the policy is to store it
 	answer time.Time // when the caller has to be answered
 }
 
-// enough returns until when the caller waits, zero for no limit, and what is closed when that changes.
-func (r *run) enough(by *waitLimits) (planned <-chan struct{}, until time.Time) {
-	if by == nil {
+// waitUntil returns until when a caller waits, zero for no limit. changed is closed when that may be different.
+func (j *job) waitUntil(limits *waitLimits) (changed <-chan struct{}, until time.Time) {
+	if limits == nil {
 		return nil, time.Time{}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	until = by.store
-	if r.slow.How == accounts.Hold || r.slow.How == accounts.Drop {
-		until = by.answer
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	until = limits.store
+	if j.policy.How == accounts.Hold || j.policy.How == accounts.Drop {
+		until = limits.answer
 	}
-	if patience := r.begun.Add(r.patient); r.slow.How != "" && r.slow.How != accounts.Hold && r.patient < rules.MaxTimeout &&
+	if patience := j.begun.Add(j.patience); j.policy.How != "" && j.policy.How != accounts.Hold && j.patience < rules.MaxTimeout &&
 		(until.IsZero() || patience.Before(until)) {
 		until = patience
 	}
-	return r.planned, until
+	return j.policyChanged, until
 }
 
-// stored begins to store the message, where that is not done or under way, and returns how it goes; nil where the run has
-// ended and the message is not stored: then the answer is there.
-func (r *run) stored(begin func() (*backlog.Work, error)) *storing {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.store != nil && !r.store.failed() {
-		return r.store
-	}
-	if r.over {
-		return nil
-	}
-	s := &storing{done: make(chan struct{})}
-	r.store = s
-	go func() {
-		defer close(s.done)
-		s.work, s.err = begin()
-	}()
-	return s
+// storeAttempt is an attempt to store the message.
+type storeAttempt struct {
+	done chan struct{}
+	// Once done is closed:
+	work *backlog.Work // nil if it failed
+	err  error
 }
 
-// failed reports whether the message is not stored, and nothing goes on to store it.
-func (s *storing) failed() bool {
+// hasFailed reports whether the attempt has ended and the message is not stored.
+func (s *storeAttempt) hasFailed() bool {
 	select {
 	case <-s.done:
 		return s.err != nil && !errors.Is(s.err, backlog.ErrTaken)
@@ -185,60 +165,80 @@ func (s *storing) failed() bool {
 	}
 }
 
-// deferred returns what stores the message; nil where nothing does.
-func (r *run) deferred() *storing {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.store == nil || r.store.failed() {
+// startStoring begins to store the message by calling store in a goroutine, unless it is stored or being stored, and returns the
+// attempt. It returns nil if the job has ended without that: then the answer is ready.
+func (j *job) startStoring(store func() (*backlog.Work, error)) *storeAttempt {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.storing != nil && !j.storing.hasFailed() {
+		return j.storing
+	}
+	if j.isClosed {
 		return nil
 	}
-	return r.store
+	s := &storeAttempt{done: make(chan struct{})}
+	j.storing = s
+	go func() {
+		defer close(s.done)
+		s.work, s.err = store()
+	}()
+	return s
 }
 
-// finish sees to it that nobody begins to store the message any more, and returns how it was or is stored; nil: not.
-func (r *run) finish() *storing {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.over = true
-	return r.store
-}
-
-// way is how the user hears of an answer: there is one way only.
-type way int
-
-const (
-	open    way = iota // not decided
-	inTime             // WeChat, which waits, gets it
-	follows            // it is sent, or kept
-	never              // the user was told that there is none
-)
-
-// goes decides the way, where that is still open, and reports whether it is this one.
-func (r *run) goes(w way) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.way == open {
-		r.way = w
+// currentStoring returns the attempt that stores or has stored the message; nil if there is none.
+func (j *job) currentStoring() *storeAttempt {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.storing == nil || j.storing.hasFailed() {
+		return nil
 	}
-	return r.way == w
+	return j.storing
 }
 
-// isGivenUp reports whether the user was told that there is no answer.
-func (r *run) isGivenUp() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.way == never
+// closeStoring makes startStoring begin no more, and returns the last attempt; nil if there was none.
+func (j *job) closeStoring() *storeAttempt {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.isClosed = true
+	return j.storing
 }
 
-// adopt gives the run a message that is stored already; false where the run has ended.
-func (r *run) adopt(w *backlog.Work) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.over {
+// adoptStored gives the job a message that is stored already. It reports false if the job has ended.
+func (j *job) adoptStored(w *backlog.Work) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.isClosed {
 		return false
 	}
-	r.store = &storing{done: make(chan struct{}), work: w}
-	close(r.store.done)
-	r.doubt.Store(true) // another attempt may be answered while this one is worked on
+	j.storing = &storeAttempt{done: make(chan struct{}), work: w}
+	close(j.storing.done)
+	j.answeredElsewhere.Store(true) // another attempt may be answered while this one is worked on
 	return true
+}
+
+// route is how the user receives the answer. There is one only: see claimRoute.
+type route int
+
+const (
+	routeOpen    route = iota // not decided
+	routeInTime               // WeChat waits, and gets it
+	routeFollows              // it is sent or kept
+	routeNever                // the user was told that there is none
+)
+
+// claimRoute sets the route if none is set yet, and reports whether the route is now want.
+func (j *job) claimRoute(want route) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.route == routeOpen {
+		j.route = want
+	}
+	return j.route == want
+}
+
+// hasRoute reports whether r is the route that was claimed.
+func (j *job) hasRoute(r route) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.route == r
 }

@@ -102,7 +102,7 @@ func TestFindingsRulesAreCompiledOnce(t *testing.T) {
 		if err := cfg.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		checked := cfg.checked.book.main.rules
+		checked := cfg.validated.sets.main.rules
 		if change {
 			write(t, dir, "rules.yaml", saying("another"))
 		}
@@ -110,14 +110,14 @@ func TestFindingsRulesAreCompiledOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same := s.book.Value().main.rules == checked; same == change {
+		if same := s.liveRules.Value().main.rules == checked; same == change {
 			t.Errorf("the rules changed: %t, and those that were checked are used: %t", change, same)
 		}
 		s.Close()
 	}
 	other := cfg
 	other.Rules = write(t, dir, "other.yaml", saying("other"))
-	if other.firstBook() != nil {
+	if other.validatedSets() != nil {
 		t.Error("rules that were checked stand for those of another file")
 	}
 }

@@ -11,145 +11,145 @@ import (
 )
 
 const (
-	// maxPushes is how many messages WeChat is given at a time, for each account: if an oauthsvc dies, it is uncertain whether
-	// those arrived.
+	// maxPushes is how many messages of an account WeChat is given at a time. If an oauthsvc dies, it is uncertain whether those
+	// arrived.
 	maxPushes = 16
-	// beginTime is how long the store may take to note an attempt: the account's other answers wait meanwhile.
+	// beginTime is how long the store may take to note an attempt. The account's other answers wait meanwhile.
 	beginTime = 2 * time.Second
 )
 
-// following is an answer on its way to its user, as customer-service messages. It is for one goroutine.
-type following struct {
-	server *Server
-	work   *backlog.Work
-	msg    *wechatv1.Message
-	reply  *wechatv1.Reply
-	parts  []*oauthv1.CustomMessage
-	sent   int  // parts that WeChat took
-	open   bool // what became of the last attempt is not known
-	asked  int  // how often that was asked in vain
-	away   int  // how often the store was asked in vain, since it answered last
+// answerPush sends one answer to its user as customer-service messages. It is for one goroutine.
+type answerPush struct {
+	server        *Server
+	work          *backlog.Work
+	msg           *wechatv1.Message
+	reply         *wechatv1.Reply
+	parts         []*oauthv1.CustomMessage
+	sent          int  // parts that WeChat took
+	isOpen        bool // the result of the last attempt is not known
+	checks        int  // questions about that attempt without an answer
+	storeFailures int  // failures of the store since it answered last
 }
 
-// follow sends an answer as customer-service messages, except for the parts that were sent: after the answers to the user's
-// earlier messages, again and again while WeChat's window is open.
-func (s *Server) follow(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, reply *wechatv1.Reply, sent int) {
-	reply = shorten(reply)
+// pushAnswer sends an answer as customer-service messages, after the first sent parts of it, which WeChat took before. It waits
+// for the answers to the user's earlier messages, and tries again while WeChat's window is open.
+func (s *Server) pushAnswer(ctx context.Context, w *backlog.Work, msg *wechatv1.Message, reply *wechatv1.Reply, sent int) {
+	reply = shortenReply(reply)
 	parts, err := customMessages(reply)
 	if err != nil {
-		s.apologize(ctx, w, msg, false, backlog.Ending{State: backlog.Refused, Reason: err.Error()})
+		s.endWithBusyText(ctx, w, msg, false, backlog.Ending{State: backlog.Refused, Reason: err.Error()})
 		return
 	}
-	f := &following{server: s, work: w, msg: msg, reply: reply, parts: parts, sent: sent}
-	_, _, f.open = w.LastAttempt()
-	defer s.stuck.remove(f)
-	noting, cancel := lingering(ctx)
+	p := &answerPush{server: s, work: w, msg: msg, reply: reply, parts: parts, sent: sent}
+	_, _, p.isOpen = w.LastAttempt()
+	defer s.stuck.removeAnswer(p)
+	noting, cancel := lingeringContext(ctx)
 	defer cancel()
-	for w.AwaitTurn(ctx) == nil && f.step(ctx, noting) {
+	for w.AwaitTurn(ctx) == nil && p.nextAttempt(ctx, noting) {
 	}
 }
 
-// step makes or asks about one attempt, and notes what became of it; noting outlives ctx a little. It reports whether there
-// is more to do.
-func (f *following) step(ctx, noting context.Context) (more bool) {
-	w := f.work
+// nextAttempt makes one attempt, or asks about the last one, and notes the result; noting outlives ctx a little. It reports
+// whether there is more to do.
+func (p *answerPush) nextAttempt(ctx, noting context.Context) (more bool) {
+	w := p.work
 	switch attempt, begun, _ := w.LastAttempt(); {
-	case f.open && w.IsExpired():
-		return f.became(ctx, noting, pushed{state: backlog.Uncertain, reason: "whether WeChat took the answer could not be learned"})
-	case f.open:
-		return f.became(ctx, noting, f.server.ask(ctx, f.msg, attempt, begun))
+	case p.isOpen && w.IsExpired():
+		return p.noteResult(ctx, noting, pushResult{state: backlog.Uncertain, reason: "whether WeChat took the answer could not be learned"})
+	case p.isOpen:
+		return p.noteResult(ctx, noting, p.server.checkAttempt(ctx, p.msg, attempt, begun))
 	case w.IsExpired():
 		_ = w.End(noting, backlog.Expired, "", "")
 		return false
-	case !f.server.mayPush(f.msg.GetAccount()):
-		f.keep(noting)
+	case !p.server.mayPush(p.msg.GetAccount()):
+		p.keepForNextMessage(noting)
 		return false
 	}
-	p, err := f.attempt(ctx)
+	r, err := p.sendNextPart(ctx)
 	switch {
 	case err == nil:
-		f.away = 0
-		return f.became(ctx, noting, p)
+		p.storeFailures = 0
+		return p.noteResult(ctx, noting, r)
 	case ctx.Err() != nil || errors.Is(err, backlog.ErrTaken):
 		return false
 	case errors.Is(err, backlog.ErrRejected):
-		f.fail(ctx, noting, backlog.Ending{State: backlog.Refused, Reason: err.Error()}, true)
+		p.endRefused(ctx, noting, backlog.Ending{State: backlog.Refused, Reason: err.Error()}, true)
 		return false
 	}
-	f.away++
-	f.server.stuck.note(f, f.away, "the store cannot be written to: "+err.Error())
-	return rest(ctx, f.away, 0)
+	p.storeFailures++
+	p.server.stuck.noteFailure(p, p.storeFailures, "the store cannot be written to: "+err.Error())
+	return pauseBeforeRetry(ctx, p.storeFailures, 0)
 }
 
-// attempt gives WeChat the next part, in one of the account's slots. Nothing that may take long is waited for in the slot.
-// With an error nothing was sent.
-func (f *following) attempt(ctx context.Context) (pushed, error) {
-	release, err := f.server.pushes.acquire(ctx, f.msg.GetAccount())
+// sendNextPart gives WeChat the next part. It holds one of the account's slots meanwhile, and does nothing in it that may take
+// long. If it returns an error, nothing was sent.
+func (p *answerPush) sendNextPart(ctx context.Context) (pushResult, error) {
+	release, err := p.server.pushes.acquireSlot(ctx, p.msg.GetAccount())
 	if err != nil {
-		return pushed{}, err
+		return pushResult{}, err
 	}
 	defer release()
 	limited, cancel := context.WithTimeout(ctx, beginTime)
 	defer cancel()
-	if err := f.work.BeginAttempt(limited, f.reply, len(f.parts), f.sent); err != nil {
-		return pushed{}, err
+	if err := p.work.BeginAttempt(limited, p.reply, len(p.parts), p.sent); err != nil {
+		return pushResult{}, err
 	}
-	id, _, _ := f.work.LastAttempt()
-	return f.server.push(ctx, f.msg, f.parts[f.sent], id), nil
+	id, _, _ := p.work.LastAttempt()
+	return p.server.sendPart(ctx, p.msg, p.parts[p.sent], id), nil
 }
 
-// became notes what became of an attempt, and waits if another is to be made. It reports whether there is more to do.
-func (f *following) became(ctx, noting context.Context, p pushed) (more bool) {
-	w := f.work
-	f.open = p.state == backlog.Sending
-	switch p.state {
+// noteResult notes the result of an attempt, and pauses if another is to be made. It reports whether there is more to do.
+func (p *answerPush) noteResult(ctx, noting context.Context, r pushResult) (more bool) {
+	w := p.work
+	p.isOpen = r.state == backlog.Sending
+	switch r.state {
 	case backlog.Sending: // the call was cut off: oauthsvc knows more
-		f.asked++
-		f.server.stuck.note(f, f.asked, "what became of an attempt cannot be learned")
-		return rest(ctx, f.asked, 0)
+		p.checks++
+		p.server.stuck.noteFailure(p, p.checks, "what became of an attempt cannot be learned")
+		return pauseBeforeRetry(ctx, p.checks, 0)
 	case backlog.Sent:
-		f.server.stuck.remove(f)
-		if f.sent++; f.sent < len(f.parts) {
+		p.server.stuck.removeAnswer(p)
+		if p.sent++; p.sent < len(p.parts) {
 			return true
 		}
 		_ = w.End(noting, backlog.Sent, "", "")
 	case backlog.Pending:
-		if w.NoteRetry(noting, p.reason, p.errcode) != nil {
+		if w.NoteRetry(noting, r.reason, r.errcode) != nil {
 			return false
 		}
-		f.server.stuck.note(f, w.Retries(), p.reason)
-		return rest(ctx, w.Retries(), p.after)
+		p.server.stuck.noteFailure(p, w.Retries(), r.reason)
+		return pauseBeforeRetry(ctx, w.Retries(), r.retryAfter)
 	case backlog.Refused:
-		if !f.server.mayPush(f.msg.GetAccount()) { // that was why
-			f.keep(noting)
+		if !p.server.mayPush(p.msg.GetAccount()) { // that was why
+			p.keepForNextMessage(noting)
 			return false
 		}
-		f.fail(ctx, noting, backlog.Ending{State: p.state, Reason: p.reason, Errcode: p.errcode}, p.another)
+		p.endRefused(ctx, noting, backlog.Ending{State: r.state, Reason: r.reason, Errcode: r.errcode}, r.acceptsOther)
 	default:
-		_ = w.End(noting, p.state, p.reason, p.errcode)
+		_ = w.End(noting, r.state, r.reason, r.errcode)
 	}
 	return false
 }
 
-// fail ends the message. If the user has read nothing of the answer, and another text may be sent, the user hears that none
-// comes.
-func (f *following) fail(ctx, noting context.Context, e backlog.Ending, another bool) {
-	if another && f.sent == 0 && f.work.Apology() == nil {
-		f.server.apologize(ctx, f.work, f.msg, false, e)
+// endRefused ends the message. If the user has read nothing of the answer, and WeChat accepts other messages, the user is told
+// that no answer comes.
+func (p *answerPush) endRefused(ctx, noting context.Context, e backlog.Ending, acceptsOther bool) {
+	if acceptsOther && p.sent == 0 && p.work.Apology() == nil {
+		p.server.endWithBusyText(ctx, p.work, p.msg, false, e)
 		return
 	}
-	_ = f.work.End(noting, e.State, e.Reason, e.Errcode)
+	_ = p.work.End(noting, e.State, e.Reason, e.Errcode)
 }
 
-// keep keeps the answer for the user's next message: the account may not send customer-service messages (platform.md F.3),
-// and a passive reply needs no such right.
-func (f *following) keep(ctx context.Context) {
-	if f.sent > 0 || f.work.Apology() != nil { // by then the user asks something else
-		_ = f.work.End(ctx, backlog.Refused, errNotAllowed.Error(), "")
+// keepForNextMessage keeps the answer for the user's next message: the account may not send customer-service messages
+// (platform.md F.3), and a passive reply needs no such right.
+func (p *answerPush) keepForNextMessage(ctx context.Context) {
+	if p.sent > 0 || p.work.Apology() != nil { // by then the user asks something else
+		_ = p.work.End(ctx, backlog.Refused, errNotAllowed.Error(), "")
 		return
 	}
-	f.work.NoteFailure(errNotAllowed)
-	f.server.keep(ctx, f.work, f.msg, f.reply)
+	p.work.NoteFailure(errNotAllowed)
+	p.server.keepAnswer(ctx, p.work, p.msg, p.reply)
 }
 
 var errNotAllowed = errors.New("the account may not send it, or this replier has no --oauth: it waits for the user's next message")

@@ -17,55 +17,56 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// pushTime is how long oauthsvc may take to give WeChat a message, with what it repeats by itself.
+// pushTime is how long oauthsvc may take to give WeChat a message, its own retries included.
 const pushTime = 10 * time.Second
 
-// pushed is what became of an attempt to give WeChat a message: Sent, Pending if it may be given again, Refused, Uncertain, or
-// Sending if oauthsvc is to be asked.
-type pushed struct {
+// pushResult is the result of an attempt to give WeChat a message. The state is Sent; Pending if the message may be sent again;
+// Refused; Uncertain; or Sending if oauthsvc has to be asked about the attempt.
+type pushResult struct {
 	state           backlog.State
 	reason, errcode string
-	after           time.Duration // if Pending: after what time at the earliest
-	another         bool          // if Refused: WeChat may take another message
+	retryAfter      time.Duration // if Pending: the least pause
+	acceptsOther    bool          // if Refused: WeChat may take another message
 }
 
-// push gives WeChat a message. It goes on while the process ends.
-func (s *Server) push(ctx context.Context, msg *wechatv1.Message, part *oauthv1.CustomMessage, attempt string) pushed {
+// sendPart gives WeChat a message. It continues while the process ends.
+func (s *Server) sendPart(ctx context.Context, msg *wechatv1.Message, part *oauthv1.CustomMessage, attempt string) pushResult {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushTime)
 	defer cancel()
 	var reached peer.Peer
-	_, err := s.account.SendCustomMessage(ctx, &oauthv1.SendCustomMessageRequest{
+	_, err := s.accountService.SendCustomMessage(ctx, &oauthv1.SendCustomMessageRequest{
 		Account: msg.GetAccount(), Openid: msg.GetFromUserName(), Message: part, AttemptId: attempt,
 	}, grpc.Peer(&reached))
-	s.ways.refusals.learn(msg.GetAccount(), err)
-	return understand(err, reached.Addr != nil)
+	s.slow.blocked.learnRight(msg.GetAccount(), err)
+	return resultOf(err, reached.Addr != nil)
 }
 
-// ask asks oauthsvc what became of an attempt to give WeChat a message.
-func (s *Server) ask(ctx context.Context, msg *wechatv1.Message, attempt string, begun time.Time) pushed {
-	if s.account == nil { // another replier had one
-		return pushed{state: backlog.Uncertain, reason: "this replier has no --oauth, and cannot ask whether WeChat took the answer"}
+// checkAttempt asks oauthsvc about an earlier attempt.
+func (s *Server) checkAttempt(ctx context.Context, msg *wechatv1.Message, attempt string, begun time.Time) pushResult {
+	if s.accountService == nil { // another replier had one
+		return pushResult{state: backlog.Uncertain, reason: "this replier has no --oauth, and cannot ask whether WeChat took the answer"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, pushTime)
 	defer cancel()
-	_, err := s.account.CheckCustomMessage(ctx, &oauthv1.CheckCustomMessageRequest{
+	_, err := s.accountService.CheckCustomMessage(ctx, &oauthv1.CheckCustomMessageRequest{
 		Account: msg.GetAccount(), AttemptId: attempt, AgeMs: max(0, time.Since(begun).Milliseconds()),
 	})
 	switch st := status.Convert(err); {
-	case st.Code() == codes.Unimplemented: // an oauthsvc of a version before
-		return pushed{state: backlog.Uncertain, reason: "the call was cut off"}
-	case err != nil && service.SpecificInfo(err) == nil: // it is the question that failed, not the attempt
-		return pushed{state: backlog.Sending, reason: st.Code().String()}
+	case st.Code() == codes.Unimplemented: // an oauthsvc of an older version
+		return pushResult{state: backlog.Uncertain, reason: "the call was cut off"}
+	case err != nil && service.SpecificInfo(err) == nil: // the question failed, not the attempt
+		return pushResult{state: backlog.Sending, reason: st.Code().String()}
 	}
-	p := understand(err, true)
+	p := resultOf(err, true)
 	if p.state == backlog.Uncertain {
 		p.reason = "the process that gave WeChat the answer ended, or lost its store"
 	}
 	return p
 }
 
-// final are the reasons for which WeChat will not take the message later either; true: but it may take another one.
-var final = map[oauthv1.ErrorReason]bool{
+// finalReasons are the reasons for which WeChat will not take the message later either. The value is true if it may take another
+// message.
+var finalReasons = map[oauthv1.ErrorReason]bool{
 	oauthv1.ErrorReason_ERROR_REASON_WINDOW_CLOSED:   false,
 	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_LIMIT:   false,
 	oauthv1.ErrorReason_ERROR_REASON_MESSAGE_INVALID: true,
@@ -77,39 +78,39 @@ var final = map[oauthv1.ErrorReason]bool{
 	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_ERROR:  true,
 }
 
-// understand returns what an error of SendCustomMessage means for the message; reached is false if the call certainly did not
-// leave this process.
-func understand(err error, reached bool) pushed {
+// resultOf returns the result of a call of SendCustomMessage by its error. reached is false if the call certainly did not leave
+// this process.
+func resultOf(err error, reached bool) pushResult {
 	if err == nil {
-		return pushed{state: backlog.Sent}
+		return pushResult{state: backlog.Sent}
 	}
 	st := status.Convert(err)
-	p := pushed{state: backlog.Pending, reason: st.Code().String()}
+	p := pushResult{state: backlog.Pending, reason: st.Code().String()}
 	if info := service.SpecificInfo(err); info != nil {
-		return p.explained(info)
+		return p.withErrorInfo(info)
 	}
 	switch {
 	case st.Code() == codes.InvalidArgument:
-		p.state, p.reason, p.another = backlog.Refused, st.Message(), true // it names fields, and repeats none
+		p.state, p.reason, p.acceptsOther = backlog.Refused, st.Message(), true // it names fields, and holds none of their values
 	case reached && (st.Code() == codes.Unavailable || st.Code() == codes.DeadlineExceeded || st.Code() == codes.Canceled):
 		p.state = backlog.Sending // the call was cut off
 	}
 	return p
 }
 
-// explained returns p with what oauthsvc says of the error.
-func (p pushed) explained(info *errdetails.ErrorInfo) pushed {
+// withErrorInfo returns the result as oauthsvc's ErrorInfo describes it.
+func (p pushResult) withErrorInfo(info *errdetails.ErrorInfo) pushResult {
 	meta := info.GetMetadata()
 	p.reason, p.errcode = info.GetReason(), meta["errcode"]
-	another, isFinal := final[oauthv1.ReasonNamed(p.reason)]
+	acceptsOther, isFinal := finalReasons[oauthv1.ReasonNamed(p.reason)]
 	switch {
 	case meta["maybe_sent"] != "":
 		p.state = backlog.Uncertain
 	case isFinal:
-		p.state, p.another = backlog.Refused, another
+		p.state, p.acceptsOther = backlog.Refused, acceptsOther
 	default:
-		ms, _ := strconv.ParseUint(meta["retry_after_ms"], 10, 31) // 0: it says nothing of a time
-		p.after = time.Duration(ms) * time.Millisecond
+		ms, _ := strconv.ParseUint(meta["retry_after_ms"], 10, 31) // 0 if it is missing
+		p.retryAfter = time.Duration(ms) * time.Millisecond
 	}
 	return p
 }

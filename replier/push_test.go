@@ -65,8 +65,8 @@ func TestFindingsRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"10000": 10 * time.Second, "": 0, "-5": 0, "soon": 0, "99999999999999999999": (1<<31 - 1) * time.Millisecond,
 	} {
-		p := understand(sendError(codes.ResourceExhausted, "RATE_LIMITED", "45011", "retry_after_ms="+value), true)
-		if p.state != backlog.Pending || p.after != want {
+		p := resultOf(sendError(codes.ResourceExhausted, "RATE_LIMITED", "45011", "retry_after_ms="+value), true)
+		if p.state != backlog.Pending || p.retryAfter != want {
 			t.Errorf("%q: %+v, want after %v", value, p, want)
 		}
 	}
@@ -84,7 +84,7 @@ func TestFindingsRetryAfter(t *testing.T) {
 			{1 << 20, 0, longestWait / 2, longestWait},
 		} {
 			begin := time.Now()
-			if !rest(t.Context(), tt.retries, tt.after) {
+			if !pauseBeforeRetry(t.Context(), tt.retries, tt.after) {
 				t.Fatal("interrupted")
 			}
 			if took := time.Since(begin); took < tt.least || took > tt.most {
@@ -159,17 +159,17 @@ rules:
 // TestFindingsTimeOfHeldAnswers: no time is kept for storing a message that is never stored.
 func TestFindingsTimeOfHeldAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{ways: ways{backlog: &backlog.Backlog{}}}
+		s := &Server{slow: slowPolicies{backlog: &backlog.Backlog{}}}
 		ctx, cancel := context.WithTimeout(t.Context(), 4400*time.Millisecond)
 		defer cancel()
-		by := s.limits(ctx, true)
+		by := s.waitLimitsFor(ctx, true)
 		for how, want := range map[accounts.How]time.Duration{
 			accounts.Hold: answerSpare, accounts.Drop: answerSpare, accounts.Push: storeTime, accounts.Later: storeTime,
 		} {
-			r := newRun()
-			r.setPlan(accounts.Slow{How: how}, rules.MaxTimeout)
+			r := newJob()
+			r.setPolicy(accounts.Slow{How: how}, rules.MaxTimeout)
 			deadline, _ := ctx.Deadline()
-			if _, until := r.enough(by); !until.Equal(deadline.Add(-want)) {
+			if _, until := r.waitUntil(by); !until.Equal(deadline.Add(-want)) {
 				t.Errorf("%s: waits until %v before the end, want %v", how, deadline.Sub(until), want)
 			}
 		}

@@ -1,5 +1,5 @@
-// Package replier decides what an Official Account answers: the first rule that matches a message. It knows no HTTP and
-// no XML.
+// Package replier decides the answers of Official Accounts by rules, and delivers those that are not ready while WeChat waits. It
+// knows no HTTP and no XML.
 package replier
 
 import (
@@ -24,7 +24,7 @@ import (
 	"wxgate/replier/rules"
 )
 
-// Config is what a replier needs. The zero Env logs to slog's default and has metrics of its own.
+// Config configures a replier. The zero Env logs to slog's default and has metrics of its own.
 type Config struct {
 	Env      service.Env
 	Listen   string             // gRPC address
@@ -35,29 +35,29 @@ type Config struct {
 	OnceMemory   int    // bytes for answers that are kept for WeChat's retries; 0: 64 MiB
 	BotMemory    int    // bytes for messages that wait for bots, some 50 kB each; 0: 256 MiB
 
-	// What becomes of an answer that is not ready while WeChat waits, where neither rule nor account says.
+	// Slow is the policy for answers that are not ready while WeChat waits, unless rule or account have one.
 	Slow      accounts.Slow
-	Backlog   *backlog.Backlog // where messages are stored whose answers follow; nil: nowhere
-	OAuth     string           // gRPC target of an oauthsvc, which sends answers that follow; "": none
+	Backlog   *backlog.Backlog // stores messages whose answers are late; nil: they are not stored
+	OAuth     string           // gRPC target of an oauthsvc, which sends late answers; "": none
 	OAuthHere *service.GRPC    // in place of OAuth: the server of one in this process
-	BusyText  string           // what a user reads whose answer fails after WeChat has stopped waiting; blank: nothing
+	BusyText  string           // for users whose answer fails after WeChat has stopped waiting; blank: they read nothing
 	Demo      bool             // the built-in rules begin with one that forwards to the handler "slow"
 
-	checked *checkedRules // by Validate; nil: not yet
+	validated *validatedRules // by Validate; nil: not yet
 }
 
-// defaultOnceMemory holds the answers of a minute with some 5,000 messages a second, where they are short texts.
+// defaultOnceMemory holds the short answers of a minute with some 5,000 messages a second.
 const defaultOnceMemory = 64 << 20
 
 // defaultBotMemory holds some 5,000 messages that wait for bots.
 const defaultBotMemory = 256 << 20
 
-// Validate returns what is wrong: with the rules, configfile.Problems. Rules that are right are not compiled again by New.
+// Validate returns all errors; those of the rules are configfile.Problems. New does not compile valid rules again.
 func (c *Config) Validate() error {
 	load := &configfile.Load{}
-	read := c.withDefaults().readBook(load, nil)
+	read := c.withDefaults().readRuleSets(load, nil)
 	if load.Err() == nil {
-		c.checked = &checkedRules{read, c.Rules, c.AccountsFile, c.Demo, slices.Collect(maps.Keys(c.Handlers))}
+		c.validated = &validatedRules{read, c.Rules, c.AccountsFile, c.Demo, slices.Collect(maps.Keys(c.Handlers))}
 	}
 	return errors.Join(c.checkFlags(), load.Err())
 }
@@ -71,33 +71,33 @@ func (c Config) readRules(load *configfile.Load, path string) *rules.Rules {
 	return rules.Options{Handlers: handlers, Demo: c.Demo}.Read(load, path)
 }
 
-// checkedRules are rules that Validate found right, and what they were read with.
-type checkedRules struct {
-	book                *book
+// validatedRules are rules that Validate found valid, and the settings they were read with.
+type validatedRules struct {
+	sets                *ruleSets
 	rules, accountsFile string
 	demo                bool
 	handlers            []string
 }
 
-// firstBook returns the rules that Validate has read, or nil if it was not asked, or about others.
-func (c Config) firstBook() *book {
-	if k := c.checked; k == nil || k.rules != c.Rules || k.accountsFile != c.AccountsFile || k.demo != c.Demo || len(k.handlers) != len(c.Handlers) {
+// validatedSets returns the rules that Validate has read; nil if it was not called, or the settings changed since.
+func (c Config) validatedSets() *ruleSets {
+	if k := c.validated; k == nil || k.rules != c.Rules || k.accountsFile != c.AccountsFile || k.demo != c.Demo || len(k.handlers) != len(c.Handlers) {
 		return nil
 	}
-	for _, name := range c.checked.handlers {
+	for _, name := range c.validated.handlers {
 		if c.Handlers[name] == nil {
 			return nil
 		}
 	}
-	return c.checked.book
+	return c.validated.sets
 }
 
-// readAgain is readBook; at first it takes what Validate has read and did not change since.
-func (c Config) readAgain(load *configfile.Load, before *book) *book {
+// reloadRuleSets is readRuleSets; at first it takes the rules that Validate has read, if they did not change since.
+func (c Config) reloadRuleSets(load *configfile.Load, before *ruleSets) *ruleSets {
 	if before == nil {
-		before = c.firstBook()
+		before = c.validatedSets()
 	}
-	return c.readBook(load, before)
+	return c.readRuleSets(load, before)
 }
 
 func (c Config) checkFlags() error {
@@ -134,21 +134,21 @@ func (c Config) withDefaults() Config {
 type Server struct {
 	replierv1.UnimplementedReplierServiceServer
 	replierv1.UnimplementedRulesServiceServer
-	grpc    *service.GRPC
-	book    *configfile.Live[*book]
-	bots    *bots
-	once    *once
-	ways    ways
-	toOAuth service.Conn // nil without an oauthsvc
-	account oauthv1.AccountServiceClient
-	typing  typing
-	replies *prometheus.CounterVec
+	grpc           *service.GRPC
+	liveRules      *configfile.Live[*ruleSets]
+	bots           *botClients
+	jobs           *dedupe
+	slow           slowPolicies
+	toOAuth        service.Conn // nil without an oauthsvc
+	accountService oauthv1.AccountServiceClient
+	typing         typingSign
+	repliesTotal   *prometheus.CounterVec
 
-	takeovers *takeovers
-	pushes    *accountSlots // for messages that WeChat is given
-	stuck     *stuck
-	calls     *calls
-	busy      string // BusyText
+	takeovers *takeoverCounts
+	pushes    *accountSlots // bounds the messages that WeChat is given at a time
+	stuck     *stuckAnswers
+	calls     *botCalls
+	busyText  string // BusyText
 	log       *slog.Logger
 }
 
@@ -159,44 +159,44 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg = cfg.withDefaults()
 	s := &Server{
-		bots: &bots{env: cfg.Env, handlers: cfg.Handlers},
-		ways: ways{usual: cfg.Slow, backlog: cfg.Backlog, pushes: cfg.OAuth != "" || cfg.OAuthHere != nil},
-		replies: prometheus.NewCounterVec(prometheus.CounterOpts{
+		bots: &botClients{env: cfg.Env, handlers: cfg.Handlers},
+		slow: slowPolicies{fallback: cfg.Slow, backlog: cfg.Backlog, hasOAuth: cfg.OAuth != "" || cfg.OAuthHere != nil},
+		repliesTotal: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "wxgate_replies_total",
-			Help: "Messages by what was said: reply, silent, no_rule, fetched; where that was not ready in time deferred, hold, dropped, or given_up where it never was; rule_failed counts rules that failed.",
+			Help: "Messages by outcome: reply, silent, no_rule, fetched; if the answer was not ready in time: deferred, hold, dropped; given_up if no answer will come; rule_failed counts rules that failed.",
 		}, []string{"outcome"}),
-		pushes: newAccountSlots(maxPushes),
-		busy:   strings.TrimSpace(cfg.BusyText),
-		log:    cfg.Env.Log,
+		pushes:   newAccountSlots(maxPushes),
+		busyText: strings.TrimSpace(cfg.BusyText),
+		log:      cfg.Env.Log,
 	}
 	var err error
-	if s.book, err = configfile.Open(cfg.Env, "rules", cfg.readAgain); err != nil {
+	if s.liveRules, err = configfile.Open(cfg.Env, "rules", cfg.reloadRuleSets); err != nil {
 		return nil, err
 	}
-	if s.ways.pushes {
+	if s.slow.hasOAuth {
 		if s.toOAuth, err = service.Connect(cfg.Env, "oauth", cfg.OAuth, cfg.OAuthHere); err != nil {
 			return nil, err
 		}
-		s.account = oauthv1.NewAccountServiceClient(s.toOAuth)
+		s.accountService = oauthv1.NewAccountServiceClient(s.toOAuth)
 	}
 	if s.grpc, err = service.ListenGRPC(cfg.Env, "replier-listen", cfg.Listen); err != nil {
 		s.closeOAuth()
 		return nil, err
 	}
-	s.once = newOnce(cfg.OnceMemory)
-	s.typing = newTyping(s.account, &s.ways.refusals)
-	s.stuck = newStuck(cfg.Env)
-	s.calls = newCalls(cfg.Env.Registerer, cfg.BotMemory)
-	s.takeovers = newTakeovers(s.calls)
-	cfg.Env.Registerer.MustRegister(s.replies)
+	s.jobs = newDedupe(cfg.OnceMemory)
+	s.typing = newTypingSign(s.accountService, &s.slow.blocked)
+	s.stuck = newStuckAnswers(cfg.Env)
+	s.calls = newBotCalls(cfg.Env.Registerer, cfg.BotMemory)
+	s.takeovers = newTakeoverCounts(s.calls)
+	cfg.Env.Registerer.MustRegister(s.repliesTotal)
 	replierv1.RegisterReplierServiceServer(s.grpc, s)
 	replierv1.RegisterRulesServiceServer(s.grpc, s)
 	if cfg.Backlog != nil {
 		cfg.Backlog.RegisterMetrics(cfg.Env.Registerer)
-		replierv1.RegisterDeliveryServiceServer(s.grpc, deliveries{backlog: cfg.Backlog})
+		replierv1.RegisterDeliveryServiceServer(s.grpc, deliveryService{backlog: cfg.Backlog})
 	}
-	s.bots.connect(s.book.Value())
-	s.book.OnChange(s.bots.connect)
+	s.bots.connectBots(s.liveRules.Value())
+	s.liveRules.OnChange(s.bots.connectBots)
 	return s, nil
 }
 
@@ -206,11 +206,11 @@ func (s *Server) GRPC() *service.GRPC { return s.grpc }
 // Addr returns the gRPC address.
 func (s *Server) Addr() net.Addr { return s.grpc.Addr() }
 
-// Close gives address and connections back; for a server that never served.
+// Close closes the address and the connections of a server that never served.
 func (s *Server) Close() {
 	s.grpc.Close()
-	s.once.close()
-	s.bots.close()
+	s.jobs.endJobs()
+	s.bots.closeAll()
 	s.closeOAuth()
 }
 
@@ -220,24 +220,24 @@ func (s *Server) closeOAuth() {
 	}
 }
 
-// Serve serves until ctx ends, then finishes what is in flight.
+// Serve serves until ctx ends, then finishes the calls and jobs in flight.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.closeOAuth()
-	defer s.bots.close()
-	var behind sync.WaitGroup
-	defer behind.Wait()
+	defer s.bots.closeAll()
+	var background sync.WaitGroup
+	defer background.Wait()
 	own, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop() // the backlog says goodbye once nothing runs
-	defer s.once.close()
-	behind.Go(func() { s.book.Watch(own) })
-	if b := s.ways.backlog; b != nil {
-		behind.Go(func() { b.Serve(own) })
-		behind.Go(func() { s.takeOver(ctx) })
+	defer stop() // the backlog says goodbye after the last job
+	defer s.jobs.endJobs()
+	background.Go(func() { s.liveRules.Watch(own) })
+	if b := s.slow.backlog; b != nil {
+		background.Go(func() { b.Serve(own) })
+		background.Go(func() { s.takeOver(ctx) })
 	}
 	return s.grpc.Serve(ctx)
 }
 
 // GetRules implements replier.v1.RulesService.
 func (s *Server) GetRules(_ context.Context, req *replierv1.GetRulesRequest) (*replierv1.GetRulesResponse, error) {
-	return s.book.Value().edition(req.GetAccount()).proto(), nil
+	return s.liveRules.Value().ruleSetOf(req.GetAccount()).toProto(), nil
 }

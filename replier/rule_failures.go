@@ -8,22 +8,22 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// reportIn notes the rules that failed on a message in the line of a call, unless that is done.
-func (s *Server) reportIn(line *service.Line, r *run) {
-	if err := s.claimReport(r); err != nil {
+// reportInLine logs the rules that failed on a message in the line of a call, unless they were logged before.
+func (s *Server) reportInLine(line *service.Line, j *job) {
+	if err := s.claimReport(j); err != nil {
 		line.Fail(err)
 	}
 }
 
-// report notes the rules that failed on a message in a line of their own, unless that is done: no call got the answer in
-// time.
-func (s *Server) report(msg *wechatv1.Message, r *run, requestID string) {
-	err := s.claimReport(r)
+// reportAlone logs the rules that failed on a message in a line of their own, unless they were logged before: no call got the
+// answer in time.
+func (s *Server) reportAlone(msg *wechatv1.Message, j *job, requestID string) {
+	err := s.claimReport(j)
 	if err == nil {
 		return
 	}
-	answered := ""
-	if rule := r.decision.Rule; rule != nil {
+	answered := "" // the rule that answered nevertheless
+	if rule := j.decision.Rule; rule != nil {
 		answered = rule.Name
 	}
 	s.log.Warn("rule failed", slog.String("request_id", requestID), slog.String("account", msg.GetAccount()),
@@ -31,21 +31,21 @@ func (s *Server) report(msg *wechatv1.Message, r *run, requestID string) {
 		slog.String("event", msg.GetEvent().GetEvent()), slog.String("rule", answered), slog.String("error", err.Error()))
 }
 
-// claimReport counts the rules that failed on a message, the first time it is called. The error names them; nil: there is
-// nothing to report.
-func (s *Server) claimReport(r *run) error {
-	if !r.reported.CompareAndSwap(false, true) {
+// claimReport counts the rules that failed on a message, and returns them as an error; nil if none failed, or if this is not the
+// first call for the job.
+func (s *Server) claimReport(j *job) error {
+	if !j.reported.CompareAndSwap(false, true) {
 		return nil
 	}
-	failed := r.decision.Failed
+	failed := j.decision.Failed
 	if len(failed) > 0 {
-		s.replies.WithLabelValues("rule_failed").Add(float64(len(failed)))
+		s.repliesTotal.WithLabelValues(string(outcomeRuleFailed)).Add(float64(len(failed)))
 	}
 	return errors.Join(failed...)
 }
 
-// reportSurplus notes in a line of its own that a late answer has more articles than WeChat shows, or as customer-service
-// messages takes.
+// reportSurplus logs in a line of its own that a late answer has more articles than WeChat shows, or accepts as
+// customer-service messages.
 func (s *Server) reportSurplus(msg *wechatv1.Message, d decision) {
 	surplus := d.Surplus + max(0, len(d.Reply.GetNews().GetArticles())-maxParts)
 	if surplus == 0 {

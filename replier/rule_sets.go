@@ -15,96 +15,96 @@ import (
 	"wxgate/replier/rules"
 )
 
-// book is all rules of a replier. It is immutable: a message ends with the book that it began with.
-type book struct {
-	main     *edition
-	accounts map[string]*edition // of those with a rules file of their own
+// ruleSets are all rules of a replier. They are immutable: a message is answered by the rules that were active when it came.
+type ruleSets struct {
+	main      *ruleSet
+	byAccount map[string]*ruleSet // of accounts with a rules file of their own
 
-	listed bool                    // there is an accounts file
-	rules  map[string]accountRules // what it says
+	hasAccountsFile bool
+	settings        map[string]accountSettings // by account, from the accounts file
 }
 
-// accountRules is what the accounts file says of an account to its replier.
-type accountRules struct {
+// accountSettings are a replier's settings of an account, from the accounts file.
+type accountSettings struct {
 	name, path string // path: its own rules file; "": none
 	slow       accounts.Slow
 	hasSecret  bool
 }
 
-// account returns what is said of an account. Without an accounts file there is one, which has what this process has.
-func (b *book) account(name string) accountRules {
-	if !b.listed {
-		return accountRules{name: name, hasSecret: true}
+// accountOf returns the settings of an account. Without an accounts file every name is the single account of this process.
+func (s *ruleSets) accountOf(name string) accountSettings {
+	if !s.hasAccountsFile {
+		return accountSettings{name: name, hasSecret: true}
 	}
-	a := b.rules[name]
+	a := s.settings[name]
 	a.name = name
 	return a
 }
 
-// edition is a rules file as it was loaded.
-type edition struct {
+// ruleSet is a rules file as it was loaded.
+type ruleSet struct {
 	path     string // "": the built-in rules
 	rules    *rules.Rules
 	version  int
 	hash     string
-	at       time.Time
+	loadTime time.Time
 	files    []string
 	problems configfile.Problems // of the file as it is now
-	read     *configfile.Load    // the last time
+	read     *configfile.Load    // the last one
 }
 
-// edition returns the rules of an account; an unknown one has the main ones.
-func (b *book) edition(account string) *edition {
-	if own := b.accounts[account]; own != nil {
+// ruleSetOf returns the rules of an account: the main ones, unless it has a file of its own.
+func (s *ruleSets) ruleSetOf(account string) *ruleSet {
+	if own := s.byAccount[account]; own != nil {
 		return own
 	}
-	return b.main
+	return s.main
 }
 
-// readBook loads what changed of the rules. One file that is refused does not stop the others: its older edition goes on.
-func (c Config) readBook(load *configfile.Load, before *book) *book {
+// readRuleSets loads the files that changed. A file with problems does not stop the others: its previous rules stay active.
+func (c Config) readRuleSets(load *configfile.Load, before *ruleSets) *ruleSets {
 	if before == nil {
-		before = &book{}
+		before = &ruleSets{}
 	}
-	b := &book{listed: c.AccountsFile != "", rules: c.accountRules(load, before), accounts: map[string]*edition{}}
-	b.main = c.readEdition(load, c.Rules, before.main)
-	byPath := map[string]*edition{c.Rules: b.main}
-	for _, name := range slices.Sorted(maps.Keys(b.rules)) {
-		path := b.rules[name].path
+	s := &ruleSets{hasAccountsFile: c.AccountsFile != "", settings: c.readAccounts(load, before), byAccount: map[string]*ruleSet{}}
+	s.main = c.readRuleSet(load, c.Rules, before.main)
+	byPath := map[string]*ruleSet{c.Rules: s.main}
+	for _, name := range slices.Sorted(maps.Keys(s.settings)) {
+		path := s.settings[name].path
 		if path == "" {
 			continue
 		}
 		if byPath[path] == nil {
-			byPath[path] = c.readEdition(load, path, before.ofPath(path))
+			byPath[path] = c.readRuleSet(load, path, before.findByPath(path))
 		}
-		b.accounts[name] = byPath[path]
+		s.byAccount[name] = byPath[path]
 	}
-	return b
+	return s
 }
 
-// accountRules reads the accounts file.
-func (c Config) accountRules(load *configfile.Load, before *book) map[string]accountRules {
+// readAccounts reads the accounts file.
+func (c Config) readAccounts(load *configfile.Load, before *ruleSets) map[string]accountSettings {
 	if c.AccountsFile == "" {
 		return nil
 	}
 	read := &configfile.Load{}
 	list := accounts.ReadFile(read, c.AccountsFile, accounts.Replier)
-	if read.Err() != nil && before.main != nil { // refused: the accounts of before go on
+	if read.Err() != nil && before.main != nil { // rejected: the previous accounts stay active
 		load.Add(read)
-		return before.rules
+		return before.settings
 	}
 	load.Need(read)
-	all := map[string]accountRules{}
+	all := map[string]accountSettings{}
 	for _, a := range list {
-		all[a.Name] = accountRules{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
+		all[a.Name] = accountSettings{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
 	}
-	configfile.NoteNames(load, before.rules, all)
+	configfile.NoteNames(load, before.settings, all)
 	return all
 }
 
-// ofPath returns the edition of a file; nil where there is none.
-func (b *book) ofPath(path string) *edition {
-	for _, e := range b.accounts {
+// findByPath returns the rules of a file; nil if no account uses it.
+func (s *ruleSets) findByPath(path string) *ruleSet {
+	for _, e := range s.byAccount {
 		if e.path == path {
 			return e
 		}
@@ -112,18 +112,19 @@ func (b *book) ofPath(path string) *edition {
 	return nil
 }
 
-// editions returns each edition once.
-func (b *book) editions() []*edition {
-	all := []*edition{b.main}
-	for _, name := range slices.Sorted(maps.Keys(b.accounts)) {
-		if e := b.accounts[name]; !slices.Contains(all, e) {
+// allSets returns each rule set once.
+func (s *ruleSets) allSets() []*ruleSet {
+	all := []*ruleSet{s.main}
+	for _, name := range slices.Sorted(maps.Keys(s.byAccount)) {
+		if e := s.byAccount[name]; !slices.Contains(all, e) {
 			all = append(all, e)
 		}
 	}
 	return all
 }
 
-func (c Config) readEdition(load *configfile.Load, path string, before *edition) *edition {
+// readRuleSet loads a rules file if it changed. If it has problems, the previous rules stay active, with the problems noted.
+func (c Config) readRuleSet(load *configfile.Load, path string, before *ruleSet) *ruleSet {
 	if before != nil && !before.read.Changed() {
 		load.Add(before.read)
 		return before
@@ -136,7 +137,7 @@ func (c Config) readEdition(load *configfile.Load, path string, before *edition)
 		load.Add(read)
 	}
 	if loaded != nil {
-		e := &edition{path: path, rules: loaded, version: 1, hash: hash(path, read), at: time.Now(), files: read.Files(), read: read}
+		e := &ruleSet{path: path, rules: loaded, version: 1, hash: hashOf(path, read), loadTime: time.Now(), files: read.Files(), read: read}
 		if before != nil {
 			e.version = before.version + 1
 		}
@@ -150,8 +151,8 @@ func (c Config) readEdition(load *configfile.Load, path string, before *edition)
 	return &older
 }
 
-// hash returns the hash of a rules file, or of the built-in rules.
-func hash(path string, read *configfile.Load) string {
+// hashOf returns the hash of a rules file, or of the built-in rules.
+func hashOf(path string, read *configfile.Load) string {
 	if path != "" {
 		return read.Hash()
 	}
@@ -159,11 +160,11 @@ func hash(path string, read *configfile.Load) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (e *edition) proto() *replierv1.GetRulesResponse {
+func (e *ruleSet) toProto() *replierv1.GetRulesResponse {
 	return &replierv1.GetRulesResponse{
 		Version:   int64(e.version),
 		Hash:      e.hash,
-		LoadTime:  timestamppb.New(e.at),
+		LoadTime:  timestamppb.New(e.loadTime),
 		RuleCount: int32(e.rules.RuleCount()),
 		Files:     e.files,
 		Warnings:  protoProblems(e.rules.Warnings()),

@@ -16,51 +16,62 @@ import (
 )
 
 const (
-	// maxAttempts is how often WeChat sends a message (platform.md A.6).
-	maxAttempts = 3
-	// holdTime is how long a bot has where WeChat's third attempt gets the answer: that ends about then.
+	// holdTime is how long a bot has if WeChat's last attempt gets the answer: that ends about then.
 	holdTime = 14 * time.Second
 	// storeTime is kept of the caller's time, at most, to store the message in.
 	storeTime = 400 * time.Millisecond
-	// storePatience is how long an attempt to store a message goes on.
+	// storePatience is how long storing a message goes on after its caller was told to hold.
 	storePatience = 10 * time.Second
 )
 
-// ways tells what becomes of an account's answers that are not ready while WeChat waits.
-type ways struct {
-	usual    accounts.Slow // where neither rule nor account says
+// slowPolicies decides about answers that are not ready while WeChat waits.
+type slowPolicies struct {
+	fallback accounts.Slow // if neither rule nor account says
 	backlog  *backlog.Backlog
-	pushes   bool // there is an oauthsvc
-	refusals refusals
+	hasOAuth bool // there is an oauthsvc
+	blocked  blockedAccounts
 }
 
-// of returns the way of an answer, as rule and account say, as far as it can be gone: without an AppSecret nothing can be
-// pushed, without a store nothing can be kept.
-func (w *ways) of(a accountRules, rule accounts.Slow) accounts.Slow {
-	slow := rule
-	if slow.How == "" {
-		slow = a.slow
+// policyFor returns the policy of rule or account for an answer, as far as it is possible: nothing can be pushed without an
+// AppSecret, and nothing kept without a store.
+func (p *slowPolicies) policyFor(account accountSettings, ofRule accounts.Slow) accounts.Slow {
+	policy := ofRule
+	if policy.How == "" {
+		policy = account.slow
 	}
-	if slow.How == "" {
-		slow = w.usual
+	if policy.How == "" {
+		policy = p.fallback
 	}
-	refused, _ := w.refusals.recent(a.name)
-	pushable := w.backlog != nil && w.pushes && a.hasSecret && !refused
+	isBlocked, _ := p.blocked.isBlocked(account.name)
+	canPush := p.backlog != nil && p.hasOAuth && account.hasSecret && !isBlocked
 	switch {
-	case slow.How == "" && pushable:
-		slow.How = accounts.Push
-	case slow.How == "", slow.How == accounts.Push && !pushable, slow.How == accounts.Later && w.backlog == nil:
+	case policy.How == "" && canPush:
+		policy.How = accounts.Push
+	case policy.How == "", policy.How == accounts.Push && !canPush, policy.How == accounts.Later && p.backlog == nil:
 		return accounts.Slow{How: accounts.Hold}
 	}
-	if slow.How == accounts.Later {
-		slow.Text = cmp.Or(slow.Text, accounts.LaterText)
+	if policy.How == accounts.Later {
+		policy.Text = cmp.Or(policy.Text, accounts.LaterText)
 	}
-	return slow
+	return policy
 }
 
-// wants returns how long a bot may work on an answer that goes that way; 0: while its caller waits.
-func wants(slow accounts.Slow) time.Duration {
-	switch slow.How {
+// quietPolicy returns the policy for a slow answer to a message. If no user should read an answer to it, the user reads no text
+// meanwhile either, and waits for nothing.
+func quietPolicy(policy accounts.Slow, msg *wechatv1.Message) accounts.Slow {
+	if msg.EventReply().Answerable() {
+		return policy
+	}
+	policy.Text = ""
+	if policy.How == accounts.Later {
+		policy.How = accounts.Push
+	}
+	return policy
+}
+
+// botTime returns how long a bot may work under a policy; 0: as long as its caller waits.
+func botTime(policy accounts.Slow) time.Duration {
+	switch policy.How {
 	case accounts.Push, accounts.Later:
 		return rules.MaxTimeout
 	case accounts.Hold:
@@ -69,134 +80,114 @@ func wants(slow accounts.Slow) time.Duration {
 	return 0
 }
 
-// late answers a callback whose answer is not ready, while WeChat still waits; nil where it is ready by now.
-func (s *Server) late(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, attempt int) *replierv1.ReplyResponse {
-	slow := r.plan()
-	if slow.How == "" { // no bot: this process is overloaded
-		slow = quietSlow(s.ways.of(s.book.Value().account(msg.GetAccount()), accounts.Slow{}), msg)
+// answerLate answers for a job that is not ready while WeChat still waits. It returns nil if the answer is ready by now.
+func (c *call) answerLate(ctx context.Context) *replierv1.ReplyResponse {
+	policy := c.job.currentPolicy()
+	if policy.How == "" { // no bot: this process is overloaded
+		policy = quietPolicy(c.server.slow.policyFor(c.server.liveRules.Value().accountOf(c.msg.GetAccount()), accounts.Slow{}), c.msg)
 	}
-	switch slow.How {
+	var resp *replierv1.ReplyResponse
+	switch policy.How {
 	case accounts.Push, accounts.Later:
-		return s.store(ctx, line, msg, r, s.showTyping(ctx, r, msg, slow), attempt)
+		resp = c.storeMessage(ctx, c.server.showTyping(ctx, c.job, c.msg, policy))
 	case accounts.Drop:
-		return s.respond(line, "dropped", stateAnswered, nil)
+		resp = c.respond(outcomeDropped, stateAnswered, nil)
+	default:
+		resp = c.holdMessage()
 	}
-	return s.hold(line, r, attempt)
-}
-
-// hold has WeChat send the message again, unless this was its last attempt.
-func (s *Server) hold(line *service.Line, r *run, attempt int) *replierv1.ReplyResponse {
-	if attempt < maxAttempts {
-		r.held.Store(true)
-		return s.respond(line, "hold", stateHold, nil)
-	}
-	return s.giveUp(line, r)
-}
-
-// giveUp says that no answer will come, unless one follows already, and ends the work on it.
-func (s *Server) giveUp(line *service.Line, r *run) *replierv1.ReplyResponse {
-	if r.goes(never) {
-		r.abort()
-		return s.respond(line, "given_up", stateGivenUp, nil)
-	}
-	return s.respond(line, "deferred", stateDeferred, nil)
-}
-
-// unstored answers for a message that could not be stored in time. Storing it may go on, and others may store it.
-func (s *Server) unstored(line *service.Line, r *run, err error) *replierv1.ReplyResponse {
-	line.Fail(err)
-	r.held.Store(true)
-	r.doubt.Store(true)
-	return s.respond(line, "hold", stateUnstored, nil)
-}
-
-// What a caller has to do.
-const (
-	stateAnswered = replierv1.ReplyState_REPLY_STATE_UNSPECIFIED
-	stateUnsure   = replierv1.ReplyState_REPLY_STATE_UNSURE
-	stateHold     = replierv1.ReplyState_REPLY_STATE_HOLD
-	stateUnstored = replierv1.ReplyState_REPLY_STATE_UNSTORED
-	stateDeferred = replierv1.ReplyState_REPLY_STATE_DEFERRED
-	stateGivenUp  = replierv1.ReplyState_REPLY_STATE_GIVEN_UP
-)
-
-// respond counts and logs the outcome, and returns the response.
-func (s *Server) respond(line *service.Line, outcome string, state replierv1.ReplyState, reply *wechatv1.Reply) *replierv1.ReplyResponse {
-	s.replies.WithLabelValues(outcome).Inc()
-	line.Add(slog.String("outcome", outcome))
-	return newResponse(state, reply)
-}
-
-func newResponse(state replierv1.ReplyState, reply *wechatv1.Reply) *replierv1.ReplyResponse {
-	resp := &replierv1.ReplyResponse{Reply: reply}
-	if state != stateAnswered { // as a bot would say it
-		resp.Coordination = &replierv1.Coordination{State: state}
+	if resp != nil {
+		c.trace.noteLate()
 	}
 	return resp
 }
 
-// store stores the message, so that its answer follows. ctx has a little time left for that.
-func (s *Server) store(ctx context.Context, line *service.Line, msg *wechatv1.Message, r *run, slow accounts.Slow, attempt int) *replierv1.ReplyResponse {
-	storing := r.stored(func() (*backlog.Work, error) {
-		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
-		defer cancel()
-		defer context.AfterFunc(s.once.ctx, cancel)()
-		return s.ways.backlog.Defer(ctx, msg, r.begun, slow.How == accounts.Later, slow.Text)
-	})
+// holdMessage makes WeChat send the message again, unless this was its last attempt.
+func (c *call) holdMessage() *replierv1.ReplyResponse {
+	if c.attempt >= wechatv1.MaxAttempts {
+		return c.giveUp()
+	}
+	c.job.wasHeld.Store(true)
+	return c.respond(outcomeHold, stateHold, nil)
+}
+
+// giveUp says that no answer will come, and ends the work on it, unless an answer is delivered already.
+func (c *call) giveUp() *replierv1.ReplyResponse {
+	if !c.job.claimRoute(routeNever) {
+		return c.respond(outcomeDeferred, stateDeferred, nil)
+	}
+	c.job.abortWork()
+	return c.respond(outcomeGivenUp, stateGivenUp, nil)
+}
+
+// holdUnstored answers for a message that could not be stored in time. Storing it may go on, and the gateway may store it.
+func (c *call) holdUnstored(err error) *replierv1.ReplyResponse {
+	c.line.Fail(err)
+	c.job.wasHeld.Store(true)
+	c.job.answeredElsewhere.Store(true)
+	return c.respond(outcomeHold, stateUnstored, nil)
+}
+
+var errNotInTime = errors.New("the message could not be stored in time")
+
+// storeMessage stores the message, so that its answer is delivered later. ctx leaves a little time for that. It returns nil if
+// the answer is ready by now.
+func (c *call) storeMessage(ctx context.Context, policy accounts.Slow) *replierv1.ReplyResponse {
+	storing := c.startStoring(ctx, policy)
 	if storing == nil {
 		return nil
 	}
 	select {
 	case <-storing.done:
-	case <-r.done: // the answer was faster
+	case <-c.job.done: // the answer was faster
 	case <-ctx.Done():
-		return s.unstored(line, r, s.ways.backlog.ExplainError(errNotInTime))
+		return c.holdUnstored(c.server.slow.backlog.ExplainError(errNotInTime))
 	}
-	if r.ended() && r.goes(inTime) {
+	if c.job.hasEnded() && c.job.claimRoute(routeInTime) {
 		return nil
 	}
 	select {
 	case <-storing.done:
 	case <-ctx.Done():
-		return s.unstored(line, r, s.ways.backlog.ExplainError(errNotInTime))
+		return c.holdUnstored(c.server.slow.backlog.ExplainError(errNotInTime))
 	}
+	return c.answerAfterStoring(storing, policy)
+}
+
+// startStoring begins to store the message, unless that is under way already.
+func (c *call) startStoring(ctx context.Context, policy accounts.Slow) *storeAttempt {
+	s, msg, arrived := c.server, c.msg, c.job.begun // storing may outlive the call
+	return c.job.startStoring(func() (*backlog.Work, error) {
+		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
+		defer cancel()
+		defer context.AfterFunc(s.jobs.ctx, cancel)()
+		return s.slow.backlog.Defer(ctx, msg, arrived, policy.How == accounts.Later, policy.Text)
+	})
+}
+
+// answerAfterStoring answers for a message when storing it has ended.
+func (c *call) answerAfterStoring(storing *storeAttempt, policy accounts.Slow) *replierv1.ReplyResponse {
 	err := storing.err
 	switch {
 	case err == nil:
-		line.Add(slog.String("delivery", storing.work.ID()))
+		c.line.Add(slog.String("delivery", storing.work.ID()))
 		fallthrough
 	case errors.Is(err, backlog.ErrTaken):
-		return s.respond(line, "deferred", stateDeferred, textReply(slow.Text))
+		return c.respond(outcomeDeferred, stateDeferred, textReply(policy.Text))
 	case errors.Is(err, backlog.ErrFull):
-		line.Fail(err)
-		return s.giveUp(line, r)
+		c.line.Fail(err)
+		return c.giveUp()
 	case errors.Is(err, backlog.ErrRejected): // it cannot be stored later either
-		line.Fail(err)
-		r.setPlan(accounts.Slow{How: accounts.Hold}, rules.MaxTimeout)
-		return s.hold(line, r, attempt)
+		c.line.Fail(err)
+		c.job.setPolicy(accounts.Slow{How: accounts.Hold}, rules.MaxTimeout)
+		return c.holdMessage()
 	}
-	return s.unstored(line, r, err)
+	return c.holdUnstored(err)
 }
 
-var errNotInTime = errors.New("the message could not be stored in time")
-
-// textReply returns a text as a reply; nil for none.
+// textReply returns a text as a reply; nil if it is empty.
 func textReply(text string) *wechatv1.Reply {
 	if text == "" {
 		return nil
 	}
 	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}
-}
-
-// quietSlow returns what becomes of a slow answer to a message. If nobody should read an answer to it, the user reads no text
-// meanwhile either, and waits for nothing.
-func quietSlow(slow accounts.Slow, msg *wechatv1.Message) accounts.Slow {
-	if msg.EventReply().Answerable() {
-		return slow
-	}
-	slow.Text = ""
-	if slow.How == accounts.Later {
-		slow.How = accounts.Push
-	}
-	return slow
 }

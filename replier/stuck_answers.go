@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// stuckAfter is after how many attempts in vain an answer counts as stuck: before, it is some seconds late.
+	// stuckAfter is the number of failed attempts after which an answer counts as stuck; before, it is some seconds late.
 	stuckAfter = 3
 	// maxCauses is how many causes /readyz names.
 	maxCauses = 8
 )
 
-// stuck is the answers that WeChat is given again and again in vain: a problem that lasts until they are sent, or ended. It
-// is safe for concurrent use.
-type stuck struct {
+// stuckAnswers are the answers whose attempts keep failing. They are a problem in log, metrics and /readyz until they are sent or
+// ended. It is safe for concurrent use.
+type stuckAnswers struct {
 	problem *service.Problem
 
 	mu     sync.Mutex
-	causes map[*following]string
+	causes map[*answerPush]string
 	counts map[string]int // of answers, by cause
 }
 
-func newStuck(env service.Env) *stuck {
-	s := &stuck{problem: service.NewProblem(env, "answers"), causes: map[*following]string{}, counts: map[string]int{}}
+func newStuckAnswers(env service.Env) *stuckAnswers {
+	s := &stuckAnswers{problem: service.NewProblem(env, "answers"), causes: map[*answerPush]string{}, counts: map[string]int{}}
 	env.Registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "wxgate_answers_stuck", Help: "Answers that this process gives WeChat again and again in vain; /readyz has the reasons.",
+		Name: "wxgate_answers_stuck", Help: "Answers that this process sends again and again without success; /readyz has the reasons.",
 	}, func() float64 {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -41,37 +41,37 @@ func newStuck(env service.Env) *stuck {
 	return s
 }
 
-// note notes why an answer was tried so many times in vain.
-func (s *stuck) note(f *following, times int, reason string) {
+// noteFailure notes that so many attempts of an answer failed, and why the last one did.
+func (s *stuckAnswers) noteFailure(p *answerPush, times int, reason string) {
 	if times >= stuckAfter {
-		s.set(f, "account "+f.msg.GetAccount()+": "+reason)
+		s.setCause(p, "account "+p.msg.GetAccount()+": "+reason)
 	}
 }
 
-// remove is for an answer that is stuck no more.
-func (s *stuck) remove(f *following) { s.set(f, "") }
+// removeAnswer notes that an answer is not stuck any more.
+func (s *stuckAnswers) removeAnswer(p *answerPush) { s.setCause(p, "") }
 
-// set sets an answer's cause; "" for none.
-func (s *stuck) set(f *following, cause string) {
+// setCause sets the cause of an answer; "" if it is not stuck.
+func (s *stuckAnswers) setCause(p *answerPush, cause string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.causes[f]
-	if before == cause {
+	previous := s.causes[p]
+	if previous == cause {
 		return
 	}
-	if s.counts[before]--; s.counts[before] <= 0 {
-		delete(s.counts, before)
+	if s.counts[previous]--; s.counts[previous] <= 0 {
+		delete(s.counts, previous)
 	}
-	delete(s.causes, f)
+	delete(s.causes, p)
 	if cause != "" {
-		s.causes[f] = cause
+		s.causes[p] = cause
 		s.counts[cause]++
 	}
-	s.problem.Set(s.err())
+	s.problem.Set(s.currentError())
 }
 
-// err says what is stuck; nil: nothing. The caller holds mu.
-func (s *stuck) err() error {
+// currentError returns an error with all causes, nil if no answer is stuck. The caller holds mu.
+func (s *stuckAnswers) currentError() error {
 	if len(s.counts) == 0 {
 		return nil
 	}

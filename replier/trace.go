@@ -15,121 +15,132 @@ import (
 	"wxgate/replier/rules"
 )
 
-// Bounds of what a trace tells.
+// Bounds of a trace's texts.
 const (
-	maxWord   = 256 // bytes of a name
+	maxName   = 256 // bytes of a name
 	maxFailed = 8   // rules that failed
 )
 
-// debugs tells whether a caller asks how its answer comes about.
-func debugs(ctx context.Context) bool {
+// The names of a trace's steps.
+const (
+	stepRules   = "rules"
+	stepFetch   = "fetch"   // in place of rules, if the message fetched an earlier answer
+	stepForward = "forward" // within rules
+)
+
+// wantsTrace reports whether a caller asks for a trace.
+func wantsTrace(ctx context.Context) bool {
 	return len(metadata.ValueFromIncomingContext(ctx, replierv1.DebugKey)) > 0
 }
 
-// seen is what one call, whose caller debugs, saw of the work on its message. A nil one sees nothing.
-type seen struct {
-	came    time.Time
-	steps   *steps // of what is done in a moment
-	run     *run   // nil: no work was begun
+// callTrace is the view that one call, whose caller debugs, has of the work on its message. A nil callTrace notes nothing.
+type callTrace struct {
+	arrived time.Time
+	steps   *traceSteps // of work that needs no job
+	job     *job        // nil: no work was begun
 	attempt int
-	late    bool // the answer was not ready
+	isLate  bool // the answer was not ready
 }
 
-// traced is reply with a trace in the call's trailer.
-func (s *Server) traced(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
-	by := &seen{came: time.Now(), steps: &steps{}}
-	resp, err := s.reply(ctx, req, by)
-	_ = grpc.SetTrailer(ctx, by.trace(resp, err).Trailer())
+// replyTraced is reply with a trace in the call's trailer.
+func (s *Server) replyTraced(ctx context.Context, req *replierv1.ReplyRequest) (*replierv1.ReplyResponse, error) {
+	t := &callTrace{arrived: time.Now(), steps: &traceSteps{}}
+	resp, err := s.reply(ctx, req, t)
+	_ = grpc.SetTrailer(ctx, t.buildTrace(resp, err).Trailer())
 	return resp, err
 }
 
-func (b *seen) joined(r *run, attempt int) {
-	if b != nil {
-		b.run, b.attempt = r, attempt
+func (t *callTrace) noteJob(j *job, attempt int) {
+	if t != nil {
+		t.job, t.attempt = j, attempt
 	}
 }
 
-func (b *seen) answeredLate() {
-	if b != nil {
-		b.late = true
+func (t *callTrace) noteLate() {
+	if t != nil {
+		t.isLate = true
 	}
 }
 
-// trace returns what there is to tell, once the answer is known.
-func (b *seen) trace(resp *replierv1.ReplyResponse, err error) *replierv1.Trace {
+// buildTrace returns the trace of a call with this result.
+func (t *callTrace) buildTrace(resp *replierv1.ReplyResponse, err error) *replierv1.Trace {
 	now := time.Now()
-	t := &replierv1.Trace{Attempt: b.attempt, Micros: now.Sub(b.came).Microseconds()}
-	if b.run != nil {
-		rule := cmp.Or(b.run.steps.Load(), b.steps).between(b.came, now, t)
-		if b.run.ended() {
-			d := b.run.decision
-			t.Outcome = d.outcome()
-			if d.Rule != nil || !b.late {
-				rule = d.Rule
-			}
-			if d.fetched && len(t.Steps) > 0 {
-				t.Steps[0].Name = "fetch"
-			}
-			for _, err := range d.Failed[:min(len(d.Failed), maxFailed)] {
-				first, _, _ := strings.Cut(err.Error(), "\n") // a panic's stack is for the log
-				t.Failed = append(t.Failed, clip(first))
-			}
-		}
-		if rule != nil {
-			t.Rule, t.File, t.Line = clip(rule.Name), clip(rule.File), rule.Line
-		}
+	built := &replierv1.Trace{Attempt: t.attempt, Micros: now.Sub(t.arrived).Microseconds()}
+	if t.job != nil {
+		t.describeJob(built, now)
 	}
 	switch state := resp.GetCoordination().GetState(); {
 	case err != nil:
-		t.Outcome = "failed"
+		built.Outcome = string(outcomeFailed)
 	case state == stateHold, state == stateUnstored:
-		t.Outcome = "hold"
+		built.Outcome = string(outcomeHold)
 	case state == stateGivenUp:
-		t.Outcome = "given_up"
+		built.Outcome = string(outcomeGivenUp)
 	case state == stateDeferred:
-		t.Outcome = "deferred"
-	case b.late:
-		t.Outcome = "dropped"
+		built.Outcome = string(outcomeDeferred)
+	case t.isLate:
+		built.Outcome = string(outcomeDropped)
 	}
-	return t
+	return built
 }
 
-// clip shortens a name.
-func clip(s string) string {
-	if len(s) <= maxWord {
+// describeJob adds the job's steps, rule and failures to a trace.
+func (t *callTrace) describeJob(built *replierv1.Trace, now time.Time) {
+	rule := cmp.Or(t.job.steps.Load(), t.steps).addTo(built, t.arrived, now)
+	if t.job.hasEnded() {
+		d := t.job.decision
+		built.Outcome = string(d.answerOutcome())
+		if d.Rule != nil || !t.isLate {
+			rule = d.Rule
+		}
+		if d.fetched && len(built.Steps) > 0 {
+			built.Steps[0].Name = stepFetch
+		}
+		for _, err := range d.Failed[:min(len(d.Failed), maxFailed)] {
+			first, _, _ := strings.Cut(err.Error(), "\n") // a panic's stack is for the log
+			built.Failed = append(built.Failed, clipName(first))
+		}
+	}
+	if rule != nil {
+		built.Rule, built.File, built.Line = clipName(rule.Name), clipName(rule.File), rule.Line
+	}
+}
+
+// clipName shortens a name.
+func clipName(s string) string {
+	if len(s) <= maxName {
 		return s
 	}
-	return s[:maxWord]
+	return s[:maxName]
 }
 
-// steps are what a run does, and when. Nil ones note nothing.
-type steps struct {
+// traceSteps are the steps of a job, with their times. Nil ones note nothing.
+type traceSteps struct {
 	mu       sync.Mutex
-	all      []step
-	forwards *rules.Rule // the last that did
+	all      []traceStep
+	forwards *rules.Rule // the last that forwarded
 }
 
-type step struct {
+type traceStep struct {
 	name, to    string
-	begun, done time.Time // done is zero while it goes on
+	begun, done time.Time // done is zero until the step ends
 }
 
-// begins returns the steps of the work that a call begins. Where it is more than a moment's there is a run, begun anew,
-// whose steps who joins it sees too.
-func (b *seen) begins(r *run) *steps {
-	if b == nil {
+// startSteps returns the steps for the work that a call begins. A job gets new ones, which all calls that join it see.
+func (t *callTrace) startSteps(j *job) *traceSteps {
+	if t == nil {
 		return nil
 	}
-	if r == nil {
-		return b.steps
+	if j == nil {
+		return t.steps
 	}
-	anew := &steps{}
-	r.steps.Store(anew)
-	return anew
+	fresh := &traceSteps{}
+	j.steps.Store(fresh)
+	return fresh
 }
 
-// begin notes a step, until done is called.
-func (s *steps) begin(name, to string) (done func()) {
+// startStep notes a step, which ends when done is called.
+func (s *traceSteps) startStep(name, to string) (done func()) {
 	if s == nil {
 		return func() {}
 	}
@@ -139,7 +150,7 @@ func (s *steps) begin(name, to string) (done func()) {
 	if i == replierv1.MaxSteps {
 		return func() {}
 	}
-	s.all = append(s.all, step{name: name, to: to, begun: time.Now()})
+	s.all = append(s.all, traceStep{name: name, to: to, begun: time.Now()})
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -147,8 +158,8 @@ func (s *steps) begin(name, to string) (done func()) {
 	}
 }
 
-// watch returns a ForwardFunc that notes which bot it asks, and for which rule.
-func (s *steps) watch(ask rules.ForwardFunc) rules.ForwardFunc {
+// watchForwards returns ask with a note of each bot and rule.
+func (s *traceSteps) watchForwards(ask rules.ForwardFunc) rules.ForwardFunc {
 	if s == nil {
 		return ask
 	}
@@ -156,25 +167,25 @@ func (s *steps) watch(ask rules.ForwardFunc) rules.ForwardFunc {
 		s.mu.Lock()
 		s.forwards = rule
 		s.mu.Unlock()
-		defer s.begin("forward", clip(rule.Forward.To))()
+		defer s.startStep(stepForward, clipName(rule.Forward.To))()
 		return ask(ctx, rule, msg)
 	}
 }
 
-// between puts the steps into a trace of what was between two times, and returns the rule that forwards.
-func (s *steps) between(came, now time.Time, t *replierv1.Trace) *rules.Rule {
+// addTo adds the steps between two times to a trace, and returns the last rule that forwarded.
+func (s *traceSteps) addTo(built *replierv1.Trace, from, until time.Time) *rules.Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, one := range s.all {
-		if one.done.IsZero() || one.done.After(now) {
-			one.done = now
+	for _, step := range s.all {
+		if step.done.IsZero() || step.done.After(until) {
+			step.done = until
 		}
-		if one.begun.Before(came) {
-			one.begun = came
+		if step.begun.Before(from) {
+			step.begun = from
 		}
-		if one.done.After(one.begun) {
-			from := one.begun.Sub(came).Microseconds()
-			t.Steps = append(t.Steps, replierv1.Step{Name: one.name, To: one.to, From: from, Micros: one.done.Sub(came).Microseconds() - from})
+		if step.done.After(step.begun) {
+			start := step.begun.Sub(from).Microseconds()
+			built.Steps = append(built.Steps, replierv1.Step{Name: step.name, To: step.to, From: start, Micros: step.done.Sub(from).Microseconds() - start})
 		}
 	}
 	return s.forwards

@@ -14,33 +14,33 @@ import (
 )
 
 const (
-	// typingAgain is when the sign is renewed: WeChat shows it 15 s (platform.md F.3).
+	// typingAgain is how often the sign is renewed: WeChat shows it for 15 s (platform.md F.3).
 	typingAgain = 12 * time.Second
-	// typingCalls is how many calls may be under way; beyond that users see no sign.
+	// typingCalls is how many calls may be in flight; beyond that users see no sign.
 	typingCalls = 32
 	typingTime  = 3 * time.Second
 )
 
-// typing shows users that an answer is being written. It is a courtesy: what fails is not tried again. But it needs the same
-// right as the answer, so that its calls show whether the account has it.
-type typing struct {
-	account  oauthv1.AccountServiceClient // nil: nobody sees a sign
-	refusals *refusals
-	free     *semaphore.Weighted
+// typingSign shows users that an answer is being written. It is a courtesy: a failed call is not repeated. It needs the same right
+// as a pushed answer, so its calls show whether the account has that right.
+type typingSign struct {
+	account oauthv1.AccountServiceClient // nil: no user sees a sign
+	blocked *blockedAccounts
+	free    *semaphore.Weighted
 }
 
-func newTyping(account oauthv1.AccountServiceClient, r *refusals) typing {
-	return typing{account, r, semaphore.NewWeighted(typingCalls)}
+func newTypingSign(account oauthv1.AccountServiceClient, r *blockedAccounts) typingSign {
+	return typingSign{account, r, semaphore.NewWeighted(typingCalls)}
 }
 
-// show shows the user of a message that its answer is being written, until the run ends. The answer itself ends the sign.
-// first is closed after the first call.
-func (t *typing) show(ctx context.Context, r *run, msg *wechatv1.Message) (first <-chan struct{}) {
+// showUntilEnd shows the user of a message that its answer is being written, until the job ends. The answer itself ends the sign.
+// first is closed after the first call of WeChat.
+func (t *typingSign) showUntilEnd(ctx context.Context, j *job, msg *wechatv1.Message) (first <-chan struct{}) {
 	ctx = service.Detach(ctx)
 	done := make(chan struct{})
 	var again func()
-	again = func() { // no goroutine waits: there may be thousands of runs
-		if !r.ended() && t.set(ctx, msg) {
+	again = func() { // no goroutine waits: there may be thousands of jobs
+		if !j.hasEnded() && t.renewSign(ctx, msg) {
 			time.AfterFunc(typingAgain, again)
 		}
 	}
@@ -51,8 +51,8 @@ func (t *typing) show(ctx context.Context, r *run, msg *wechatv1.Message) (first
 	return done
 }
 
-// set renews the sign, and reports whether WeChat shows it.
-func (t *typing) set(ctx context.Context, msg *wechatv1.Message) bool {
+// renewSign renews the sign, and reports whether WeChat shows it.
+func (t *typingSign) renewSign(ctx context.Context, msg *wechatv1.Message) bool {
 	if !t.free.TryAcquire(1) {
 		return false
 	}
@@ -60,29 +60,29 @@ func (t *typing) set(ctx context.Context, msg *wechatv1.Message) bool {
 	ctx, cancel := context.WithTimeout(ctx, typingTime)
 	defer cancel()
 	_, err := t.account.SetTyping(ctx, &oauthv1.SetTypingRequest{Account: msg.GetAccount(), Openid: msg.GetFromUserName(), Typing: true})
-	t.refusals.learn(msg.GetAccount(), err)
+	t.blocked.learnRight(msg.GetAccount(), err)
 	return err == nil
 }
 
-// showTyping shows a user that the answer is being written, if it will be pushed. It returns what becomes of the answer: if the
-// account may not push, the user's next message gets it. To learn that, the first call of an account is waited for, for half of
-// ctx's time at most.
-func (s *Server) showTyping(ctx context.Context, r *run, msg *wechatv1.Message, slow accounts.Slow) accounts.Slow {
-	if s.account == nil || slow.How != accounts.Push || msg.GetEvent() != nil {
-		return slow
+// showTyping shows a user that the answer is being written, if it will be pushed, and returns the policy for the answer: if the
+// account turns out not to have the right to push, the user's next message gets it. To learn that, showTyping waits for the
+// first call of an account, for half of ctx's time at most.
+func (s *Server) showTyping(ctx context.Context, j *job, msg *wechatv1.Message, policy accounts.Slow) accounts.Slow {
+	if s.accountService == nil || policy.How != accounts.Push || msg.GetEvent() != nil {
+		return policy
 	}
-	_, known := s.ways.refusals.recent(msg.GetAccount())
-	r.typing.Do(func() {
-		if first := s.typing.show(ctx, r, msg); !known {
+	_, isKnown := s.slow.blocked.isBlocked(msg.GetAccount())
+	j.typingOnce.Do(func() {
+		if first := s.typing.showUntilEnd(ctx, j, msg); !isKnown {
 			awaitHalf(ctx, first)
 		}
 	})
-	if refused, _ := s.ways.refusals.recent(msg.GetAccount()); !refused {
-		return slow
+	if isBlocked, _ := s.slow.blocked.isBlocked(msg.GetAccount()); !isBlocked {
+		return policy
 	}
-	slow = accounts.Slow{How: accounts.Later, Text: accounts.LaterText}
-	r.setPlan(slow, rules.MaxTimeout)
-	return slow
+	policy = accounts.Slow{How: accounts.Later, Text: accounts.LaterText}
+	j.setPolicy(policy, rules.MaxTimeout)
+	return policy
 }
 
 // awaitHalf waits until done is closed, for half of ctx's time at most.

@@ -30,16 +30,16 @@ func (b *Backlog) GetDelivery(ctx context.Context, id string) (*replierv1.Delive
 }
 
 // ListDeliveries returns the messages of an account and a user ("" for all) in some states (none for all), the oldest first:
-// at most most. token is the next of the previous call, "" for the first page; next is "" after the last page.
-func (b *Backlog) ListDeliveries(account, openid string, states []State, most int, token string) (page []*replierv1.Delivery, next string) {
+// at most limit. token is the next of the previous call, "" for the first page; next is "" after the last page.
+func (b *Backlog) ListDeliveries(account, openid string, states []State, limit int, token string) (page []*replierv1.Delivery, next string) {
 	all := b.index.listEntries(func(e *entry) bool {
 		return (account == "" || e.Key.Account == account) && (openid == "" || e.Key.From == openid) &&
 			(len(states) == 0 || slices.Contains(states, e.State)) && e.listPosition() > token
 	})
 	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.listPosition(), b.listPosition()) })
-	if len(all) > most {
-		all = all[:most]
-		next = all[most-1].listPosition()
+	if len(all) > limit {
+		all = all[:limit]
+		next = all[limit-1].listPosition()
 	}
 	for i := range all {
 		page = append(page, all[i].Delivery())

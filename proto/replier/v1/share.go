@@ -1,13 +1,13 @@
 package replierv1
 
-// Share gives x the fields of another ReplyRequest, which neither side changes any more.
+// Share makes x a copy of another ReplyRequest that shares its fields. Neither may be changed after that.
 func (x *ReplyRequest) Share(from any) {
 	y := from.(*ReplyRequest)
 	x.Message, x.Coordination = y.Message, y.Coordination
 	x.unknownFields = y.unknownFields
 }
 
-// Share gives x the fields of another ReplyResponse, which neither side changes any more.
+// Share makes x a copy of another ReplyResponse that shares its fields. Neither may be changed after that.
 func (x *ReplyResponse) Share(from any) {
 	y := from.(*ReplyResponse)
 	x.Reply, x.Coordination = y.Reply, y.Coordination

@@ -7,30 +7,30 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// DebugKey in the metadata of a call to Reply asks how the answer comes about; the trailer then has a Trace as JSON in
-// TraceKey. It is for who debugs: a bot need not look at it.
+// DebugKey in the metadata of a call of Reply asks for a Trace, which the trailer then has in TraceKey as JSON. It is for
+// debugging: a bot need not look at it.
 const (
 	DebugKey = "wxgate-debug"
 	TraceKey = "wxgate-trace-bin"
 )
 
-// Trace is how an answer came about. It holds nothing that a user wrote.
+// Trace describes the way to an answer. It holds nothing that a user wrote.
 type Trace struct {
 	Outcome string   `json:"outcome"`          // reply, silent, no_rule, fetched; not ready in time: deferred, hold, dropped, given_up; or failed
 	Attempt int      `json:"attempt"`          // from 1; a further one has the work of the first, or its answer; 0: no work was begun
 	Rule    string   `json:"rule"`             // that answered, or forwards; "": none
-	File    string   `json:"file"`             // where the rule stands
+	File    string   `json:"file"`             // of the rule
 	Line    int      `json:"line"`             // from 1
 	Failed  []string `json:"failed,omitempty"` // why rules that matched could not answer
 	Micros  int64    `json:"us"`               // from the call to the answer, in microseconds
 	Steps   []Step   `json:"steps,omitempty"`
 }
 
-// Step is what took time on the way to an answer, in microseconds.
+// Step is a part of the way to an answer that took time.
 type Step struct {
 	Name   string `json:"name"`         // rules, and in them forward; or fetch
 	To     string `json:"to,omitempty"` // the bot
-	From   int64  `json:"from_us"`      // since the call
+	From   int64  `json:"from_us"`      // from the call, in microseconds
 	Micros int64  `json:"us"`
 }
 
@@ -49,7 +49,7 @@ func (t *Trace) Trailer() metadata.MD {
 	return metadata.Pairs(TraceKey, string(data))
 }
 
-// ReadTrace returns the trace in a call's trailer; nil where there is none.
+// ReadTrace returns the trace in a call's trailer; nil if there is none.
 func ReadTrace(trailer metadata.MD) (*Trace, error) {
 	values := trailer.Get(TraceKey)
 	if len(values) == 0 {

@@ -9,6 +9,9 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
+// MaxAttempts is how often WeChat sends a message that gets no answer, 5 s apart (internal/wechat/platform.md A.6).
+const MaxAttempts = 3
+
 // Key is what WeChat's attempts to send one message have in common (internal/wechat/platform.md A.7). It is made here
 // alone.
 type Key struct {
