@@ -17,6 +17,8 @@ const (
 	refusedAtOnce    = 60
 	// maxBraked is how many networks are remembered.
 	maxBraked = 10_000
+	// roomLooks is how many of them are looked at for one that is not braked any more.
+	roomLooks = 8
 )
 
 // codeBrake slows down the logins of networks whose codes WeChat refuses: a made-up code costs a call. The zero codeBrake is ready.
@@ -56,24 +58,19 @@ func (b *codeBrake) count(r *http.Request) {
 	limiter.Allow()
 }
 
-// makeRoom forgets networks if there are too many: those that have all their tokens again, or any.
+// makeRoom forgets a network if there are too many: one that has all its tokens again, or if a few looks find none, any.
 func (b *codeBrake) makeRoom() {
 	if b.byNetwork == nil {
 		b.byNetwork = map[netip.Prefix]*rate.Limiter{}
 	}
-	if len(b.byNetwork) < maxBraked {
-		return
-	}
-	for network, limiter := range b.byNetwork {
-		if limiter.Tokens() >= refusedAtOnce {
+	looked := 0
+	for network, limiter := range b.byNetwork { // in any order
+		if len(b.byNetwork) < maxBraked {
+			return
+		}
+		if looked++; looked == roomLooks || limiter.Tokens() >= refusedAtOnce {
 			delete(b.byNetwork, network)
 		}
-	}
-	for network := range b.byNetwork {
-		if len(b.byNetwork) < maxBraked {
-			break
-		}
-		delete(b.byNetwork, network)
 	}
 }
 
