@@ -91,7 +91,7 @@ type credential[T any] struct {
 	until time.Time // when its grace ends; zero: it is the present one
 }
 
-func (c credential[T]) good(now time.Time) bool { return c.until.IsZero() || now.Before(c.until) }
+func (c credential[T]) isGood(now time.Time) bool { return c.until.IsZero() || now.Before(c.until) }
 
 // newAccount makes an account ready. before is the same account at the load before; nil: there was none.
 func newAccount(a Account, before *account, now time.Time) (*account, error) {

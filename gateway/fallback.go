@@ -15,127 +15,145 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// owed settles messages that no replier answered in time: they are stored for the repliers that come back, or WeChat is
-// left without an answer, so that it sends them again.
-type owed struct {
+// fallback handles messages that no replier answered in time: it stores them for the repliers that come back, or leaves WeChat
+// without an answer, so that it sends them again.
+type fallback struct {
 	backlog *backlog.Backlog // nil: nothing is stored
-	usual   accounts.Slow    // where the account does not say what becomes of an answer that is not ready
-	busy    string
+	policy  accounts.Slow    // for accounts that have none
+	busy    string           // see Config.BusyText
 
-	mu     sync.Mutex // between a look at attempts and its change
-	missed *otter.Cache[wechatv1.Key, int]
+	mu       sync.Mutex // held from reading attempts to writing them
+	attempts *otter.Cache[wechatv1.Key, int]
 }
 
 const (
-	// storeTime is how long storing a message may take beyond the reply timeout, and storeBy when it ends at the latest,
-	// after the callback's arrival: WeChat hangs up after 5 s.
+	// storeTime is how long storing a message may take beyond the reply timeout. storeBy is when it ends at the latest, after the
+	// callback's arrival: WeChat hangs up after 5 s.
 	storeTime = 300 * time.Millisecond
 	storeBy   = 4900 * time.Millisecond
 	// maxAttempts is how often WeChat sends a message (platform.md A.6).
 	maxAttempts = 3
-	// lastAfter is how long after a message WeChat's last attempt comes at least, in seconds: two were left without an
-	// answer for 5 s each. What is older than lastBefore comes late for another reason.
+	// lastAfter is the least age of a message at WeChat's last attempt, in seconds: two attempts were left without an answer for
+	// 5 s each. A message that is older than lastBefore is late for another reason.
 	lastAfter, lastBefore = 9, 30
-	// missedMemory is how many messages that got no answer are remembered.
-	missedMemory = 10_000
+	// maxCounted is the number of messages whose attempts are counted.
+	maxCounted = 10_000
 )
 
-func newOwed(cfg Config) *owed {
-	return &owed{backlog: cfg.Backlog, usual: cfg.Slow, busy: strings.TrimSpace(cfg.BusyText), missed: otter.Must(&otter.Options[wechatv1.Key, int]{
-		MaximumSize: missedMemory,
+func newFallback(cfg Config) *fallback {
+	return &fallback{backlog: cfg.Backlog, policy: cfg.Slow, busy: strings.TrimSpace(cfg.BusyText), attempts: otter.Must(&otter.Options[wechatv1.Key, int]{
+		MaximumSize: maxCounted,
 	})}
 }
 
-// settle says what comes of a message that came at a time and that no replier answered by another; arrived is the
-// callback's context.
-func (o *owed) settle(arrived context.Context, came, by time.Time, a *account, msg *wechatv1.Message) said {
-	if o.backlog != nil && o.backlog.AnsweredLocally(msg) {
-		return saidBefore
+// handleUnanswered decides what to do with a message that no replier had answered by a deadline. ctx is the callback's.
+func (f *fallback) handleUnanswered(ctx context.Context, in *incoming, deadline time.Time) decision {
+	if f.backlog != nil && f.backlog.AnsweredLocally(in.msg) {
+		return alreadyAnswered
 	}
-	slow := o.way(a)
-	if !msg.EventReply().Answerable() && slow.How != accounts.Drop && slow.How != accounts.Hold {
-		slow = accounts.Slow{How: accounts.Push} // the user reads no text, and waits for nothing
+	policy := f.policyFor(in.account)
+	if !in.msg.EventReply().Answerable() && policy.How != accounts.Drop && policy.How != accounts.Hold {
+		policy = accounts.Slow{How: accounts.Push} // WeChat shows the user no text
 	}
-	switch slow.How {
+	switch policy.How {
 	case accounts.Drop:
-		return said{outcome: "dropped"}
+		return decision{outcome: outcomeDropped}
 	case accounts.Push, accounts.Later:
-		if by = by.Add(storeTime); by.After(came.Add(storeBy)) {
-			by = came.Add(storeBy)
-		}
-		ctx, cancel := context.WithDeadline(arrived, by)
-		defer cancel()
-		switch err := o.backlog.Store(ctx, msg, came, slow.How == accounts.Later, slow.Text); {
+		switch err := f.storeMessage(ctx, in, policy, deadline); {
 		case err == nil:
-			return said{reply: textReply(slow.Text), outcome: "stored"}
+			return decision{outcomeStored, textReply(policy.Text)}
 		case errors.Is(err, backlog.ErrFull):
-			service.LineOf(arrived).Fail(err)
-			return o.sorry(msg, "given_up")
+			service.LineOf(ctx).Fail(err)
+			return f.busyReply(in.msg, outcomeGivenUp)
 		default:
-			service.LineOf(arrived).Fail(err)
+			service.LineOf(ctx).Fail(err)
 		}
 	}
-	return said{hold: true}
+	return f.holdOrGiveUp(ctx, in)
 }
 
-// saidBefore is for an attempt whose message has its answer, or gets it, by another one.
-var saidBefore = said{outcome: "repeated"}
-
-// stored reports whether a message was stored here a moment ago, or where look is true anywhere.
-func (o *owed) stored(ctx context.Context, msg *wechatv1.Message, look bool) bool {
-	return o.backlog != nil && (o.backlog.StoredLocally(msg) || look && o.backlog.IsStored(ctx, msg))
-}
-
-// answered remembers that WeChat gets the answer to a message now.
-func (o *owed) answered(msg *wechatv1.Message) {
-	if o.backlog != nil {
-		o.backlog.MarkAnswered(msg)
+// storeMessage stores a message for a replier, a little beyond deadline if WeChat waits so long.
+func (f *fallback) storeMessage(ctx context.Context, in *incoming, policy accounts.Slow, deadline time.Time) error {
+	deadline = deadline.Add(storeTime)
+	if latest := in.arrived.Add(storeBy); deadline.After(latest) {
+		deadline = latest
 	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	return f.backlog.Store(ctx, in.msg, in.arrived, policy.How == accounts.Later, policy.Text)
 }
 
-// way returns what becomes of an account's answers that are not ready, as far as this process can do it.
-func (o *owed) way(a *account) accounts.Slow {
-	slow := a.Slow
-	if slow.How == "" {
-		slow = o.usual
+// alreadyAnswered is the decision for an attempt if another one got the answer, or the answer is delivered later.
+var alreadyAnswered = decision{outcome: outcomeRepeated}
+
+// answerOnce returns the answer to a message, unless the message is stored: then its answer is delivered later. If this gateway does
+// not know of it and unsure is true, it looks into the store too.
+func (f *fallback) answerOnce(ctx context.Context, msg *wechatv1.Message, answer decision, unsure bool) decision {
+	if f.backlog == nil {
+		return answer
 	}
-	if slow.How == "" && a.Pushable {
-		slow.How = accounts.Push
+	if f.backlog.StoredLocally(msg) || unsure && f.backlog.IsStored(ctx, msg) {
+		return alreadyAnswered
+	}
+	f.backlog.MarkAnswered(msg)
+	return answer
+}
+
+// policyFor returns an account's policy for answers that are not ready, as far as this process can follow it.
+func (f *fallback) policyFor(a *account) accounts.Slow {
+	policy := a.Slow
+	if policy.How == "" {
+		policy = f.policy
+	}
+	if policy.How == "" && a.Pushable {
+		policy.How = accounts.Push
 	}
 	switch {
-	case slow.How == "", slow.How != accounts.Drop && o.backlog == nil, slow.How == accounts.Push && !a.Pushable:
+	case policy.How == "", policy.How != accounts.Drop && f.backlog == nil, policy.How == accounts.Push && !a.Pushable:
 		return accounts.Slow{How: accounts.Hold}
-	case slow.How == accounts.Later && slow.Text == "":
-		slow.Text = accounts.LaterText
+	case policy.How == accounts.Later && policy.Text == "":
+		policy.Text = accounts.LaterText
 	}
-	return slow
+	return policy
 }
 
-// lastAttempt counts an attempt to send a message that gets no answer, and reports whether WeChat makes no other one: by
-// what this gateway counted, or where attempts met others, by WeChat's clock, which signed the attempt at a time.
-func (o *owed) lastAttempt(msg *wechatv1.Message, signed int64) bool {
+// holdOrGiveUp leaves WeChat without an answer, so that it sends the message again. After the last attempt it tells the user that
+// no answer will come.
+func (f *fallback) holdOrGiveUp(ctx context.Context, in *incoming) decision {
+	if ctx.Err() != nil || !f.recordAttempt(in.msg, in.signed) {
+		return decision{outcome: outcomeHold}
+	}
+	if f.backlog != nil {
+		f.backlog.MarkAnswered(in.msg)
+	}
+	return f.busyReply(in.msg, outcomeGivenUp)
+}
+
+// recordAttempt counts an attempt that gets no answer, and reports whether it is WeChat's last one for the message: by the count of
+// this gateway or, as other gateways may have got the others, by the age of the message when WeChat signed the attempt.
+func (f *fallback) recordAttempt(msg *wechatv1.Message, signed int64) (last bool) {
 	key, ok := msg.Key()
 	if !ok {
 		return true
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	n, _ := o.missed.GetIfPresent(key)
-	o.missed.Set(key, n+1)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n, _ := f.attempts.GetIfPresent(key)
+	f.attempts.Set(key, n+1)
 	age := signed - msg.GetCreateTime()
 	return n+1 >= maxAttempts || age >= lastAfter && age <= lastBefore
 }
 
-// sorry tells the user that no answer will come, where WeChat would show it.
-func (o *owed) sorry(msg *wechatv1.Message, outcome string) said {
-	if !shown(msg) {
-		return said{outcome: outcome}
+// busyReply tells the user that no answer will come, if WeChat would show it.
+func (f *fallback) busyReply(msg *wechatv1.Message, outcome callbackOutcome) decision {
+	if !showsReply(msg) {
+		return decision{outcome: outcome}
 	}
-	return said{reply: textReply(o.busy), outcome: outcome}
+	return decision{outcome, textReply(f.busy)}
 }
 
-// shown reports whether WeChat shows the reply to a message (platform.md C.13): to what a user did on purpose.
-func shown(msg *wechatv1.Message) bool {
+// showsReply reports whether WeChat shows the reply to a message (platform.md C.13): a user sent it, or caused it on purpose.
+func showsReply(msg *wechatv1.Message) bool {
 	e := msg.GetEvent()
 	if e == nil {
 		return msg.GetMsgId() != 0
@@ -147,7 +165,7 @@ func shown(msg *wechatv1.Message) bool {
 	return false
 }
 
-// textReply returns a text as a reply; nil for none.
+// textReply returns a text as a reply; nil for "".
 func textReply(content string) *wechatv1.Reply {
 	if content == "" {
 		return nil

@@ -8,17 +8,17 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// fitReply returns what WeChat shows of a reply to a message. What is left out is noted in the request's log line.
-func (c *callbacks) fitReply(ctx context.Context, msg *wechatv1.Message, reply *wechatv1.Reply) *wechatv1.Reply {
+// fitReply returns the part of a reply that WeChat shows. The request's log line says if something is left out.
+func (c *callbackHandler) fitReply(ctx context.Context, msg *wechatv1.Message, reply *wechatv1.Reply) *wechatv1.Reply {
 	if reply.GetContent() != nil && msg.EventReply() == wechatv1.ReplyInvalid {
 		service.LineOf(ctx).Add(slog.Bool("unread", true))
 		return nil
 	}
-	return c.cut(ctx, reply)
+	return c.cutText(ctx, reply)
 }
 
-// cut returns a reply whose text WeChat shows: one that is too long ends at the last whole character that fits.
-func (c *callbacks) cut(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Reply {
+// cutText cuts a text reply that is too long for WeChat after the last character that fits.
+func (c *callbackHandler) cutText(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Reply {
 	text := reply.GetText().GetContent()
 	if c.maxText == 0 || len(text) <= c.maxText {
 		return reply
@@ -28,9 +28,8 @@ func (c *callbacks) cut(ctx context.Context, reply *wechatv1.Reply) *wechatv1.Re
 	return textReply(shown)
 }
 
-// leaveOut returns a reply without the articles that WeChat does not show. That there were more is noted in the request's log
-// line.
-func leaveOut(ctx context.Context, msg *wechatv1.Message, reply *wechatv1.Reply) *wechatv1.Reply {
+// leaveOutArticles returns a reply without the articles that WeChat does not show. The request's log line has their number.
+func leaveOutArticles(ctx context.Context, msg *wechatv1.Message, reply *wechatv1.Reply) *wechatv1.Reply {
 	shown, surplus := reply.Shown(msg)
 	if surplus > 0 {
 		service.LineOf(ctx).Add(slog.Int("articles_left_out", surplus))

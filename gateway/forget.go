@@ -14,26 +14,36 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// forgetter has oauthsvc erase what it keeps about users who withdrew: an event of WeChat's tells of them
-// ("授权用户信息变更", internal/wechat/platform.md). Nil where there is no oauthsvc.
-type forgetter struct {
+// userForgetter makes oauthsvc erase the data of users who withdrew their authorization. WeChat reports them by an event
+// ("授权用户信息变更", internal/wechat/platform.md). It is nil without oauthsvc.
+type userForgetter struct {
 	client oauthv1.OAuthServiceClient
 	total  *prometheus.CounterVec
 }
 
-func newForgetter(registerer prometheus.Registerer, client oauthv1.OAuthServiceClient) *forgetter {
-	f := &forgetter{client, prometheus.NewCounterVec(prometheus.CounterOpts{
+// forgetOutcome is the result for a user who withdrew, for log and metric.
+type forgetOutcome string
+
+const (
+	forgotten     forgetOutcome = "forgotten"
+	forgetNoLogin forgetOutcome = "no_login"
+	forgetFailed  forgetOutcome = "failed"
+)
+
+func newUserForgetter(registerer prometheus.Registerer, client oauthv1.OAuthServiceClient) *userForgetter {
+	f := &userForgetter{client, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wxgate_forgotten_users_total",
-		Help: "Users who withdrew, by outcome: forgotten, no_login where the account has none, or failed.",
+		Help: "Users who withdrew their authorization, by outcome. " +
+			string(forgotten) + ": oauthsvc erased their data; " + string(forgetNoLogin) + ": the account has no login; " + string(forgetFailed) + ": oauthsvc failed.",
 	}, []string{"outcome"})}
 	registerer.MustRegister(f.total)
 	return f
 }
 
-// start begins to forget the user whom a message says to have withdrawn. The function that it returns waits for the
-// end, at most until ctx ends, and tells log and metric; for other messages it does nothing.
-func (f *forgetter) start(ctx context.Context, msg *wechatv1.Message) (wait func()) {
-	openid, withdrew := withdrawn(msg.GetEvent())
+// startForgetting starts to erase the data of the user who withdrew, if the message says so. The function that it returns waits for
+// the result, at most until ctx ends, and writes it to log and metric.
+func (f *userForgetter) startForgetting(ctx context.Context, msg *wechatv1.Message) (wait func()) {
+	openid, withdrew := withdrawnUser(msg.GetEvent())
 	if f == nil || !withdrew {
 		return func() {}
 	}
@@ -44,22 +54,22 @@ func (f *forgetter) start(ctx context.Context, msg *wechatv1.Message) (wait func
 	}()
 	return func() {
 		err := <-done // the call ends when ctx does
-		outcome := "forgotten"
+		outcome := forgotten
 		switch {
 		case err == nil:
 		case oauthv1.ReasonOf(err) == oauthv1.ErrorReason_ERROR_REASON_UNKNOWN_ACCOUNT:
-			outcome = "no_login" // nothing was ever kept
+			outcome = forgetNoLogin // there was no data
 		default:
-			outcome = "failed"
-			service.LineOf(ctx).Fail(errors.New("a user who withdrew is not forgotten: oauth: " + status.Code(err).String()))
+			outcome = forgetFailed
+			service.LineOf(ctx).Fail(errors.New("the data of a user who withdrew is not erased: oauth: " + status.Code(err).String()))
 		}
-		service.LineOf(ctx).Add(slog.String("forget", outcome))
-		f.total.WithLabelValues(outcome).Inc()
+		service.LineOf(ctx).Add(slog.String("forget", string(outcome)))
+		f.total.WithLabelValues(string(outcome)).Inc()
 	}
 }
 
-// withdrawn returns who withdrew: the OpenID of the event, for its FromUserName may be another's.
-func withdrawn(e *wechatv1.Event) (openid string, ok bool) {
+// withdrawnUser returns the user who withdrew: the OpenID of the event. Its FromUserName may be another user's.
+func withdrawnUser(e *wechatv1.Event) (openid string, ok bool) {
 	switch kind := e.GetKind().(type) {
 	case *wechatv1.Event_UserAuthorizationRevoke:
 		return kind.UserAuthorizationRevoke.GetOpenid(), true

@@ -106,7 +106,7 @@ func TestForgetIsBounded(t *testing.T) {
 			t.Errorf("%s: counts (-want +got):\n%s", name, diff)
 		}
 		line := f.lines(t, "http")[0]
-		if failed, _ := line["error"].(string); line["forget"] != "failed" || !strings.Contains(failed, "not forgotten: oauth: DeadlineExceeded") {
+		if failed, _ := line["error"].(string); line["forget"] != "failed" || !strings.Contains(failed, "is not erased: oauth: DeadlineExceeded") {
 			t.Errorf("%s: line: %v", name, line)
 		}
 	}

@@ -125,7 +125,7 @@ func (s *Server) open(cfg Config) error {
 	}
 	public := http.NewServeMux()
 	var toOAuth service.Conn
-	var forgets *forgetter
+	var forgets *userForgetter
 	if cfg.OAuth != "" || cfg.OAuthHere != nil {
 		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth, cfg.OAuthHere); err != nil {
 			return err
@@ -142,13 +142,13 @@ func (s *Server) open(cfg Config) error {
 		}); err != nil {
 			return err
 		}
-		forgets = newForgetter(cfg.Env.Registerer, client)
+		forgets = newUserForgetter(cfg.Env.Registerer, client)
 	}
-	var traces *traces
+	var traces *traceLog
 	if cfg.Debug {
-		traces = newTraces()
+		traces = newTraceLog()
 	}
-	routeCallbacks(public, cfg, accounts, replierv1.NewReplierServiceClient(toReplier), forgets, traces)
+	addCallbackRoutes(public, cfg, accounts, replierv1.NewReplierServiceClient(toReplier), forgets, traces)
 	internal, err := internalHandler(toReplier, toOAuth, traces)
 	if err != nil {
 		return err

@@ -88,7 +88,7 @@ func TestGrace(t *testing.T) {
 			for _, key := range []signer{own, older, oldest} {
 				s := signer{token.token, key.key, testAppID}
 				encrypt := s.seal(textXML("hello"))
-				_, err := current.byName["a"].open(queryOf(t, s.sealedQuery(now(), encrypt)), []byte(safeBody(encrypt)), at)
+				_, err := current.byName["a"].openBody(queryOf(t, s.sealedQuery(now(), encrypt)), []byte(safeBody(encrypt)), at)
 				if want := slices.Contains(tokens, token) && slices.Contains(keys, key); (err == nil) != want {
 					t.Errorf("after %s, token %s, key %s: %v", after, s.token, s.key, err)
 				}
@@ -132,7 +132,7 @@ func TestGrace(t *testing.T) {
 }
 
 // queryOf returns parameters as the gateway reads them.
-func queryOf(t testing.TB, values url.Values) query {
+func queryOf(t testing.TB, values url.Values) callbackQuery {
 	t.Helper()
 	q, err := parseQuery("POST", values.Encode())
 	if err != nil {

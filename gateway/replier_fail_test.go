@@ -132,7 +132,7 @@ func TestGatewayPanics(t *testing.T) {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	routeCallbacks(mux, cfg, func() *roster { return accounts }, panicky{}, nil, nil)
+	addCallbackRoutes(mux, cfg, func() *roster { return accounts }, panicky{}, nil, nil)
 	broken := httptest.NewServer(service.Handle(f.env.Log, false, mux))
 	defer broken.Close()
 	c := own.of(Safe, textXML(testText))

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// ignoreSlashes serves a path with slashes too many, doubled or at its end, as the one without: a console's URL and a
-// front's rule get them easily, and WeChat follows no redirect.
+// ignoreSlashes serves paths with doubled slashes, or a slash at the end, like the paths without: they are an easy mistake in the
+// console's URL or in a proxy's rule, and WeChat does not follow redirects.
 func ignoreSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path := singleSlashes(r.URL.Path); path != r.URL.Path {
 			url := *r.URL
 			url.Path, url.RawPath = path, ""
-			r = r.WithContext(r.Context()) // a copy: the log has the path as it came
+			r = r.WithContext(r.Context()) // a copy: the log shows the original path
 			r.URL = &url
 		}
 		next.ServeHTTP(w, r)

@@ -7,16 +7,16 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// maxRedirectURI is the longest redirect_uri that oauthsvc takes, in bytes. return_to grows in it by what is escaped.
+// maxRedirectURI is the longest redirect_uri that oauthsvc accepts, in bytes. It holds return_to, whose escaping makes it longer.
 const maxRedirectURI = 2048
 
-// login sends the browser to WeChat.
-func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "return_to", "scope", "account", "again", "force_popup", "force_snapshot")
+// handleLogin starts a login: it redirects the browser to WeChat.
+func (s *loginServer) handleLogin(w http.ResponseWriter, r *http.Request) error {
+	q, err := readParameters(r, "return_to", "scope", "account", "again", "force_popup", "force_snapshot")
 	if err != nil {
 		return err
 	}
-	t, err := o.target(q)
+	t, err := s.readTarget(q)
 	if err != nil {
 		return err
 	}
@@ -28,15 +28,15 @@ func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	redirectURI := o.base(r) + callbackPath + "?" + o.query(t)
-	if o.publicURL == "" && r.Host == "" {
-		return failedPage("host", "")
+	redirectURI := s.baseURL(r) + callbackPath + "?" + s.targetQuery(t)
+	if s.publicURL == "" && r.Host == "" {
+		return failedPage(reasonHost, "")
 	}
 	if len(redirectURI)+len("&again=true") > maxRedirectURI {
-		return returnPage()
+		return badReturnPage()
 	}
-	state := o.state.make(t.account, t.returnTo, time.Now())
-	resp, err := o.client.GetAuthorizeUrl(r.Context(), &oauthv1.GetAuthorizeUrlRequest{
+	state := s.states.makeState(t.account, t.returnTo, time.Now())
+	resp, err := s.client.GetAuthorizeUrl(r.Context(), &oauthv1.GetAuthorizeUrlRequest{
 		Account:       t.account,
 		RedirectUri:   redirectURI,
 		Scope:         t.scope,
@@ -45,14 +45,14 @@ func (o *oauth) login(w http.ResponseWriter, r *http.Request) error {
 		ForceSnapshot: snapshot,
 	})
 	if err != nil {
-		return oauthFailure(err, o.retry(t))
+		return failedCallPage(err, s.retryURL(t))
 	}
-	o.keepLogin(w, r, state)
-	redirect(w, resp.GetUrl())
+	s.setLoginCookie(w, r, state)
+	redirectTo(w, resp.GetUrl())
 	return nil
 }
 
-// boolParameter reads a parameter that is true or false; "" is false.
+// boolParameter reads a parameter that is "true" or "false"; "" is false.
 func boolParameter(q map[string]string, name string) (bool, error) {
 	switch q[name] {
 	case "", "false":
@@ -60,5 +60,5 @@ func boolParameter(q map[string]string, name string) (bool, error) {
 	case "true":
 		return true, nil
 	}
-	return false, badPage(name, name+" is not one of true and false.", name+" 只能是 true 或 false。")
+	return false, badRequestPage(failureReason(name), name+" is not one of true and false.", name+" 只能是 true 或 false。")
 }

@@ -85,12 +85,12 @@ func TestFindingsUsedCallbackGoesOn(t *testing.T) {
 	f.again(t, second.back(testCode), mine) // that session came by another login
 
 	signer := newStateSigner([][]byte{[]byte(testSessionKey)})
-	old := signer.make("plain", "/shop", time.Now().Add(-3*24*time.Hour))
-	sealed, err := newSessions([][]byte{[]byte(testSessionKey)})
+	old := signer.makeState("plain", "/shop", time.Now().Add(-3*24*time.Hour))
+	sealed, err := newSessionSealer([][]byte{[]byte(testSessionKey)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := sealed.seal(&session{Account: "plain", AppID: testAppID, User: testProfile(), Logins: []string{hashState(old)}})
+	value, err := sealed.sealSession(&loginSession{Account: "plain", AppID: testAppID, User: testProfile(), Logins: []string{hashState(old)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,11 +102,11 @@ func TestFindingsUsedCallbackGoesOn(t *testing.T) {
 	for name, path := range map[string]string{
 		"without the session":        path + old,
 		"to elsewhere":               callbackPath + "?return_to=%2Fbank&code=" + testCode + "&state=" + old,
-		"with another expired state": path + signer.make("plain", "/shop", time.Now().Add(-3*24*time.Hour)),
+		"with another expired state": path + signer.makeState("plain", "/shop", time.Now().Add(-3*24*time.Hour)),
 	} {
 		cookies := []*http.Cookie{held}
 		if name == "without the session" {
-			cookies = []*http.Cookie{{Name: loginName(old), Value: old}}
+			cookies = []*http.Cookie{{Name: loginCookieName(old), Value: old}}
 		}
 		if got := f.fails(t, path, cookies...); got.Status != 403 {
 			t.Errorf("%s: %d, want 403", name, got.Status)
@@ -135,8 +135,8 @@ func TestFindingsFewLoginCookies(t *testing.T) {
 	signer := newStateSigner([][]byte{[]byte(testSessionKey)})
 	var held []*http.Cookie
 	for i := range 2 * maxLogins {
-		state := signer.make("plain", "/", time.Now().Add(time.Duration(-i)*time.Second))
-		held = append(held, &http.Cookie{Name: loginName(state), Value: state})
+		state := signer.makeState("plain", "/", time.Now().Add(time.Duration(-i)*time.Second))
+		held = append(held, &http.Cookie{Name: loginCookieName(state), Value: state})
 	}
 	held = append([]*http.Cookie{{Name: loginCookie + "_junk", Value: "x"}, {Name: "other", Value: "x"}}, held...)
 	got := f.visit(t, loginPath, held...)

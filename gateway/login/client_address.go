@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// clientAddress returns the network that a request comes from: the peer's, or if that is a front in a private network, the one
-// that the front says. known is false if no public address is known. An IPv6 address stands for its /64, which one client has
-// all of.
+// clientAddress returns the network of a request's client: that of the peer, or if the peer is a proxy in a private network, the one in
+// its X-Forwarded-For. known is false if there is no public address. An IPv6 address counts as its /64, which belongs to one client.
 func clientAddress(r *http.Request) (network netip.Prefix, known bool) {
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -17,7 +16,7 @@ func clientAddress(r *http.Request) (network netip.Prefix, known bool) {
 		return network, false
 	}
 	addr := peer.Addr().Unmap()
-	for _, hop := range slices.Backward(hops) { // each front appends its own peer
+	for _, hop := range slices.Backward(hops) { // each proxy appends its peer
 		if !isPrivate(addr) {
 			break
 		}

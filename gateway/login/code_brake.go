@@ -10,26 +10,26 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// How many codes of one network WeChat may refuse before its logins wait: many users share the address of a mobile network,
-// and refused codes are rare among theirs.
+// The codes of one network that WeChat may reject before its logins have to wait. Many users share an address of a mobile network, and
+// rejected codes are rare among theirs.
 const (
 	refusedPerSecond = 1
 	refusedAtOnce    = 60
-	// maxBraked is how many networks are remembered.
+	// maxBraked is the number of networks that are remembered.
 	maxBraked = 10_000
-	// roomLooks is how many of them are looked at for one that is not braked any more.
+	// roomLooks is the number of networks that makeRoom looks at to find one without a recent rejection.
 	roomLooks = 8
 )
 
-// codeBrake slows down the logins of networks whose codes WeChat refuses: a made-up code costs a call. The zero codeBrake is ready.
-// It is safe for concurrent use.
+// codeBrake limits the logins of networks whose codes WeChat rejects: a made-up code costs a call of WeChat. The zero codeBrake is
+// ready to use. It is safe for concurrent use.
 type codeBrake struct {
 	mu        sync.Mutex
 	byNetwork map[netip.Prefix]*rate.Limiter
 }
 
-// isOpen reports whether a code of this request may be exchanged. Requests whose network is not known pass: one of them would
-// brake all others.
+// isOpen reports whether the code of a request may be exchanged. Requests whose network is not known always may: they would share one
+// limit.
 func (b *codeBrake) isOpen(r *http.Request) bool {
 	network, known := clientAddress(r)
 	if !known {
@@ -41,8 +41,8 @@ func (b *codeBrake) isOpen(r *http.Request) bool {
 	return limiter == nil || limiter.Tokens() >= 1
 }
 
-// count counts a code of this request that was refused.
-func (b *codeBrake) count(r *http.Request) {
+// countRefusal counts a code that WeChat rejected, for the network of its request.
+func (b *codeBrake) countRefusal(r *http.Request) {
 	network, known := clientAddress(r)
 	if !known {
 		return
@@ -58,7 +58,7 @@ func (b *codeBrake) count(r *http.Request) {
 	limiter.Allow()
 }
 
-// makeRoom forgets a network if there are too many: one that has all its tokens again, or if a few looks find none, any.
+// makeRoom forgets a network if there are too many: one without a recent rejection, or if roomLooks looks find none, any.
 func (b *codeBrake) makeRoom() {
 	if b.byNetwork == nil {
 		b.byNetwork = map[netip.Prefix]*rate.Limiter{}
@@ -74,7 +74,7 @@ func (b *codeBrake) makeRoom() {
 	}
 }
 
-// isAboutCode reports whether WeChat refused a code, and not the site or the moment.
+// isAboutCode reports whether WeChat rejected the code itself, and not the site or the number of calls.
 func isAboutCode(reason oauthv1.ErrorReason) bool {
 	switch reason {
 	case oauthv1.ErrorReason_ERROR_REASON_CODE_USED, oauthv1.ErrorReason_ERROR_REASON_CODE_INVALID, oauthv1.ErrorReason_ERROR_REASON_CODE_EXPIRED:

@@ -63,18 +63,18 @@ func TestFindingsBrakeIsBounded(t *testing.T) {
 			if !b.isOpen(shared) {
 				t.Fatal("braked too early")
 			}
-			b.count(shared)
+			b.countRefusal(shared)
 		}
 		if b.isOpen(shared) || !b.isOpen(other) || !b.isOpen(fromAddress("127.0.0.1:1")) {
 			t.Error("not the network alone is braked")
 		}
 		for i := range 2 * maxBraked {
-			b.count(fromAddress(netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, byte(i >> 16), byte(i >> 8), byte(i)}), 1).String()))
+			b.countRefusal(fromAddress(netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, byte(i >> 16), byte(i >> 8), byte(i)}), 1).String()))
 		}
 		if n := len(b.byNetwork); n > maxBraked {
 			t.Errorf("%d networks are remembered, want at most %d", n, maxBraked)
 		}
-		b.count(shared)
+		b.countRefusal(shared)
 		time.Sleep(time.Minute)
 		if !b.isOpen(shared) {
 			t.Error("a minute later: still braked")

@@ -69,8 +69,8 @@ var failures = map[oauthv1.ErrorReason]struct {
 	oauthv1.ErrorReason_ERROR_REASON_OPENID_INVALID:       {codes.InvalidArgument, 502, "not understood"},
 	oauthv1.ErrorReason_ERROR_REASON_NOT_AUTHORIZED:       {codes.PermissionDenied, 400, "did not allow"},
 	oauthv1.ErrorReason_ERROR_REASON_USER_RESTRICTED:      {codes.PermissionDenied, 400, "did not allow"},
-	oauthv1.ErrorReason_ERROR_REASON_CREDENTIALS_INVALID:  {codes.FailedPrecondition, 502, "refuses this site"},
-	oauthv1.ErrorReason_ERROR_REASON_IP_NOT_ALLOWED:       {codes.FailedPrecondition, 502, "refuses this site"},
+	oauthv1.ErrorReason_ERROR_REASON_CREDENTIALS_INVALID:  {codes.FailedPrecondition, 502, "rejects this site"},
+	oauthv1.ErrorReason_ERROR_REASON_IP_NOT_ALLOWED:       {codes.FailedPrecondition, 502, "rejects this site"},
 	oauthv1.ErrorReason_ERROR_REASON_RATE_LIMITED:         {codes.ResourceExhausted, 502, "too often"},
 	oauthv1.ErrorReason_ERROR_REASON_QUOTA_EXHAUSTED:      {codes.ResourceExhausted, 502, "too often"},
 	oauthv1.ErrorReason_ERROR_REASON_UPSTREAM_UNAVAILABLE: {codes.Unavailable, 502, "cannot be reached"},
@@ -133,8 +133,8 @@ func TestFailuresWithoutReason(t *testing.T) {
 
 func TestOAuthServiceIsAway(t *testing.T) {
 	f, _ := start(t, func(cfg *Config) { cfg.OAuth = dialOAuth(t, testaddr.Unused(t)) })
-	state := newStateSigner([][]byte{[]byte(testSessionKey)}).make("plain", userinfoPath, time.Now())
-	cookie := &http.Cookie{Name: loginName(state), Value: state}
+	state := newStateSigner([][]byte{[]byte(testSessionKey)}).makeState("plain", userinfoPath, time.Now())
+	cookie := &http.Cookie{Name: loginCookieName(state), Value: state}
 	for path, visit := range map[string]func(testing.TB, string, ...*http.Cookie) answer{
 		loginPath: f.visit, callbackPath + "?code=" + testCode + "&state=" + state: f.fails,
 	} {

@@ -14,117 +14,117 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// returned is what a browser brings back from WeChat.
-type returned struct {
-	target
+// callbackRequest is a request with which a browser comes back from WeChat.
+type callbackRequest struct {
+	loginTarget
 	code, state string
 }
 
-func (o *oauth) readReturned(r *http.Request) (returned, error) {
-	q, err := parameters(r, "code", "state", "return_to", "account", "scope", "again")
+func (s *loginServer) readCallback(r *http.Request) (callbackRequest, error) {
+	q, err := readParameters(r, "code", "state", "return_to", "account", "scope", "again")
 	if err != nil {
-		return returned{}, err
+		return callbackRequest{}, err
 	}
-	t, err := o.target(q)
-	// Some clients of WeChat append ?from=… to a page that is shared, also behind another query. Neither has a "?".
+	t, err := s.readTarget(q)
+	// Some WeChat clients append ?from=… to the address of a shared page, even if it has a query. Neither value has a "?" itself.
 	code, _, _ := strings.Cut(q["code"], "?")
 	state, _, _ := strings.Cut(q["state"], "?")
-	return returned{t, code, state}, err
+	return callbackRequest{t, code, state}, err
 }
 
-// callback is where WeChat sends the browser back with a code. No page stays at this address: people share the address of
-// what they see.
-func (o *oauth) callback(w http.ResponseWriter, r *http.Request) error {
-	back, err := o.readReturned(r)
+// handleCallback handles the address to which WeChat redirects the browser, with a code. It always redirects on: people share the
+// address of the page that they see.
+func (s *loginServer) handleCallback(w http.ResponseWriter, r *http.Request) error {
+	back, err := s.readCallback(r)
 	if err == nil {
-		err = o.finishLogin(w, r, back)
+		err = s.finishLogin(w, r, back)
 	}
-	if why, failed := errors.AsType[*pageError](err); failed {
-		return o.leaveCallback(w, r, back.target, why)
+	if failure, ok := errors.AsType[*pageError](err); ok {
+		return s.leaveCallback(w, r, back.loginTarget, failure)
 	}
 	return err
 }
 
-// finishLogin logs in the browser that began the login, and no other.
-func (o *oauth) finishLogin(w http.ResponseWriter, r *http.Request, back returned) error {
+// finishLogin logs in the browser that started the login, and no other.
+func (s *loginServer) finishLogin(w http.ResponseWriter, r *http.Request, back callbackRequest) error {
 	began := time.Now()
-	retry := o.retry(back.target)
-	err := o.state.check(back.state, back.account, back.returnTo, began)
-	before := o.sessionOf(r, back.account)
-	if (err == nil || errors.Is(err, errStateExpired)) && before.cameBy(back.state) {
-		redirect(w, back.returnTo) // the browser's history led here, or a reload
+	retry := s.retryURL(back.loginTarget)
+	err := s.states.checkState(back.state, back.account, back.returnTo, began)
+	before := s.sessionOf(r, back.account)
+	if (err == nil || errors.Is(err, errStateExpired)) && before.isFromLogin(back.state) {
+		redirectTo(w, back.returnTo) // a reload, or a step back in the browser's history
 		return nil
 	}
 	if err != nil {
-		return forbiddenPage(err.Error(), retry)
+		return forbiddenPage(failureReason(err.Error()), retry)
 	}
 	if back.code == "" {
-		return failedPage("declined", retry)
+		return failedPage(reasonDeclined, retry)
 	}
-	if !o.isOwnLogin(r, back.state) {
+	if !s.isOwnLogin(r, back.state) {
 		if back.again {
-			return failedPage("no_cookie", retry)
+			return failedPage(reasonNoCookie, retry)
 		}
-		// A shared address, or a webview that lost its cookies.
+		// The address was shared, or the browser lost its cookies.
 		back.again = true
-		redirect(w, loginPath+"?"+o.query(back.target))
+		redirectTo(w, loginPath+"?"+s.targetQuery(back.loginTarget))
 		return nil
 	}
-	if !o.brake.isOpen(r) {
-		return failedPage("too_many", retry)
+	if !s.brake.isOpen(r) {
+		return failedPage(reasonTooMany, retry)
 	}
-	who, err := o.exchange(r, back)
+	session, err := s.exchangeCode(r, back)
 	if err != nil {
 		return err
 	}
-	service.LineOf(r.Context()).Add(slog.String("user", service.Short(who.User.GetOpenid())))
-	who.Began = began // before the code was exchanged: a user who withdrew meanwhile is not logged in
-	who.follow(before, back.state)
-	if err := o.startSession(w, r, who); err != nil {
+	service.LineOf(r.Context()).Add(slog.String("user", service.Short(session.User.GetOpenid())))
+	session.Began = began // before the code was exchanged: a user who withdraws the authorization meanwhile is not logged in
+	session.continueFrom(before, back.state)
+	if err := s.startSession(w, r, session); err != nil {
 		service.LineOf(r.Context()).Fail(err)
-		return failedPage("session", retry)
+		return failedPage(reasonSession, retry)
 	}
-	redirect(w, back.returnTo)
+	redirectTo(w, back.returnTo)
 	return nil
 }
 
-// exchange asks oauthsvc who the user is. The error is a *pageError.
-func (o *oauth) exchange(r *http.Request, back returned) (*session, error) {
-	ctx, retry := r.Context(), o.retry(back.target)
-	exchanged, err := o.client.ExchangeCode(ctx, &oauthv1.ExchangeCodeRequest{Account: back.account, Code: back.code, State: back.state})
+// exchangeCode exchanges the code for the user's identity, at oauthsvc. The error is a *pageError.
+func (s *loginServer) exchangeCode(r *http.Request, back callbackRequest) (*loginSession, error) {
+	ctx, retry := r.Context(), s.retryURL(back.loginTarget)
+	exchanged, err := s.client.ExchangeCode(ctx, &oauthv1.ExchangeCodeRequest{Account: back.account, Code: back.code, State: back.state})
 	if err != nil {
 		if isAboutCode(oauthv1.ReasonOf(err)) {
-			o.brake.count(r)
+			s.brake.countRefusal(r)
 		}
-		return nil, oauthFailure(err, retry)
+		return nil, failedCallPage(err, retry)
 	}
 	token := exchanged.GetToken()
 	if token.GetIsSnapshotuser() != 0 {
-		// The openid is made up by WeChat: neither an account nor a login may come from it.
-		return nil, failedPage("snapshot_user", retry)
+		// WeChat made up this openid for a preview: it must not become a login.
+		return nil, failedPage(reasonSnapshotUser, retry)
 	}
-	user, err := o.userOf(ctx, back.account, token)
+	user, err := s.userOf(ctx, back.account, token)
 	if err != nil {
-		return nil, oauthFailure(err, retry)
+		return nil, failedCallPage(err, retry)
 	}
-	return &session{Account: back.account, Scope: token.GetScope(), User: user}, nil
+	return &loginSession{Account: back.account, Scope: token.GetScope(), User: user}, nil
 }
 
-// userOf returns the user behind a token: the profile if the scope allows it, else the ids.
-func (o *oauth) userOf(ctx context.Context, name string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
+// userOf returns the user of a token: the profile if the scope includes it, else only openid and unionid.
+func (s *loginServer) userOf(ctx context.Context, name string, token *oauthv1.Token) (*oauthv1.UserInfo, error) {
 	if !showsProfile(token.GetScope()) {
 		return &oauthv1.UserInfo{Openid: token.GetOpenid(), Unionid: token.GetUnionid()}, nil
 	}
-	resp, err := o.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: name, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
+	resp, err := s.client.GetUserInfo(ctx, &oauthv1.GetUserInfoRequest{Account: name, AccessToken: token.GetAccessToken(), Openid: token.GetOpenid()})
 	user := resp.GetUser()
 	if err == nil && user.GetUnionid() == "" && token.GetUnionid() != "" {
-		user = proto.CloneOf(user) // oauthsvc may be in this process
+		user = proto.CloneOf(user) // an oauthsvc in this process may share it
 		user.Unionid = token.GetUnionid()
 	}
 	return user, err
 }
 
-// showsProfile reports whether a scope, as WeChat says it, is more than the openid.
+// showsProfile reports whether a scope, in WeChat's form, includes the profile.
 func showsProfile(scope string) bool {
-	return strings.Contains(scope, "snsapi_userinfo") || strings.Contains(scope, "snsapi_login")
+	return strings.Contains(scope, scopeUserinfo) || strings.Contains(scope, scopeQRCode)
 }

@@ -15,40 +15,40 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// Config is what the login needs.
+// Config configures the login.
 type Config struct {
 	Log            *slog.Logger
 	OAuth          oauthv1.OAuthServiceClient
-	Accounts       func() *Accounts // those of the moment
-	AccountsChange bool             // another account may become the main one, so that addresses name theirs
+	Accounts       func() *Accounts // returns the current accounts
+	AccountsChange bool             // another account may become the main one: addresses name their account
 	PublicURL      string           // scheme and host that browsers use; "": the request's Host
-	ReturnHosts    []string         // hosts besides our own that a login may return to
-	SessionKey     service.Secret   // see ParseSessionKeys; "": a new one
+	ReturnHosts    []string         // other hosts that a login may return to
+	SessionKey     service.Secret   // see ParseSessionKeys; "": a random one
 }
 
-// Accounts are the accounts of one moment.
+// Accounts are the accounts that users can log in to. They do not change; a reload of the accounts file makes new ones.
 type Accounts struct {
-	Main   string            // for requests that name none
-	AppIDs map[string]string // by account; "" if it is not known
+	Main   string            // the account of requests that name none
+	AppIDs map[string]string // by account; "": not known
 }
 
-// has reports whether there is an account of that name.
-func (a *Accounts) has(name string) bool {
+// hasAccount reports whether there is an account of that name.
+func (a *Accounts) hasAccount(name string) bool {
 	_, ok := a.AppIDs[name]
 	return ok
 }
 
-// oauth serves the login.
-type oauth struct {
-	client      oauthv1.OAuthServiceClient
-	accounts    func() *Accounts // those of the moment
-	live        bool             // the main account may become another one, so that addresses name theirs
-	publicURL   string
-	returnHosts []string
-	state       stateSigner
-	sessions    sessions
-	brake       codeBrake
-	sameSite    *http.CrossOriginProtection // of what changes something
+// loginServer serves the login.
+type loginServer struct {
+	client         oauthv1.OAuthServiceClient
+	accounts       func() *Accounts // see Config
+	accountsChange bool             // see Config
+	publicURL      string
+	returnHosts    []string
+	states         stateSigner
+	sessions       sessionSealer
+	brake          codeBrake
+	crossOrigin    *http.CrossOriginProtection // of the logout
 }
 
 // The paths of the login.
@@ -71,51 +71,51 @@ func AddRoutes(mux *http.ServeMux, cfg Config) error {
 	}
 	if len(keys) == 0 {
 		keys = [][]byte{[]byte(rand.Text() + rand.Text())}
-		cfg.Log.Warn("no --session-key, and none kept in a data directory: logins end with this process, and other gateways do not know them")
+		cfg.Log.Warn("no session key is set: logins end with this process, and other gateways do not accept them; set --session-key or --data-dir")
 	}
-	sessions, err := newSessions(keys)
+	sealer, err := newSessionSealer(keys)
 	if err != nil {
 		return err
 	}
-	sameSite := http.NewCrossOriginProtection()
-	if cfg.PublicURL != "" { // a front may change the Host
-		if err := sameSite.AddTrustedOrigin(strings.TrimRight(cfg.PublicURL, "/")); err != nil {
+	crossOrigin := http.NewCrossOriginProtection()
+	if cfg.PublicURL != "" { // a TLS front may change the Host
+		if err := crossOrigin.AddTrustedOrigin(strings.TrimRight(cfg.PublicURL, "/")); err != nil {
 			return err
 		}
 	}
-	o := &oauth{
-		client:      cfg.OAuth,
-		accounts:    cfg.Accounts,
-		live:        cfg.AccountsChange,
-		publicURL:   strings.TrimRight(cfg.PublicURL, "/"),
-		returnHosts: cfg.ReturnHosts,
-		state:       newStateSigner(keys),
-		sessions:    sessions,
-		sameSite:    sameSite,
+	s := &loginServer{
+		client:         cfg.OAuth,
+		accounts:       cfg.Accounts,
+		accountsChange: cfg.AccountsChange,
+		publicURL:      strings.TrimRight(cfg.PublicURL, "/"),
+		returnHosts:    cfg.ReturnHosts,
+		states:         newStateSigner(keys),
+		sessions:       sealer,
+		crossOrigin:    crossOrigin,
 	}
-	mux.HandleFunc("GET "+loginPath, o.handle(o.login))
-	mux.HandleFunc("GET "+callbackPath, o.handle(o.callback))
-	mux.HandleFunc("GET "+failedPath, o.handle(o.failed))
-	mux.HandleFunc("GET "+userinfoPath, o.handle(o.userinfo))
-	mux.HandleFunc("GET "+logoutPath, o.handle(o.askLogout))
-	mux.HandleFunc("POST "+logoutPath, o.handle(o.logout))
+	mux.HandleFunc("GET "+loginPath, s.pageHandler(s.handleLogin))
+	mux.HandleFunc("GET "+callbackPath, s.pageHandler(s.handleCallback))
+	mux.HandleFunc("GET "+failedPath, s.pageHandler(s.handleFailed))
+	mux.HandleFunc("GET "+userinfoPath, s.pageHandler(s.handleUserinfo))
+	mux.HandleFunc("GET "+logoutPath, s.pageHandler(s.handleLogoutPage))
+	mux.HandleFunc("POST "+logoutPath, s.pageHandler(s.handleLogout))
 	return nil
 }
 
-// handle writes a handler's failure as a page in words.
-func (o *oauth) handle(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+// pageHandler returns a handler that shows h's error as a page.
+func (s *loginServer) pageHandler(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if r.Method == http.MethodHead && r.URL.Path != userinfoPath {
-			return // who looks at a link's head begins, ends and changes no login
+			return // a HEAD request, as of a link preview, changes no login
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), oauthTimeout)
 		defer cancel()
-		var page *pageError
-		if err := h(w, r.WithContext(ctx)); errors.As(err, &page) {
-			page.write(ctx, w)
+		var failure *pageError
+		if err := h(w, r.WithContext(ctx)); errors.As(err, &failure) {
+			failure.writeTo(ctx, w)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestLogin(t *testing.T) {
 			if !regexp.MustCompile(`^[a-zA-Z0-9]{32,128}$`).MatchString(b.state) {
 				t.Errorf("state %q is not what WeChat takes", b.state)
 			}
-			path, name := "/oauth/", loginName(b.state)
+			path, name := "/oauth/", loginCookieName(b.state)
 			if test.secure {
 				path, name = "/", hostPrefix+name
 			}
@@ -175,8 +175,8 @@ func TestStates(t *testing.T) {
 		"a digit off":           {change: url.Values{"state": {mine.state[:71] + string(mine.state[71]^1)}}},
 		"cut":                   {change: url.Values{"state": {mine.state[:70]}}},
 		"longer":                {change: url.Values{"state": {mine.state + "00"}}},
-		"of another key":        {change: url.Values{"state": {other.make("plain", "/shop", now)}}},
-		"expired":               {change: url.Values{"state": {signer.make("plain", "/shop", now.Add(-stateLife-2*time.Second))}}},
+		"of another key":        {change: url.Values{"state": {other.makeState("plain", "/shop", now)}}},
+		"expired":               {change: url.Values{"state": {signer.makeState("plain", "/shop", now.Add(-stateLife-2*time.Second))}}},
 		"of another account":    {change: url.Values{"account": {"safe"}}},
 		"of another return_to":  {change: url.Values{"return_to": {"/bank"}}},
 		"without its return_to": {change: url.Values{"return_to": nil}},

@@ -12,45 +12,45 @@ import (
 	"wxgate/internal/service"
 )
 
-// pageError is a failure that a person in a browser reads.
+// pageError is a failure that is shown to the user.
 type pageError struct {
 	status           int
-	reason           string // for the log, from a fixed set
+	reason           failureReason
 	english, chinese string
-	retry            string // where to try again; "": nowhere
+	retry            string // the address to try again; "": none
 }
 
-func (e *pageError) Error() string { return e.reason }
+func (e *pageError) Error() string { return string(e.reason) }
 
-func badPage(reason, english, chinese string) *pageError {
+func badRequestPage(reason failureReason, english, chinese string) *pageError {
 	return &pageError{http.StatusBadRequest, reason, english, chinese, ""}
 }
 
-func returnPage() *pageError { return failedPage("return_to", "") }
+func badReturnPage() *pageError { return failedPage(reasonReturnTo, "") }
 
-// forbiddenPage says one thing for every state that is wrong.
-func forbiddenPage(reason, retry string) *pageError {
+// forbiddenPage is the page of a wrong state. reason is for the log alone.
+func forbiddenPage(reason failureReason, retry string) *pageError {
 	return &pageError{wrongState.status, reason, wrongState.english, wrongState.chinese, retry}
 }
 
-func (e *pageError) write(ctx context.Context, w http.ResponseWriter) {
-	service.LineOf(ctx).Add(slog.String("reason", e.reason))
-	_ = writePage(w, e.status, page{Title: e.chinese + " " + e.english, Link: e.retry, Action: "重试 · Try again"})
+func (e *pageError) writeTo(ctx context.Context, w http.ResponseWriter) {
+	service.LineOf(ctx).Add(slog.String("reason", string(e.reason)))
+	_ = writePage(w, e.status, pageContent{Title: e.chinese + " " + e.english, Link: e.retry, Action: "重试 · Try again"})
 }
 
-// page is what a person in a browser reads, in two languages.
-type page struct {
+// pageContent is the content of a page, in two languages.
+type pageContent struct {
 	Title        string
-	Image        string // an address; "": none
-	Rows         []row
-	Link, Action string // the one thing to do; Link "": nothing
-	Post         bool   // Action is a button that changes something
+	Image        string // its address; "": none
+	Rows         []pageRow
+	Link, Action string // the page's one link and its text; Link "": none
+	Post         bool   // the link is a button of a POST form
 }
 
-// row is a line of a page's table.
-type row struct{ Name, Value string }
+// pageRow is a row of a page's table.
+type pageRow struct{ Name, Value string }
 
-// style is all the style that pages have.
+// style is the CSS of all pages.
 const style = `:root{color-scheme:light dark;font:100%/1.5 system-ui,sans-serif}` +
 	`body{margin:2rem auto;max-width:32rem;padding:0 1rem;overflow-wrap:anywhere}` +
 	`img{border-radius:.5rem;display:block}dl{display:grid;gap:.25rem 1rem;grid-template-columns:auto 1fr}dt{opacity:.7}dd{margin:0}`
@@ -66,21 +66,22 @@ var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
 {{end}}</html>
 `))
 
-// contentPolicy is what pages may load: their own style, which is known by its hash, and nothing else. What forms may lead to
-// stands behind it.
+// contentPolicy is the beginning of the pages' Content-Security-Policy. It allows their own style, by its hash, and nothing else. The
+// allowed targets of forms follow.
 var contentPolicy = func() string {
 	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
 		"'; base-uri 'none'; frame-ancestors 'none'; form-action "
 }()
 
-// imageOrigin finds scheme and host of an image's address. It takes only what can stand in a policy as it is.
+// imageOrigin matches scheme and host of an image's address, if they are safe to put into a policy.
 var imageOrigin = regexp.MustCompile(`^https?://[A-Za-z0-9.-]+(:[0-9]+)?(/|$)`)
 
-func writePage(w http.ResponseWriter, code int, p page) error {
+// writePage writes a page with its headers.
+func writePage(w http.ResponseWriter, code int, p pageContent) error {
 	policy := contentPolicy + "'none'"
 	if p.Post {
-		// Browsers hold the redirect behind a form to this too, and a return_to may be at another host.
+		// Browsers apply this to the redirect after a form too, and return_to may be at another host.
 		policy = contentPolicy + "'self' https: http:"
 	}
 	if origin := imageOrigin.FindString(p.Image); origin != "" {

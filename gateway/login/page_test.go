@@ -146,7 +146,7 @@ func TestOddImages(t *testing.T) {
 		"https://a.example":                  "; img-src https://a.example",
 	} {
 		w := httptest.NewRecorder()
-		if err := writePage(w, 200, page{Title: "x", Image: image}); err != nil {
+		if err := writePage(w, 200, pageContent{Title: "x", Image: image}); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(policyOf(t, w.Body.String())+want, w.Header().Get("Content-Security-Policy")); diff != "" {
@@ -214,13 +214,13 @@ func TestPrefersHTML(t *testing.T) {
 
 // A session knows more than the user: it fits into a cookie even so.
 func TestSessionFits(t *testing.T) {
-	s, err := newSessions([][]byte{[]byte(testSessionKey)})
+	s, err := newSessionSealer([][]byte{[]byte(testSessionKey)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	user := testProfile()
 	user.Nickname, user.Headimgurl, user.Unionid = strings.Repeat("<", 64), "https://thirdwx.qlogo.cn/"+strings.Repeat("x", 300), strings.Repeat("u", 64)
-	value, err := s.seal(&session{Account: strings.Repeat("a", 64), Scope: "snsapi_base,snsapi_userinfo,", User: user, Logins: slices.Repeat([]string{hashState("")}, maxCameBy)})
+	value, err := s.sealSession(&loginSession{Account: strings.Repeat("a", 64), Scope: "snsapi_base,snsapi_userinfo,", User: user, Logins: slices.Repeat([]string{hashState("")}, maxSessionLogins)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,73 +6,79 @@ import (
 	"strings"
 )
 
-// parameters reads query parameters that may each be given once.
-func parameters(r *http.Request, names ...string) (map[string]string, error) {
+// readParameters reads query parameters. Each may be given once.
+func readParameters(r *http.Request, names ...string) (map[string]string, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, failedPage("query", "")
+		return nil, failedPage(reasonQuery, "")
 	}
 	got := map[string]string{}
 	for _, name := range names {
 		if len(values[name]) > 1 {
-			return nil, badPage("query", "The address holds "+name+" more than once.", "地址中 "+name+" 重复。")
+			return nil, badRequestPage(reasonQuery, "The address holds "+name+" more than once.", "地址中 "+name+" 重复。")
 		}
 		got[name] = values.Get(name)
 	}
 	return got, nil
 }
 
-// redirect sends the browser to an address as it is: http.Redirect would clean its path, and its fragment with it.
-func redirect(w http.ResponseWriter, to string) {
+// redirectTo redirects the browser to an address without changing it: http.Redirect would clean its path and its fragment.
+func redirectTo(w http.ResponseWriter, to string) {
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusFound)
 }
 
-// target is what a login is for.
-type target struct {
+// loginTarget is the account, the return address and the scope of a login.
+type loginTarget struct {
 	account, returnTo, scope string
 
-	again bool // it began anew, since the browser came back without the cookie of the first
+	again bool // the second try: the browser came back from the first one without its cookie
 }
 
-const defaultScope = "snsapi_userinfo"
+// The scopes of a login (platform page "网页授权"; snsapi_login: a QR code in another browser than WeChat's).
+const (
+	scopeBase     = "snsapi_base"
+	scopeUserinfo = "snsapi_userinfo"
+	scopeQRCode   = "snsapi_login"
+	defaultScope  = scopeUserinfo
+)
 
-// target returns what a request names, or the defaults.
-func (o *oauth) target(q map[string]string) (target, error) {
-	t := target{q["account"], escapeReturn(q["return_to"]), q["scope"], q["again"] == "true"}
-	present := o.accounts()
+// readTarget reads a login's target from parameters, with defaults for those that are missing.
+func (s *loginServer) readTarget(q map[string]string) (loginTarget, error) {
+	t := loginTarget{q["account"], escapeReturn(q["return_to"]), q["scope"], q["again"] == "true"}
+	accounts := s.accounts()
 	if t.account == "" {
-		t.account = present.Main
+		t.account = accounts.Main
 	}
-	if !present.has(t.account) {
-		return t, failedPage("account", "")
+	if !accounts.hasAccount(t.account) {
+		return t, failedPage(reasonAccount, "")
 	}
 	if t.returnTo == "" {
 		t.returnTo = userinfoPath
 	}
-	if !o.mayReturnTo(t.returnTo) {
-		return t, returnPage()
+	if !s.mayReturnTo(t.returnTo) {
+		return t, badReturnPage()
 	}
 	switch t.scope {
 	case "":
 		t.scope = defaultScope
-	case "snsapi_base", "snsapi_userinfo", "snsapi_login":
+	case scopeBase, scopeUserinfo, scopeQRCode:
 	default:
-		return t, failedPage("scope", "")
+		return t, failedPage(reasonScope, "")
 	}
 	return t, nil
 }
 
-// retry returns the address at which the user begins the login again.
-func (o *oauth) retry(t target) string {
+// retryURL returns the address that starts the login again.
+func (s *loginServer) retryURL(t loginTarget) string {
 	t.again = false
-	return loginPath + "?" + o.query(t)
+	return loginPath + "?" + s.targetQuery(t)
 }
 
-// query returns the parameters that target reads.
-func (o *oauth) query(t target) string {
+// targetQuery returns the query from which readTarget reads t.
+func (s *loginServer) targetQuery(t loginTarget) string {
 	q := url.Values{"return_to": {t.returnTo}}
-	if o.live || t.account != o.accounts().Main {
+	if s.accountsChange || t.account != s.accounts().Main {
 		q.Set("account", t.account)
 	}
 	if t.scope != defaultScope {
@@ -84,15 +90,17 @@ func (o *oauth) query(t target) string {
 	return q.Encode()
 }
 
-// base returns the scheme and host that browsers use.
-func (o *oauth) base(r *http.Request) string {
+// baseURL returns the scheme and host that the request's browser uses.
+func (s *loginServer) baseURL(r *http.Request) string {
 	switch {
-	case o.publicURL != "":
-		return o.publicURL
+	case s.publicURL != "":
+		return s.publicURL
 	case r.TLS != nil:
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
 }
 
-func (o *oauth) secure(r *http.Request) bool { return strings.HasPrefix(o.base(r), "https://") }
+func (s *loginServer) isSecure(r *http.Request) bool {
+	return strings.HasPrefix(s.baseURL(r), "https://")
+}

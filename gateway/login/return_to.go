@@ -9,35 +9,35 @@ import (
 	"unicode/utf8"
 )
 
-// maxReturnTo is the longest return address, in bytes: it travels in a URL.
+// maxReturnTo is the longest return address, in bytes: it is part of redirect_uri.
 const maxReturnTo = 1024
 
-// allowedReturn tells whether a login may lead to target: a path of our own, or a page of one of the hosts. What
-// browsers read otherwise than Go does is refused: backslashes, control characters, a second slash at the start.
-func allowedReturn(target string, hosts []string) bool {
-	if target == "" || len(target) > maxReturnTo {
+// isAllowedReturn reports whether a login may lead to an address: a path of this site, or a page of one of the hosts. It rejects
+// everything that browsers parse differently from Go: backslashes, control characters, a second slash at the start.
+func isAllowedReturn(to string, hosts []string) bool {
+	if to == "" || len(to) > maxReturnTo {
 		return false
 	}
-	for _, c := range []byte(target) {
+	for _, c := range []byte(to) {
 		if c <= ' ' || c == '\\' || c >= 0x7F {
 			return false
 		}
 	}
-	u, err := url.Parse(target)
+	u, err := url.Parse(to)
 	if err != nil || u.User != nil || u.Opaque != "" {
 		return false
 	}
-	if strings.HasPrefix(target, "/") {
-		return !strings.HasPrefix(target, "//") && u.Scheme == "" && u.Host == "" && !strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
+	if strings.HasPrefix(to, "/") {
+		return !strings.HasPrefix(to, "//") && u.Scheme == "" && u.Host == "" && !strings.HasPrefix(u.Path, "//") && !strings.Contains(u.Path, `\`)
 	}
-	return (strings.HasPrefix(target, "https://") || strings.HasPrefix(target, "http://")) && slices.Contains(hosts, u.Host)
+	return (strings.HasPrefix(to, "https://") || strings.HasPrefix(to, "http://")) && slices.Contains(hosts, u.Host)
 }
 
-// escapeReturn returns a return address with its characters beyond ASCII escaped, as browsers do it: people write addresses as
-// they read them, and a Location header has no other way to say them.
+// escapeReturn escapes the characters of a return address that are not ASCII, as browsers do: people write them unescaped, and a
+// Location header cannot contain them.
 func escapeReturn(to string) string {
 	if !utf8.ValidString(to) {
-		return to // no address
+		return to // isAllowedReturn rejects it
 	}
 	var b strings.Builder
 	for i := range len(to) {
@@ -50,17 +50,17 @@ func escapeReturn(to string) string {
 	return b.String()
 }
 
-// mayReturnTo reports whether a login may lead to an address: one that is allowed, and no page of the login itself, which would be a loop, or a
-// logout at once.
-func (o *oauth) mayReturnTo(to string) bool {
-	if !allowedReturn(to, o.returnHosts) {
+// mayReturnTo reports whether a login may lead to an address: it must be allowed, and not be a page of the login, which would start the
+// next login, or a logout.
+func (s *loginServer) mayReturnTo(to string) bool {
+	if !isAllowedReturn(to, s.returnHosts) {
 		return false
 	}
 	u, err := url.Parse(to)
 	if err != nil {
 		return false
 	}
-	if u.Host != "" && u.Scheme+"://"+u.Host != o.publicURL {
+	if u.Host != "" && u.Scheme+"://"+u.Host != s.publicURL {
 		return true
 	}
 	clean := path.Clean("/" + u.Path)

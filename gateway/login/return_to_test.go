@@ -34,15 +34,15 @@ var goodReturns = []string{
 
 func TestReturnTo(t *testing.T) {
 	for _, to := range badReturns {
-		if allowedReturn(to, testHosts) {
+		if isAllowedReturn(to, testHosts) {
 			t.Errorf("%q is allowed", to)
 		}
 	}
 	for _, to := range goodReturns {
-		if !allowedReturn(to, testHosts) {
+		if !isAllowedReturn(to, testHosts) {
 			t.Errorf("%q is not allowed", to)
 		}
-		if !strings.HasPrefix(to, "/") && allowedReturn(to, nil) {
+		if !strings.HasPrefix(to, "/") && isAllowedReturn(to, nil) {
 			t.Errorf("%q is allowed where no host is", to)
 		}
 	}
@@ -95,7 +95,7 @@ func TestFindingsChineseReturnAddress(t *testing.T) {
 func TestBadReturnsOverHTTP(t *testing.T) {
 	f, fake := start(t, nil)
 	for _, to := range badReturns {
-		if to == "" || allowedReturn(escapeReturn(to), testHosts) { // stands for the default; has only to be escaped
+		if to == "" || isAllowedReturn(escapeReturn(to), testHosts) { // stands for the default; has only to be escaped
 			continue
 		}
 		for _, path := range []string{loginPath, callbackPath, logoutPath} {
@@ -169,7 +169,7 @@ func FuzzReturnTo(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, to string) {
 		to = escapeReturn(to)
-		if !allowedReturn(to, testHosts) {
+		if !isAllowedReturn(to, testHosts) {
 			return
 		}
 		if len(to) > maxReturnTo {
@@ -202,12 +202,12 @@ func FuzzState(f *testing.F) {
 	signer := newStateSigner([][]byte{[]byte(testSessionKey)})
 	made := time.Unix(1767225600, 0)
 	f.Fuzz(func(t *testing.T, account, to, other string, later int64) {
-		state := signer.make(account, to, made)
+		state := signer.makeState(account, to, made)
 		if !stateForm.MatchString(state) {
 			t.Fatalf("state %q is not what WeChat takes", state)
 		}
 		later %= int64(1 << 31)
-		err := signer.check(state, account, to, made.Add(time.Duration(later)*time.Second))
+		err := signer.checkState(state, account, to, made.Add(time.Duration(later)*time.Second))
 		if young := later <= int64(stateLife.Seconds()); young != (err == nil) {
 			t.Errorf("after %d s: %v", later, err)
 		}
@@ -219,7 +219,7 @@ func FuzzState(f *testing.F) {
 			if wrong == [3]string{state, account, to} {
 				continue
 			}
-			if err := signer.check(wrong[0], wrong[1], wrong[2], made); err == nil {
+			if err := signer.checkState(wrong[0], wrong[1], wrong[2], made); err == nil {
 				t.Errorf("state %q is good for account %q and return address %q", wrong[0], wrong[1], wrong[2])
 			}
 		}

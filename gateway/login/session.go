@@ -15,36 +15,36 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// sessionLife is how long a login lasts.
+// sessionLife is the life of a session.
 const sessionLife = 7 * 24 * time.Hour
 
-// session is who is logged in, and how.
-type session struct {
-	Account string // whose user it is
-	AppID   string // of the account; "" where the gateway does not know it
-	Scope   string // what the user granted, as WeChat says it
+// loginSession is a logged-in user.
+type loginSession struct {
+	Account string // the account that the user logged in to
+	AppID   string // of the account; "": not known
+	Scope   string // that the user granted, in WeChat's form
 	User    *oauthv1.UserInfo
 	Began   time.Time
-	Logins  []string // by which logins it came, the last one first: hashes of their states
+	Logins  []string // hashes of the states of the logins that led to it, the last one first
 }
 
-// maxCameBy is how many logins a session remembers.
-const maxCameBy = 6
+// maxSessionLogins is the number of logins that a session remembers.
+const maxSessionLogins = 6
 
-// hashState stands for a state where it is kept.
+// hashState returns a short hash of a state, which a session keeps in its place.
 func hashState(state string) string {
 	sum := sha256.Sum256([]byte(state))
 	return hex.EncodeToString(sum[:8])
 }
 
-// cameBy reports whether a login with this state brought the session, which may be nil.
-func (s *session) cameBy(state string) bool {
+// isFromLogin reports whether the login with this state led to the session, which may be nil.
+func (s *loginSession) isFromLogin(state string) bool {
 	return s != nil && slices.Contains(s.Logins, hashState(state))
 }
 
-// follow makes a session, which a login with this state brought, the next one after another of its account; nil: there was
-// none. A login that shows less of the same user does not take the profile away.
-func (s *session) follow(before *session, state string) {
+// continueFrom makes s, the session of the login with this state, continue the account's session before; nil: there was none. If the
+// new login of the same user has a smaller scope, the profile stays.
+func (s *loginSession) continueFrom(before *loginSession, state string) {
 	s.Logins = []string{hashState(state)}
 	if before == nil || before.User.GetOpenid() != s.User.GetOpenid() {
 		return
@@ -52,11 +52,11 @@ func (s *session) follow(before *session, state string) {
 	if showsProfile(before.Scope) && !showsProfile(s.Scope) {
 		s.Scope, s.User = before.Scope, before.User
 	}
-	s.Logins = append(s.Logins, before.Logins[:min(len(before.Logins), maxCameBy-1)]...)
+	s.Logins = append(s.Logins, before.Logins[:min(len(before.Logins), maxSessionLogins-1)]...)
 }
 
-// cookieForm is a session as its cookie holds it.
-type cookieForm struct {
+// sessionJSON is the form of a session in its cookie.
+type sessionJSON struct {
 	Account string          `json:"account"`
 	AppID   string          `json:"app_id"`
 	Scope   string          `json:"scope"`
@@ -65,41 +65,42 @@ type cookieForm struct {
 	Logins  []string        `json:"logins"`
 }
 
-// sessions seals who is logged in for a cookie: encrypted, signed, and with an end.
-type sessions struct{ codecs []securecookie.Codec } // the first makes, all are accepted
+// sessionSealer turns sessions into values of cookies and back: encrypted, signed, and with an expiry.
+type sessionSealer struct{ codecs []securecookie.Codec } // the first one seals, all open
 
-// sessionCookie is the name of the main account's cookie; those of others have theirs behind it.
+// sessionCookie is the name of the main account's cookie; those of other accounts have "_" and the account's name after it.
 const sessionCookie = "wxgate_session"
 
-func newSessions(keys [][]byte) (sessions, error) {
+func newSessionSealer(keys [][]byte) (sessionSealer, error) {
 	var pairs [][]byte
 	for _, key := range keys {
-		pairs = append(pairs, derive(key, "session signature"), derive(key, "session encryption"))
+		pairs = append(pairs, deriveKey(key, "session signature"), deriveKey(key, "session encryption"))
 	}
-	s := sessions{securecookie.CodecsFromPairs(pairs...)}
+	s := sessionSealer{securecookie.CodecsFromPairs(pairs...)}
 	for _, codec := range s.codecs {
 		one, ok := codec.(*securecookie.SecureCookie)
 		if !ok {
-			return s, fmt.Errorf("securecookie gives a %T; expected a *securecookie.SecureCookie", codec)
+			return s, fmt.Errorf("securecookie returned a %T; expected a *securecookie.SecureCookie", codec)
 		}
 		one.SetSerializer(securecookie.NopEncoder{})
 		one.MaxAge(int(sessionLife.Seconds()))
-		one.MaxLength(0) // seal looks at it
+		one.MaxLength(0) // sealSession checks the length
 	}
 	return s, nil
 }
 
-// maxCookie is how long a session may be as a cookie's value, in bytes: browsers keep 4096 with its name.
+// maxCookie is the longest value of a session's cookie, in bytes: browsers keep 4096 for name and value.
 const maxCookie = 3900
 
-// seal returns a cookie's value. What is too long for one is left out: first the rare, then the picture, then the nickname.
-func (s sessions) seal(who *session) (string, error) {
-	value, err := s.sealWhole(who)
+// sealSession returns the value of a session's cookie. If it is too long, fields of the user are left out: first the rarely used
+// ones, then the picture, then the nickname.
+func (s sessionSealer) sealSession(session *loginSession) (string, error) {
+	value, err := s.sealWhole(session)
 	if err != nil || len(value) <= maxCookie {
 		return value, err
 	}
-	small := *who
-	small.User = proto.CloneOf(who.User)
+	small := *session
+	small.User = proto.CloneOf(session.User)
 	for _, leaveOut := range []func(*oauthv1.UserInfo){
 		func(u *oauthv1.UserInfo) { u.Privilege, u.Province, u.City, u.Country = nil, "", "", "" },
 		func(u *oauthv1.UserInfo) { u.Headimgurl = "" },
@@ -110,34 +111,34 @@ func (s sessions) seal(who *session) (string, error) {
 			return value, err
 		}
 	}
-	return "", fmt.Errorf("a session takes %d bytes; a cookie has room for %d", len(value), maxCookie)
+	return "", fmt.Errorf("the session has %d bytes; a cookie holds at most %d", len(value), maxCookie)
 }
 
-func (s sessions) sealWhole(who *session) (string, error) {
-	user, err := protojson.Marshal(who.User)
+func (s sessionSealer) sealWhole(session *loginSession) (string, error) {
+	user, err := protojson.Marshal(session.User)
 	if err != nil {
 		return "", err
 	}
-	data, err := json.Marshal(cookieForm{who.Account, who.AppID, who.Scope, user, who.Began.UnixMicro(), who.Logins})
+	data, err := json.Marshal(sessionJSON{session.Account, session.AppID, session.Scope, user, session.Began.UnixMicro(), session.Logins})
 	if err != nil {
 		return "", err
 	}
 	return securecookie.EncodeMulti(sessionCookie, data, s.codecs...)
 }
 
-// open returns the session of a cookie's value, or nil.
-func (s sessions) open(value string) *session {
+// openSession returns the session in a cookie's value; nil if it is not valid.
+func (s sessionSealer) openSession(value string) *loginSession {
 	var data []byte
 	if err := securecookie.DecodeMulti(sessionCookie, value, &data, s.codecs...); err != nil {
 		return nil
 	}
-	var form cookieForm
+	var form sessionJSON
 	if err := json.Unmarshal(data, &form); err != nil {
 		return nil
 	}
-	who := &session{form.Account, form.AppID, form.Scope, &oauthv1.UserInfo{}, time.UnixMicro(form.Began), form.Logins}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(form.User, who.User); err != nil {
+	session := &loginSession{form.Account, form.AppID, form.Scope, &oauthv1.UserInfo{}, time.UnixMicro(form.Began), form.Logins}
+	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(form.User, session.User); err != nil {
 		return nil
 	}
-	return who
+	return session
 }

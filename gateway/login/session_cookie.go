@@ -5,75 +5,75 @@ import (
 	"slices"
 )
 
-// maxSessions is how many accounts a browser is logged in to: its cookies have to fit into a request's headers. The oldest
-// session ends for a new one.
+// maxSessions is the number of sessions that a browser keeps, one for each account: their cookies must fit into a request's headers.
+// A new session ends the oldest.
 const maxSessions = 8
 
-// heldSession is a session, and the name of the cookie that holds it.
+// heldSession is a session of a browser, with the name of its cookie.
 type heldSession struct {
-	*session
+	*loginSession
 	cookie string
 }
 
-// sessionsOf returns the sessions that a browser has, the youngest first. An account that was removed, or has another AppID
-// now, has none.
-func (o *oauth) sessionsOf(r *http.Request) []heldSession {
+// sessionsOf returns the browser's sessions, the youngest first. Sessions of an account that was removed, or whose AppID changed, are
+// not valid any more.
+func (s *loginServer) sessionsOf(r *http.Request) []heldSession {
 	var held []heldSession
-	for _, c := range o.cookiesOf(r, sessionCookie) {
-		who := o.sessions.open(c.Value)
-		if who == nil {
+	for _, c := range s.cookiesOf(r, sessionCookie) {
+		session := s.sessions.openSession(c.Value)
+		if session == nil {
 			continue
 		}
-		if appID, known := o.accounts().AppIDs[who.Account]; !known || who.AppID != "" && who.AppID != appID {
+		if appID, known := s.accounts().AppIDs[session.Account]; !known || session.AppID != "" && session.AppID != appID {
 			continue
 		}
-		held = append(held, heldSession{who, c.Name})
+		held = append(held, heldSession{session, c.Name})
 	}
 	slices.SortStableFunc(held, func(a, b heldSession) int { return b.Began.Compare(a.Began) })
 	return held
 }
 
-// sessionOf returns the browser's session of an account, or the youngest of all if name is ""; nil if there is none.
-func (o *oauth) sessionOf(r *http.Request, name string) *session {
-	for _, held := range o.sessionsOf(r) {
-		if (name == "" || held.Account == name) && !o.hasWithdrawn(r.Context(), held.session) {
-			return held.session
+// sessionOf returns the browser's session of the account with that name, or its youngest session if name is ""; nil: none.
+func (s *loginServer) sessionOf(r *http.Request, name string) *loginSession {
+	for _, held := range s.sessionsOf(r) {
+		if (name == "" || held.Account == name) && !s.hasWithdrawn(r.Context(), held.loginSession) {
+			return held.loginSession
 		}
 	}
 	return nil
 }
 
-// startSession gives the browser the cookie of a user who logged in. The sessions of other accounts stay.
-func (o *oauth) startSession(w http.ResponseWriter, r *http.Request, who *session) error {
-	present := o.accounts()
-	who.AppID = present.AppIDs[who.Account]
-	value, err := o.sessions.seal(who)
+// startSession sets the cookie of a new session. The sessions of other accounts stay.
+func (s *loginServer) startSession(w http.ResponseWriter, r *http.Request, session *loginSession) error {
+	accounts := s.accounts()
+	session.AppID = accounts.AppIDs[session.Account]
+	value, err := s.sessions.sealSession(session)
 	if err != nil {
 		return err
 	}
 	name := sessionCookie
-	if who.Account != present.Main {
-		name += "_" + who.Account
+	if session.Account != accounts.Main {
+		name += "_" + session.Account
 	}
-	name = o.cookieName(r, name)
-	others := slices.DeleteFunc(o.sessionsOf(r), func(h heldSession) bool { return h.cookie == name })
+	name = s.cookieName(r, name)
+	others := slices.DeleteFunc(s.sessionsOf(r), func(h heldSession) bool { return h.cookie == name })
 	for i, h := range others {
-		if h.Account == who.Account || i >= maxSessions-1 {
-			o.setCookie(w, r, h.cookie, "", "/", -1)
+		if h.Account == session.Account || i >= maxSessions-1 {
+			s.setCookie(w, r, h.cookie, "", "/", -1)
 		}
 	}
-	o.setCookie(w, r, name, value, "/", sessionLife)
+	s.setCookie(w, r, name, value, "/", sessionLife)
 	return nil
 }
 
-// endSessions removes the browser's sessions, and the cookies of its logins: with one of them, the next to use the browser could
-// go back to the address of a login that is a few minutes old.
-func (o *oauth) endSessions(w http.ResponseWriter, r *http.Request) {
-	o.setCookie(w, r, o.cookieName(r, sessionCookie), "", "/", -1)
-	for _, c := range o.cookiesOf(r, sessionCookie+"_") {
-		o.setCookie(w, r, c.Name, "", "/", -1)
+// endSessions removes the cookies of the browser's sessions and logins. With the cookie of a login, the next person at this browser
+// could repeat it from the history, for some minutes.
+func (s *loginServer) endSessions(w http.ResponseWriter, r *http.Request) {
+	s.setCookie(w, r, s.cookieName(r, sessionCookie), "", "/", -1)
+	for _, c := range s.cookiesOf(r, sessionCookie+"_") {
+		s.setCookie(w, r, c.Name, "", "/", -1)
 	}
-	for _, c := range o.cookiesOf(r, loginCookie+"_") {
-		o.setCookie(w, r, c.Name, "", loginRoot, -1)
+	for _, c := range s.cookiesOf(r, loginCookie+"_") {
+		s.setCookie(w, r, c.Name, "", loginRoot, -1)
 	}
 }

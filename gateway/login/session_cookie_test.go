@@ -16,11 +16,11 @@ import (
 // sealed returns the value of a session's cookie, of a user who logged in a time ago.
 func sealed(t testing.TB, name, appID, openid string, ago time.Duration) string {
 	t.Helper()
-	s, err := newSessions([][]byte{[]byte(testSessionKey)})
+	s, err := newSessionSealer([][]byte{[]byte(testSessionKey)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	value, err := s.seal(&session{Account: name, AppID: appID, Scope: "snsapi_base", User: &oauthv1.UserInfo{Openid: openid}, Began: time.Now().Add(-ago)})
+	value, err := s.sealSession(&loginSession{Account: name, AppID: appID, Scope: "snsapi_base", User: &oauthv1.UserInfo{Openid: openid}, Began: time.Now().Add(-ago)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestFindingsNeighboursCookies(t *testing.T) {
 		t.Errorf("beside it: %q, want oMine", openid)
 	}
 	b := secure.login(t, "")
-	foreign := cookie(loginName(b.state), b.state)
+	foreign := cookie(loginCookieName(b.state), b.state)
 	secure.again(t, b.back(testCode), foreign)
 	for _, cookies := range [][]*http.Cookie{{cookie(b.cookie.Name, "x"), b.cookie}, {b.cookie, cookie(b.cookie.Name, "x")}} {
 		if got := secure.visit(t, b.back(testCode), cookies...); got.Status != 302 || cookieOf(got, sessionCookie) == nil {

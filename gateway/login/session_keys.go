@@ -13,8 +13,8 @@ import (
 // minSessionKey is the shortest session key, in characters.
 const minSessionKey = 32
 
-// ParseSessionKeys returns the keys of --session-key, which are separated by commas: the first makes sessions and states, all
-// are accepted. None is given where it is "". The error names every key that is wrong by its number.
+// ParseSessionKeys splits a session key at its commas: the first part seals sessions and states, all parts open them. It returns no
+// keys for "". The error names every part that is too short, by its number.
 func ParseSessionKeys(given service.Secret) (keys [][]byte, err error) {
 	if given == "" {
 		return nil, nil
@@ -30,8 +30,8 @@ func ParseSessionKeys(given service.Secret) (keys [][]byte, err error) {
 	return keys, errors.Join(errs...)
 }
 
-// derive makes one of several keys out of a secret.
-func derive(secret []byte, purpose string) []byte {
+// deriveKey derives the key for one purpose from a secret.
+func deriveKey(secret []byte, purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, secret, nil, "wxgate "+purpose, sha256.Size)
 	if err != nil {
 		panic(err) // only a length beyond 8160 bytes fails

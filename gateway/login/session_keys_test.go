@@ -51,20 +51,20 @@ func TestSessionKeysRotate(t *testing.T) {
 // A session ends by itself, also where the browser keeps the cookie.
 func TestSessionExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := newSessions([][]byte{[]byte(testSessionKey)})
+		s, err := newSessionSealer([][]byte{[]byte(testSessionKey)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		value, err := s.seal(&session{Account: "plain", Scope: "snsapi_base", User: testProfile()})
+		value, err := s.sealSession(&loginSession{Account: "plain", Scope: "snsapi_base", User: testProfile()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(sessionLife)
-		if s.open(value) == nil {
+		if s.openSession(value) == nil {
 			t.Error("the session ended too early")
 		}
 		time.Sleep(time.Second)
-		if s.open(value) != nil {
+		if s.openSession(value) != nil {
 			t.Errorf("the session is good after %s", sessionLife)
 		}
 	})

@@ -14,34 +14,34 @@ import (
 	"wxgate/internal/service"
 )
 
-// userinfo shows a user to themselves: to a person in a browser as a page, to all else as JSON.
-func (o *oauth) userinfo(w http.ResponseWriter, r *http.Request) error {
+// handleUserinfo shows the logged-in user: as a page if a browser opens it, else as JSON.
+func (s *loginServer) handleUserinfo(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
-	q, err := parameters(r, "account")
+	q, err := readParameters(r, "account")
 	if err != nil {
 		return err
 	}
-	who, begin := o.sessionOf(r, q["account"]), loginPath
+	session, begin := s.sessionOf(r, q["account"]), loginPath
 	if q["account"] != "" {
 		begin += "?" + url.Values{"account": {q["account"]}}.Encode()
 	}
 	switch person := prefersHTML(r.Header.Values("Accept")); {
-	case person && who == nil:
-		return writePage(w, http.StatusUnauthorized, page{Title: "你没有登录。 You are not logged in.", Link: begin, Action: "登录 · Log in"})
+	case person && session == nil:
+		return writePage(w, http.StatusUnauthorized, pageContent{Title: "你没有登录。 You are not logged in.", Link: begin, Action: "登录 · Log in"})
 	case person:
-		return writePage(w, http.StatusOK, userPage(who))
+		return writePage(w, http.StatusOK, userPage(session))
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	if who == nil {
+	if session == nil {
 		w.WriteHeader(http.StatusUnauthorized)
 		return json.NewEncoder(w).Encode(map[string]string{"error": "not logged in", "login": begin})
 	}
-	return writeUser(w, who)
+	return writeUser(w, session)
 }
 
-// writeUser writes a user as JSON: the fields that WeChat gives, and whose user it is.
-func writeUser(w io.Writer, who *session) error {
-	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(who.User)
+// writeUser writes a user as JSON: the fields of WeChat, with the account and the scope.
+func writeUser(w io.Writer, session *loginSession) error {
+	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(session.User)
 	if err != nil {
 		return err
 	}
@@ -49,55 +49,55 @@ func writeUser(w io.Writer, who *session) error {
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	fields["account"], fields["scope"] = who.Account, grantedScope(who)
+	fields["account"], fields["scope"] = session.Account, grantedScope(session)
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	return out.Encode(fields)
 }
 
-// grantedScope returns what a user granted. WeChat sometimes ends it with a comma.
-func grantedScope(who *session) string { return strings.Trim(who.Scope, ",") }
+// grantedScope returns the scope that a user granted. WeChat's form sometimes ends with a comma.
+func grantedScope(session *loginSession) string { return strings.Trim(session.Scope, ",") }
 
-// userPage is the page of a user who is logged in.
-func userPage(who *session) page {
-	nickname := who.User.GetNickname()
+// userPage is the page of a logged-in user.
+func userPage(session *loginSession) pageContent {
+	nickname := session.User.GetNickname()
 	if nickname == "" {
-		nickname = "—" // snsapi_base shows none
+		nickname = "—" // scopeBase has no nickname
 	}
-	return page{
+	return pageContent{
 		Title: "已登录 · Logged in",
-		Image: who.User.GetHeadimgurl(),
-		Rows: []row{
+		Image: session.User.GetHeadimgurl(),
+		Rows: []pageRow{
 			{"昵称 · Nickname", nickname},
-			{"openid", service.Short(who.User.GetOpenid())},
-			{"公众号 · Account", who.Account},
-			{"授权范围 · Scope", grantedScope(who)},
-			{"快照页 · Snapshot page", "否 · no"}, // its users are never logged in, see exchange
+			{"openid", service.Short(session.User.GetOpenid())},
+			{"公众号 · Account", session.Account},
+			{"授权范围 · Scope", grantedScope(session)},
+			{"快照页 · Snapshot page", "否 · no"}, // users of snapshot pages are never logged in, see exchangeCode
 		},
 		Link:   logoutPath,
 		Action: "退出登录 · Log out",
 	}
 }
 
-// prefersHTML tells whether Accept headers name text/html, and rank it above JSON: those of a browser that opens a page
-// do, those of fetch, curl and HTTP libraries do not.
+// prefersHTML reports whether Accept headers contain text/html and prefer it to JSON. Those of a browser that opens a page do; those of
+// fetch, curl and HTTP libraries do not.
 func prefersHTML(accept []string) bool {
 	quality := map[string]float64{}
 	for item := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		kind, parameters, err := mime.ParseMediaType(item)
+		kind, params, err := mime.ParseMediaType(item)
 		if err != nil {
 			continue
 		}
 		quality[kind] = 1
-		if q, err := strconv.ParseFloat(parameters["q"], 64); err == nil {
+		if q, err := strconv.ParseFloat(params["q"], 64); err == nil {
 			quality[kind] = q
 		}
 	}
-	json := quality["*/*"]
+	jsonQuality := quality["*/*"]
 	for _, kind := range []string{"application/*", "application/json"} {
 		if q, named := quality[kind]; named {
-			json = q
+			jsonQuality = q
 		}
 	}
-	return quality["text/html"] > json
+	return quality["text/html"] > jsonQuality
 }

@@ -11,19 +11,19 @@ import (
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
-// withdrawalTimeout is how long a session waits for oauthsvc to say whether it is over.
+// withdrawalTimeout limits the question to oauthsvc.
 const withdrawalTimeout = 500 * time.Millisecond
 
-// hasWithdrawn reports whether a session's user withdrew after the login. oauthsvc is asked each time: so all gateways know at
-// once, however they are connected. While it is unreachable sessions go on, as its failure must not log everybody out.
-func (o *oauth) hasWithdrawn(ctx context.Context, who *session) bool {
+// hasWithdrawn reports whether the user withdrew the authorization after the login. It asks oauthsvc each time, so that all gateways
+// know at once. If oauthsvc is unreachable the session stays valid: an outage must not log all users out.
+func (s *loginServer) hasWithdrawn(ctx context.Context, session *loginSession) bool {
 	limited, cancel := context.WithTimeout(ctx, withdrawalTimeout)
 	defer cancel()
-	resp, err := o.client.GetWithdrawal(limited, &oauthv1.GetWithdrawalRequest{Account: who.Account, Openid: who.User.GetOpenid()})
+	resp, err := s.client.GetWithdrawal(limited, &oauthv1.GetWithdrawalRequest{Account: session.Account, Openid: session.User.GetOpenid()})
 	if err != nil {
 		service.LineOf(ctx).Add(slog.String("withdrawal", status.Code(err).String()))
 		return false
 	}
 	at := resp.GetWithdrawTime()
-	return at != nil && !at.AsTime().Before(who.Began)
+	return at != nil && !at.AsTime().Before(session.Began)
 }

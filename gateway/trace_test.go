@@ -26,10 +26,10 @@ import (
 func debugging(cfg *Config) { cfg.Debug = true }
 
 // traced returns what the gateway tells of callbacks, by a query.
-func (f *fixture) traced(t *testing.T, query string) []*trace {
+func (f *fixture) traced(t *testing.T, query string) []*callbackTrace {
 	t.Helper()
 	got := f.do(t, "GET", f.internal+"/debug/callbacks"+query, nil)
-	var told struct{ Callbacks []*trace }
+	var told struct{ Callbacks []*callbackTrace }
 	if err := json.Unmarshal([]byte(got.Body), &told); err != nil || got.Status != 200 || got.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("%d %v: %v: %s", got.Status, got.Header, err, got.Body)
 	}
@@ -136,7 +136,7 @@ func TestDebugOutcomes(t *testing.T) {
 		c := own.of(Plain, textXML(testText))
 		_, _ = f.try(ctx, http.MethodPost, f.public+c.path+"?"+c.query, strings.NewReader(c.body))
 	}()
-	var got []*trace
+	var got []*callbackTrace
 	for len(got) == 0 { // while WeChat waits
 		got = f.traced(t, "")
 	}
@@ -155,11 +155,11 @@ func request(nonce string) *http.Request {
 // However many callbacks come, and however long they are, the memory is bounded. Callbacks and readers do not disturb
 // each other.
 func TestDebugIsBounded(t *testing.T) {
-	ts := newTraces()
-	tell := func() []*trace {
+	ts := newTraceLog()
+	tell := func() []*callbackTrace {
 		w := httptest.NewRecorder()
-		ts.serve(w, httptest.NewRequest(http.MethodGet, "/debug/callbacks", nil))
-		var told struct{ Callbacks []*trace }
+		ts.serveTraces(w, httptest.NewRequest(http.MethodGet, "/debug/callbacks", nil))
+		var told struct{ Callbacks []*callbackTrace }
 		if err := json.Unmarshal(w.Body.Bytes(), &told); err != nil {
 			t.Error(err)
 		}
@@ -169,9 +169,9 @@ func TestDebugIsBounded(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for i := range maxTraces {
-				tr := ts.begin(request(fmt.Sprint(i)), &account{}, time.Now())
-				tr.opened(textMessage("main"))
-				tr.keep("replied")
+				tr := ts.startTrace(request(fmt.Sprint(i)), &account{}, time.Now())
+				tr.noteOpened(textMessage("main"))
+				tr.finishTrace("replied")
 				if i%20 == 0 {
 					tell()
 				}
@@ -179,10 +179,10 @@ func TestDebugIsBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
-	long := ts.begin(request(strings.Repeat("9", maxParameter+1)), &account{}, time.Now())
-	long.opened(&wechatv1.Message{Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: strings.Repeat("信", maxShown)}}})
-	long.keep("replied")
-	long.keep("panic") // it is kept, and stays so
+	long := ts.startTrace(request(strings.Repeat("9", maxParameter+1)), &account{}, time.Now())
+	long.noteOpened(&wechatv1.Message{Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: strings.Repeat("信", maxShown)}}})
+	long.finishTrace("replied")
+	long.finishTrace("panic") // it is kept, and stays so
 	if len(ts.kept) != maxTraces {
 		t.Errorf("%d are kept, want %d", len(ts.kept), maxTraces)
 	}
@@ -200,7 +200,7 @@ func TestDebugIsBounded(t *testing.T) {
 // What another process tells of time stays inside of its hop.
 func TestForeignSteps(t *testing.T) {
 	for _, micros := range []int64{0, 50, -1, math.MinInt64, math.MaxInt64} {
-		tr := &trace{Hops: []replierv1.Step{{Name: "open", Micros: 10}, {Name: "replier", From: 10, Micros: 100}, {Name: "seal", From: 110}}}
+		tr := &callbackTrace{Hops: []replierv1.Step{{Name: "open", Micros: 10}, {Name: "replier", From: 10, Micros: 100}, {Name: "seal", From: 110}}}
 		tr.Replier = &replierv1.Trace{Micros: micros}
 		for _, from := range []int64{0, 60, -1, math.MinInt64, math.MaxInt64} {
 			tr.Replier.Steps = append(tr.Replier.Steps, replierv1.Step{From: from, Micros: 70}, replierv1.Step{From: from, Micros: math.MaxInt64}, replierv1.Step{From: from, Micros: math.MinInt64})

@@ -27,13 +27,13 @@ const (
 	maxRESTBody = 4 << 20
 )
 
-// internalHandler returns the routes of the internal address besides those of every process: the gRPC services as REST,
-// their description, and traces. toOAuth and traces may be nil.
-func internalHandler(toReplier, toOAuth grpc.ClientConnInterface, traces *traces) (http.Handler, error) {
+// internalHandler returns the gateway's own routes on the internal address: the gRPC services as REST, their description, and the
+// debug view. toOAuth and kept may be nil.
+func internalHandler(toReplier, toOAuth grpc.ClientConnInterface, kept *traceLog) (http.Handler, error) {
 	rest := runtime.NewServeMux(
 		runtime.WithDisableHTTPMethodOverride(),
-		runtime.WithDisablePathLengthFallback(), // else a form sent to a GET route would be a GET
-		// No header of a REST call becomes gRPC metadata; the request's id goes its own way.
+		runtime.WithDisablePathLengthFallback(), // else a form that is posted to a GET route would count as a GET
+		// Headers of REST calls do not become gRPC metadata. The request id is passed on by the interceptors.
 		runtime.WithIncomingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithOutgoingHeaderMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
@@ -65,8 +65,8 @@ func internalHandler(toReplier, toOAuth grpc.ClientConnInterface, traces *traces
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(openAPI)
 	})
-	if traces != nil {
-		mux.HandleFunc("GET /debug/callbacks", traces.serve)
+	if kept != nil {
+		mux.HandleFunc("GET /debug/callbacks", kept.serveTraces)
 	}
 	return mux, nil
 }
