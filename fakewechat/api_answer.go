@@ -97,13 +97,13 @@ var okResult = callResult{answer: errorAnswer{0, "ok"}}
 func (p *Platform) handleCall(path, method string, s answerStyle, do func(r *http.Request) callResult) {
 	p.calls[path] = &callCount{}
 	p.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-		errcode, struck := p.countCall(path), p.faultState.nextCall(path)
-		if fault := struck.answerInstead(w); fault != "" {
+		errcode, dice := p.countCall(path), p.faultState.nextCall(path)
+		if fault := dice.answerInstead(w); fault != "" {
 			p.addLogLine(logLine{What: sameInBoth(path), Outcome: inBoth("fault: %s", fault)})
 			p.log.Info("fake WeChat API call", "path", path, "fault", fault)
 			return
 		}
-		res := refusedResult(cmp.Or(errcode, struck.drawErrcode()))
+		res := refusedResult(cmp.Or(errcode, dice.drawErrcode()))
 		switch {
 		case res.errcode != 0:
 		case r.Method == method:
@@ -123,7 +123,7 @@ func (p *Platform) handleCall(path, method string, s answerStyle, do func(r *htt
 		p.addLogLine(logLine{What: sameInBoth(path), Outcome: sameInBoth(outcome), Fields: res.fields})
 		p.chat.addCall(chatCall{At: p.now(), Path: path, Outcome: outcome, Account: res.account, User: res.user})
 		p.log.Info("fake WeChat API call", "path", path, "errcode", res.errcode)
-		struck.writeAnswer(w, r, asJSON(res.answer))
+		dice.writeAnswer(w, r, asJSON(res.answer))
 	})
 }
 

@@ -71,9 +71,9 @@ func (acc *account) customSend(c *apiCall) callResult {
 	acc.api.sent = append(acc.api.sent, m)
 	acc.platform.chat.addLine(chatLine{Account: acc.settings.AppID, User: m.To, At: m.At, From: fromAccount, Done: true, Fields: m.allFields()})
 	if onSent := acc.platform.onSent; onSent != nil {
-		told := m
-		told.Fields = slices.Clone(m.Fields)
-		onSent(told)
+		copied := m
+		copied.Fields = slices.Clone(m.Fields)
+		onSent(copied)
 	}
 	return callResult{answer: okResult.answer, fields: m.allFields()}
 }

@@ -136,12 +136,12 @@ func (p *Platform) serveLine(w http.ResponseWriter, r *http.Request) {
 
 // serveNewLine sends a message or an event. The answer comes as an event.
 func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
-	var said pageInput
-	if problem := readJSON(w, r, &said); problem != "" {
+	var input pageInput
+	if problem := readJSON(w, r, &input); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	c, err := p.composeCallback(said.toUserInput(p.now()))
+	c, err := p.composeCallback(input.toUserInput(p.now()))
 	switch {
 	case errors.Is(err, errNoGateway):
 		writeProblem(w, http.StatusNotFound, err.Error())
@@ -149,7 +149,7 @@ func (p *Platform) serveNewLine(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, err.Error())
 	case badUser(c.From) != "":
 		writeProblem(w, http.StatusBadRequest, badUser(c.From))
-	case said.needsFollower() && needsFollower(c.Callback) && c.to.followOf(c.From) == hasLeft:
+	case input.needsFollower() && needsFollower(c.Callback) && c.to.followOf(c.From) == hasLeft:
 		writeReason(w, http.StatusConflict, sender.Because("the user does not follow the account: follow it first"))
 	case !p.chat.startSending():
 		writeProblem(w, http.StatusTooManyRequests, "too many messages wait for their answers")

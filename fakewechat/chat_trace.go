@@ -49,7 +49,7 @@ func (t *gatewayTracer) addTraces(ctx context.Context, attempts []*chatAttempt) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, tracePatience)
 	defer cancel()
-	told := map[string][]json.RawMessage{} // by nonce, the oldest first
+	traces := map[string][]json.RawMessage{} // by nonce, the oldest first
 	for _, a := range attempts {
 		if a.Exchange == nil || slices.Contains(a.Faults, faultLose) { // it never reached the gateway
 			continue
@@ -60,22 +60,22 @@ func (t *gatewayTracer) addTraces(ctx context.Context, attempts []*chatAttempt) 
 		}
 		// Attempts may share a nonce: copies, and by a fault retries.
 		nonce := sent.Query().Get("nonce")
-		if _, asked := told[nonce]; !asked {
-			if told[nonce], err = t.fetchTraces(ctx, nonce); err != nil {
+		if _, asked := traces[nonce]; !asked {
+			if traces[nonce], err = t.fetchTraces(ctx, nonce); err != nil {
 				return
 			}
 		}
-		if traces := told[nonce]; len(traces) > 0 {
-			a.Trace, told[nonce] = traces[0], traces[1:]
+		if left := traces[nonce]; len(left) > 0 {
+			a.Trace, traces[nonce] = left[0], left[1:]
 		}
 	}
 }
 
 // fetchTraces returns the gateway's traces of the callbacks with a nonce.
 func (t *gatewayTracer) fetchTraces(ctx context.Context, nonce string) ([]json.RawMessage, error) {
-	var told struct{ Callbacks []json.RawMessage }
-	err := t.getJSON(ctx, t.url+url.QueryEscape(nonce), &told)
-	return told.Callbacks, err
+	var answer struct{ Callbacks []json.RawMessage }
+	err := t.getJSON(ctx, t.url+url.QueryEscape(nonce), &answer)
+	return answer.Callbacks, err
 }
 
 // gatewayProblem is a part of the gateway's process that does not do its work, such as a rules file that it rejects.

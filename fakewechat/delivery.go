@@ -57,8 +57,8 @@ func valueOf(fields []sender.Field, name string) string {
 }
 
 // sendShown sends a user's input to the gateway, and shows it in the user's chat.
-func (p *Platform) sendShown(ctx context.Context, said userInput) (*Delivery, error) {
-	c, err := p.composeCallback(said)
+func (p *Platform) sendShown(ctx context.Context, input userInput) (*Delivery, error) {
+	c, err := p.composeCallback(input)
 	if err != nil {
 		return nil, err
 	}

@@ -110,12 +110,12 @@ func (s *pageInput) toUserInput(now time.Time) userInput {
 
 // serveXML serves the callback of a user's input, its error, and whether the gateway has got it before. It sends nothing.
 func (p *Platform) serveXML(w http.ResponseWriter, r *http.Request) {
-	var said pageInput
-	if problem := readJSON(w, r, &said); problem != "" {
+	var input pageInput
+	if problem := readJSON(w, r, &input); problem != "" {
 		writeProblem(w, http.StatusBadRequest, problem)
 		return
 	}
-	s := said.toUserInput(p.now())
+	s := input.toUserInput(p.now())
 	if s.xml != "" {
 		s.from = "" // a missing FromUserName is reported, not replaced
 	}
