@@ -196,11 +196,11 @@ func (c *callbackHandler) sealReply(ctx context.Context, in *incoming, d decisio
 
 // noteMessage adds a message's user, type and id to the request's log line.
 func noteMessage(line *service.Line, msg *wechatv1.Message) {
-	line.Add(slog.String("user", service.Short(msg.GetFromUserName())), slog.String("msg_type", service.Clip(msg.GetMsgType(), service.MaxName)))
+	line.Add(slog.String("user", service.ShortOpenID(msg.GetFromUserName())), slog.String("msg_type", service.ClipText(msg.GetMsgType(), service.MaxName)))
 	if id := msg.GetMsgId(); id != 0 {
 		line.Add(slog.Int64("msg_id", id))
 	}
 	if e := msg.GetEvent(); e != nil {
-		line.Add(slog.String("event", service.Clip(e.GetEvent(), service.MaxName)))
+		line.Add(slog.String("event", service.ClipText(e.GetEvent(), service.MaxName)))
 	}
 }

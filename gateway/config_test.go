@@ -21,7 +21,7 @@ func TestValidate(t *testing.T) {
 			c.Accounts = []Account{a}
 		}
 	}
-	const sessionKey = "expected at least 32, such as openssl rand -hex 32 makes"
+	const sessionKey = "expected at least 32; openssl rand -hex 32 makes one"
 	const publicURL = `expected scheme and host in lower case, such as https://wx.example.com`
 	tests := []struct {
 		name string
@@ -115,7 +115,7 @@ func TestTakenAddresses(t *testing.T) {
 		if s, err := New(cfg); err == nil {
 			s.Close()
 			t.Errorf("New takes an address that is taken")
-		} else if want := flag + taken.Addr().String() + " is taken by another process; give another address"; err.Error() != want {
+		} else if want := flag + taken.Addr().String() + " is in use by another process; choose another address"; err.Error() != want {
 			t.Errorf("%v; want %s", err, want)
 		}
 		if cfg.Listen != taken.Addr().String() {

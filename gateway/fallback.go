@@ -52,7 +52,7 @@ func (f *fallback) handleUnanswered(ctx context.Context, in *incoming, deadline 
 		return alreadyAnswered
 	}
 	policy := f.policyFor(in.account)
-	if !in.msg.EventReply().Answerable() && policy.How != accounts.Drop && policy.How != accounts.Hold {
+	if !in.msg.EventReply().IsAnswerable() && policy.How != accounts.Drop && policy.How != accounts.Hold {
 		policy = accounts.Slow{How: accounts.Push} // WeChat shows the user no text
 	}
 	switch policy.How {

@@ -179,7 +179,7 @@ func TestHandsOver(t *testing.T) {
 	if err := another.ListenForQuestions(); err != nil {
 		t.Fatal(err)
 	}
-	if err := kept.Tell("nobody", nil); err != nil { // the server knows by now who hears of what
+	if err := kept.Publish("nobody", nil); err != nil { // the server knows by now who hears of what
 		t.Fatal(err)
 	}
 	msg, err := wechat.Decode([]byte(textXML(testText)))

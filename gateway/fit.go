@@ -23,14 +23,14 @@ func (c *callbackHandler) cutText(ctx context.Context, reply *wechatv1.Reply) *w
 	if c.maxText == 0 || len(text) <= c.maxText {
 		return reply
 	}
-	shown := service.Cut(text, c.maxText)
+	shown := service.CutText(text, c.maxText)
 	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", len(shown)))
 	return textReply(shown)
 }
 
 // leaveOutArticles returns a reply without the articles that WeChat does not show. The request's log line has their number.
 func leaveOutArticles(ctx context.Context, msg *wechatv1.Message, reply *wechatv1.Reply) *wechatv1.Reply {
-	shown, surplus := reply.Shown(msg)
+	shown, surplus := reply.WithoutSurplus(msg)
 	if surplus > 0 {
 		service.LineOf(ctx).Add(slog.Int("articles_left_out", surplus))
 	}

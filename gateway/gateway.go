@@ -153,7 +153,7 @@ func (s *Server) open(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if s.public, err = service.ListenHTTP(cfg.Env, "listen", cfg.Listen, service.Handle(cfg.Env.Log, false, ignoreSlashes(public))); err != nil {
+	if s.public, err = service.ListenHTTP(cfg.Env, "listen", cfg.Listen, service.LogRequests(cfg.Env.Log, false, ignoreSlashes(public))); err != nil {
 		return err
 	}
 	s.internal, err = service.ListenInternal(cfg.Env, "internal-listen", cfg.InternalListen, internal)

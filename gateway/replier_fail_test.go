@@ -133,7 +133,7 @@ func TestGatewayPanics(t *testing.T) {
 	}
 	mux := http.NewServeMux()
 	addCallbackRoutes(mux, cfg, func() *roster { return accounts }, panicky{}, nil, nil)
-	broken := httptest.NewServer(service.Handle(f.env.Log, false, mux))
+	broken := httptest.NewServer(service.LogRequests(f.env.Log, false, mux))
 	defer broken.Close()
 	c := own.of(Safe, textXML(testText))
 	f.do(t, "POST", broken.URL+c.path+"?"+c.query, strings.NewReader(c.body)).expect(t, 200, "success")

@@ -106,7 +106,7 @@ func TestAccountsFile(t *testing.T) {
 	f.loads(t, 2, true)
 	expect(shop, "/wechat/shop", 200, "shop")
 	ready := f.do(t, "GET", f.internal+"/readyz", nil)
-	if ready.Status != 200 || !strings.Contains(ready.Body, `"gateway accounts":"refused, what was loaded before goes on: `+path+`:3:26: account \"shop\": app_id: account 1 has the same`) {
+	if ready.Status != 200 || !strings.Contains(ready.Body, `"gateway accounts":"rejected; keeping the previous version: `+path+`:3:26: account \"shop\": app_id: account 1 has the same`) {
 		t.Errorf("/readyz: %d %s", ready.Status, ready.Body)
 	}
 }

@@ -137,7 +137,7 @@ func shownMessage(msg *wechatv1.Message) json.RawMessage {
 	if err != nil || len(data) <= maxShown {
 		return data
 	}
-	return encodeJSON(service.Clip(string(data), maxShown))
+	return encodeJSON(service.ClipText(string(data), maxShown))
 }
 
 // serveTraces serves the traces with the nonces in the query; without nonces, the newest traces. The oldest comes first.

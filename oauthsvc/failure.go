@@ -19,7 +19,7 @@ func failureOf(ctx context.Context, err error) *wechatapi.Failure {
 		return nil
 	case errors.As(err, &f):
 		return f
-	case errors.Is(err, store.ErrAway): // first: it may be a deadline of the store's, which is not WeChat's
+	case errors.Is(err, store.ErrUnavailable): // first: it may be a deadline of the store's, which is not WeChat's
 		return &wechatapi.Failure{Code: codes.Unavailable, Reason: oauthv1.ErrorReason_ERROR_REASON_STORE_UNAVAILABLE,
 			Message: "the store of tokens is unreachable; try again, and see this service's log", Cause: err}
 	case errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled):

@@ -35,7 +35,7 @@ func (s *Server) exchangeCode(ctx context.Context, a accounts.Account, code, sta
 	if state != "" {
 		stateKey = keyOf(a, state)
 		codeKey := keyOf(a, code)
-		owner, err := s.states.Claim(ctx, stateKey, []byte(codeKey))
+		owner, err := s.states.PutIfAbsent(ctx, stateKey, []byte(codeKey))
 		if err != nil {
 			return failedOutcome(ctx, err), false
 		}

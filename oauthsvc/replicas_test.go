@@ -233,7 +233,7 @@ func TestFailed(t *testing.T) {
 		code   codes.Code
 		reason string
 	}{
-		{fmt.Errorf("%w: %w", store.ErrAway, context.DeadlineExceeded), codes.Unavailable, "STORE_UNAVAILABLE"},
+		{fmt.Errorf("%w: %w", store.ErrUnavailable, context.DeadlineExceeded), codes.Unavailable, "STORE_UNAVAILABLE"},
 		{context.DeadlineExceeded, codes.DeadlineExceeded, "UPSTREAM_TIMEOUT"},
 		{errOtherSecret, codes.Internal, ""},
 		{fmt.Errorf("make: %w", loginRequired()), codes.Unauthenticated, "LOGIN_REQUIRED"},

@@ -36,7 +36,7 @@ func (s *Server) checkRequest(ctx context.Context, accountName string, required 
 			return a, err
 		}
 		if f.name == "openid" {
-			line.Add(slog.String("user", service.Short(f.value)))
+			line.Add(slog.String("user", service.ShortOpenID(f.value)))
 		}
 	}
 	return a, nil

@@ -49,7 +49,7 @@ type sendAttempts struct {
 
 func openSendAttempts(kept *store.Store) (sendAttempts, error) {
 	bucket, err := kept.Bucket("oauth_sends", keepSend)
-	return sendAttempts{bucket, kept.Durable(), time.Now()}, err
+	return sendAttempts{bucket, kept.IsDurable(), time.Now()}, err
 }
 
 // sendTry is the state of a try, as it is kept.
@@ -115,7 +115,7 @@ func (s *Server) trySend(ctx context.Context, key, token string, payload any, ma
 		Call: wechatapi.SendMessage, Query: url.Values{"access_token": {token}}, Payload: payload,
 		Claim: func() error {
 			claiming = true
-			owner, err := s.sends.bucket.Claim(ctx, key, mine.encodeJSON())
+			owner, err := s.sends.bucket.PutIfAbsent(ctx, key, mine.encodeJSON())
 			if err == nil && string(owner) != string(mine.encodeJSON()) {
 				err = errNotOurs
 			}
@@ -177,7 +177,7 @@ func (s *Server) lookUpTry(ctx context.Context, key string, try int, age time.Du
 		if try == 1 && (age > askSend || !s.sends.durable && age > time.Since(s.sends.began)) {
 			return is, outcomeUnknown()
 		}
-		value, err = s.sends.bucket.Claim(ctx, key, sendTry{}.encodeJSON())
+		value, err = s.sends.bucket.PutIfAbsent(ctx, key, sendTry{}.encodeJSON())
 	}
 	if err != nil {
 		return is, askAgain(err)

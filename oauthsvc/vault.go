@@ -71,7 +71,7 @@ func (v vault[T]) forgetIf(ctx context.Context, a accounts.Account, id string, m
 // the others.
 func (v vault[T]) getOrMake(ctx context.Context, a accounts.Account, id string, isFresh func(T) bool, create func(context.Context) (T, error)) (value T, shared bool, err error) {
 	key := keyOf(a, id)
-	sealed, shared, err := v.bucket.Once(ctx, key,
+	sealed, shared, err := v.bucket.GetOrMake(ctx, key,
 		func(sealed []byte) bool {
 			value, ok := v.decrypt(a, key, sealed)
 			return ok && isFresh(value)

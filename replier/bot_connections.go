@@ -31,7 +31,7 @@ func (b *botClients) leaveUnneeded(needed map[string]bool) {
 			continue
 		}
 		delete(b.conns, target)
-		b.env.Ready.Remove(neighbourName(target))
+		b.env.Ready.RemoveNeighbour(neighbourName(target))
 		if b.left == nil {
 			b.left = map[*grpc.ClientConn]bool{}
 		}

@@ -61,7 +61,7 @@ func (b *botClients) askBot(ctx context.Context, f *rules.Forward, msg *wechatv1
 	if err != nil {
 		return nil, fmt.Errorf("forward to %s: %w", f.To, err)
 	}
-	shown, _ := reply.Shown(msg)
+	shown, _ := reply.WithoutSurplus(msg)
 	if err := cmp.Or(shown.Validate(), checkReply(reply)); err != nil {
 		return nil, fmt.Errorf("forward to %s: the answer: %w", f.To, err)
 	}

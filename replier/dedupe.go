@@ -128,7 +128,7 @@ func (o *dedupe) adoptStored(ctx context.Context, msg *wechatv1.Message, work *b
 // startJob decides in a goroutine. A job with a key outlives ctx, and its answer is kept.
 func (o *dedupe) startJob(ctx context.Context, key *fingerprint, j *job, decide decideFunc, then func(*job)) {
 	if key != nil {
-		ctx = service.Detach(ctx) // a job may last long, and the request is large
+		ctx = service.DetachContext(ctx) // a job may last long, and the request is large
 	}
 	own, cancel := withRunningTime(ctx, jobLife)
 	j.setCancel(cancel)

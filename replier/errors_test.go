@@ -35,7 +35,7 @@ func TestErrorReasons(t *testing.T) {
 		"unknown":          {second(s.deliveries.GetDelivery(ctx, &replierv1.GetDeliveryRequest{Id: strings.Repeat("0", 32)})), reasonUnknownDelivery},
 		"did not fail":     {deliveryError(backlog.ErrNotFailed), reasonNotFailed},
 		"retried":          {deliveryError(backlog.ErrTaken), reasonRetriedAlready},
-		"no store":         {deliveryError(store.ErrAway), reasonStoreUnreachable},
+		"no store":         {deliveryError(store.ErrUnavailable), reasonStoreUnreachable},
 		"panic":            {panicked, reasonRulesFailed},
 		"too many waiting": {second(crowdedCall.answerReady()), reasonTooManyCalls},
 	} {

@@ -171,10 +171,10 @@ func TestLive(t *testing.T) {
 	if n := r.refused(t); n != 1 {
 		t.Errorf("wxgate_config_refused is %v, want 1", n)
 	}
-	if got := r.ready(); !strings.Contains(got, `"problems":{"rules":"refused, what was loaded before goes on: `+path+":2:") {
+	if got := r.ready(); !strings.Contains(got, `"problems":{"rules":"rejected; keeping the previous version: `+path+":2:") {
 		t.Errorf("/readyz does not tell: %s", got)
 	}
-	r.log.await(t, "rules refused, what was loaded before goes on")
+	r.log.await(t, "rules rejected; keeping the previous version")
 	if !strings.Contains(r.log.String(), path+`:3:5: rule \"b\": expected exactly one of`) {
 		t.Errorf("the log does not tell:\n%s", r.log)
 	}

@@ -61,10 +61,10 @@ func (s *Server) reply(ctx context.Context, req *replierv1.ReplyRequest, trace *
 
 // noteMessage logs the message's account, user and kind.
 func (c *call) noteMessage() {
-	c.line.Add(slog.String("account", c.msg.GetAccount()), slog.String("user", service.Short(c.msg.GetFromUserName())),
-		slog.String("msg_type", service.Clip(c.msg.GetMsgType(), service.MaxName)))
+	c.line.Add(slog.String("account", c.msg.GetAccount()), slog.String("user", service.ShortOpenID(c.msg.GetFromUserName())),
+		slog.String("msg_type", service.ClipText(c.msg.GetMsgType(), service.MaxName)))
 	if e := c.msg.GetEvent(); e != nil {
-		c.line.Add(slog.String("event", service.Clip(e.GetEvent(), service.MaxName)))
+		c.line.Add(slog.String("event", service.ClipText(e.GetEvent(), service.MaxName)))
 	}
 }
 

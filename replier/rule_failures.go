@@ -27,7 +27,7 @@ func (s *Server) reportAlone(msg *wechatv1.Message, j *job, requestID string) {
 		answered = rule.Name
 	}
 	s.log.Warn("rule failed", slog.String("request_id", requestID), slog.String("account", msg.GetAccount()),
-		slog.String("user", service.Short(msg.GetFromUserName())), slog.String("msg_type", msg.GetMsgType()),
+		slog.String("user", service.ShortOpenID(msg.GetFromUserName())), slog.String("msg_type", msg.GetMsgType()),
 		slog.String("event", msg.GetEvent().GetEvent()), slog.String("rule", answered), slog.String("error", err.Error()))
 }
 
@@ -51,6 +51,6 @@ func (s *Server) reportSurplus(msg *wechatv1.Message, d decision) {
 	if surplus == 0 {
 		return
 	}
-	s.log.Warn("articles left out", slog.String("account", msg.GetAccount()), slog.String("user", service.Short(msg.GetFromUserName())),
+	s.log.Warn("articles left out", slog.String("account", msg.GetAccount()), slog.String("user", service.ShortOpenID(msg.GetFromUserName())),
 		slog.String("rule", d.Rule.Name), slog.Int("articles_left_out", surplus))
 }

@@ -59,7 +59,7 @@ func (p *slowPolicies) policyFor(account accountSettings, ofRule accounts.Slow) 
 // quietPolicy returns the policy for a slow answer to a message. If no user should read an answer to it, the user reads no text
 // meanwhile either, and waits for nothing.
 func quietPolicy(policy accounts.Slow, msg *wechatv1.Message) accounts.Slow {
-	if msg.EventReply().Answerable() {
+	if msg.EventReply().IsAnswerable() {
 		return policy
 	}
 	policy.Text = ""
@@ -157,7 +157,7 @@ func (c *call) storeMessage(ctx context.Context, policy accounts.Slow) *replierv
 func (c *call) startStoring(ctx context.Context, policy accounts.Slow) *storeAttempt {
 	s, msg, arrived := c.server, c.msg, c.job.begun // storing may outlive the call
 	return c.job.startStoring(func() (*backlog.Work, error) {
-		ctx, cancel := context.WithTimeout(service.Detach(ctx), storePatience)
+		ctx, cancel := context.WithTimeout(service.DetachContext(ctx), storePatience)
 		defer cancel()
 		defer context.AfterFunc(s.jobs.ctx, cancel)()
 		return s.slow.backlog.Defer(ctx, msg, arrived, policy.How == accounts.Later, policy.Text)

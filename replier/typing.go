@@ -36,7 +36,7 @@ func newTypingSign(account oauthv1.AccountServiceClient, r *blockedAccounts) typ
 // showUntilEnd shows the user of a message that its answer is being written, until the job ends. The answer itself ends the sign.
 // first is closed after the first call of WeChat.
 func (t *typingSign) showUntilEnd(ctx context.Context, j *job, msg *wechatv1.Message) (first <-chan struct{}) {
-	ctx = service.Detach(ctx)
+	ctx = service.DetachContext(ctx)
 	done := make(chan struct{})
 	var again func()
 	again = func() { // no goroutine waits: there may be thousands of jobs

@@ -47,11 +47,11 @@ func benchmarkCallback(b *testing.B, durable bool, waiting int) {
 		owed = backlog.New(backlog.Config{Env: env, Store: kept, Size: 1 << 28})
 		servers = append(servers, kept)
 	}
-	r, err := replier.New(replier.Config{Env: env.For("replier"), Listen: "127.0.0.1:0", Backlog: owed})
+	r, err := replier.New(replier.Config{Env: env.ForService("replier"), Listen: "127.0.0.1:0", Backlog: owed})
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Config{Env: env.For("gateway"), Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Backlog: owed,
+	g, err := gateway.New(gateway.Config{Env: env.ForService("gateway"), Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Backlog: owed,
 		ReplierHere: r.GRPC(), ReplyTimeout: 4500 * time.Millisecond, MaxSkew: time.Hour,
 		Accounts: []gateway.Account{{Name: "default", Token: testproc.Token, Mode: gateway.Plain, Pushable: true}}})
 	if err != nil {

@@ -60,7 +60,7 @@ func TestWrongStart(t *testing.T) {
 		{"a public URL in capitals", []string{"WECHAT_TOKEN=t", "WXGATE_PUBLIC_URL=HTTPS://wx.example.com"}, "gateway", []string{`--public-url: "HTTPS://wx.example.com"; expected`}},
 		{"variable and file", []string{"WECHAT_TOKEN=t", "WECHAT_TOKEN_FILE=/x"}, "gateway", []string{"WECHAT_TOKEN and WECHAT_TOKEN_FILE are both set"}},
 		{"missing secret files", []string{"WECHAT_TOKEN_FILE=/x", "WECHAT_AES_KEY_FILE=/y"}, "gateway", []string{"WECHAT_TOKEN_FILE: open /x", "WECHAT_AES_KEY_FILE: open /y"}},
-		{"taken port", []string{"WECHAT_TOKEN=t"}, "gateway --internal-listen 127.0.0.1:0 --listen " + taken, []string{"--listen: " + taken + " is taken by another process"}},
+		{"taken port", []string{"WECHAT_TOKEN=t"}, "gateway --internal-listen 127.0.0.1:0 --listen " + taken, []string{"--listen: " + taken + " is in use by another process"}},
 		{"taken gRPC port", nil, "replier --replier-listen " + taken, []string{"--replier-listen: " + taken + " is taken"}},
 		{"taken port in dev", testproc.Env(), "dev --fake-listen " + taken, []string{"--fake-listen: " + taken + " is taken"}},
 		{"faults", testproc.Env(), "fakewechat --faults loose=1,delay=2", []string{`--faults: "delay": it must be a duration`, `--faults: unknown: "loose"; there are seed, lose`}},

@@ -111,7 +111,7 @@ func TestInternalKey(t *testing.T) {
 			t.Errorf("%s: exit code %d", name, code)
 		}
 	}
-	awaitLine(t, replier, "rpc", map[string]any{"code": "Unauthenticated", "peer": "127.0.0.1", "cause": "a key that is not ours"})
+	awaitLine(t, replier, "rpc", map[string]any{"code": "Unauthenticated", "peer": "127.0.0.1", "cause": "an unknown key"})
 	for _, p := range []*testproc.Process{gateway, replier} {
 		for _, flag := range []string{"internal-listen", "replier-listen"} {
 			if addr, bound := p.Bound(flag); bound {
@@ -246,9 +246,9 @@ func TestBadGuardStopsStart(t *testing.T) {
 			env  []string
 			want string
 		}{
-			{[]string{"WXGATE_INTERNAL_KEY=short"}, "wxgate: --internal-key: key 1 has 5 characters; expected at least 32, such as openssl rand -hex 32 makes\n"},
+			{[]string{"WXGATE_INTERNAL_KEY=short"}, "wxgate: --internal-key: key 1 has 5 characters; expected at least 32; openssl rand -hex 32 makes one\n"},
 			{append(settings[:2:2], "WXGATE_TLS_CA=/nowhere/ca.crt"), "wxgate: --tls-ca: open /nowhere/ca.crt: no such file or directory\n"},
-			{settings[:1], "wxgate: --tls-key is missing; give --tls-cert, --tls-key and --tls-ca, or none of them\n"},
+			{settings[:1], "wxgate: --tls-key is missing; set --tls-cert, --tls-key and --tls-ca, or none of them\n"},
 		} {
 			code, _, stderr := testproc.Run(t, append(testproc.Env(testproc.AccountEnv...), tt.env...), "", role)
 			if code != 1 || !strings.HasPrefix(stderr, tt.want) || strings.Contains(stderr, "listening") {

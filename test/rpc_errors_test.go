@@ -28,7 +28,7 @@ var cannotFail = []string{"grpc.health.v1.Health.List", "replier.v1.RulesService
 // reason.
 func TestErrorsHaveReasons(t *testing.T) {
 	open := service.NewEnv(slog.New(slog.DiscardHandler))
-	guarded, err := service.GuardFlags{InternalKey: "0123456789abcdef0123456789abcdef"}.Guarded(service.NewEnv(slog.New(slog.DiscardHandler)))
+	guarded, err := service.GuardFlags{InternalKey: "0123456789abcdef0123456789abcdef"}.WithGuard(service.NewEnv(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,11 +54,11 @@ func TestErrorsHaveReasons(t *testing.T) {
 // startServices runs a replier and an oauthsvc.
 func startServices(t *testing.T, env service.Env) (servers []*service.GRPC) {
 	t.Helper()
-	bot, err := replier.New(replier.Config{Env: env.For("replier"), Listen: "127.0.0.1:0"})
+	bot, err := replier.New(replier.Config{Env: env.ForService("replier"), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	wechat, err := oauthsvc.New(oauthsvc.Config{Env: env.For("oauthsvc"), Listen: "127.0.0.1:0", AppID: "wx0123456789abcdef", AppSecret: "secret",
+	wechat, err := oauthsvc.New(oauthsvc.Config{Env: env.ForService("oauthsvc"), Listen: "127.0.0.1:0", AppID: "wx0123456789abcdef", AppSecret: "secret",
 		APIURL: "https://api.wechat.invalid", OpenURL: "https://open.wechat.invalid"})
 	if err != nil {
 		t.Fatal(err)

@@ -167,7 +167,7 @@ func (j *judge) judgeUsers(root *xmlNode) {
 
 // isHidden reports whether the reply answers an event whose answers WeChat accepts and does not show.
 func (j *judge) isHidden() bool {
-	return len(j.fields) > 0 && len(j.refused) == 0 && j.callback.MsgType == "event" && !wechatv1.EventReplyOf(j.callback.Event).Shown()
+	return len(j.fields) > 0 && len(j.refused) == 0 && j.callback.MsgType == "event" && !wechatv1.EventReplyOf(j.callback.Event).IsShown()
 }
 
 func (j *judge) judgeText(root *xmlNode) {

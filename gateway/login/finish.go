@@ -77,7 +77,7 @@ func (s *loginServer) finishLogin(w http.ResponseWriter, r *http.Request, back c
 	if err != nil {
 		return err
 	}
-	service.LineOf(r.Context()).Add(slog.String("user", service.Short(session.User.GetOpenid())))
+	service.LineOf(r.Context()).Add(slog.String("user", service.ShortOpenID(session.User.GetOpenid())))
 	session.Began = began // before the code was exchanged: a user who withdraws the authorization meanwhile is not logged in
 	session.continueFrom(before, back.state)
 	if err := s.startSession(w, r, session); err != nil {

@@ -61,7 +61,7 @@ func start(t testing.TB, change func(*Config)) (*fixture, *fakeOAuth) {
 	if err := AddRoutes(mux, cfg); err != nil {
 		t.Fatal(err)
 	}
-	server, err := service.ListenHTTP(env, "listen", "127.0.0.1:0", service.Handle(env.Log, false, mux))
+	server, err := service.ListenHTTP(env, "listen", "127.0.0.1:0", service.LogRequests(env.Log, false, mux))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func userPage(session *loginSession) pageContent {
 		Image: session.User.GetHeadimgurl(),
 		Rows: []pageRow{
 			{"昵称 · Nickname", nickname},
-			{"openid", service.Short(session.User.GetOpenid())},
+			{"openid", service.ShortOpenID(session.User.GetOpenid())},
 			{"公众号 · Account", session.Account},
 			{"授权范围 · Scope", grantedScope(session)},
 			{"快照页 · Snapshot page", "否 · no"}, // users of snapshot pages are never logged in, see exchangeCode

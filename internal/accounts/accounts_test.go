@@ -175,7 +175,7 @@ func TestProblems(t *testing.T) {
 		"no list":                {all, "accounts: shop", []string{"1:11: expected a list with at least one item"}},
 		"no account":             {all, "accounts: [hiddenToken]", []string{"1:12: account 1: expected " + keys}},
 		"unknown key":            {all, one("app_secret: hiddenS, apid: x"), []string{`1:76: account "a": unknown key "apid"; did you mean "app_id"?; expected ` + keys}},
-		"no space":               {[]Role{Replier, OAuth}, "accounts: [{name: a, app_secret: hiddenS, app_id: wx1, token:hiddenToken}]", []string{`1:56: account "a": token: expected a space behind the colon`}},
+		"no space":               {[]Role{Replier, OAuth}, "accounts: [{name: a, app_secret: hiddenS, app_id: wx1, token:hiddenToken}]", []string{`1:56: account "a": token: expected a space after the colon`}},
 		"key twice":              {all, one("app_secret: hiddenS, token: hiddenOther"), []string{`1:76: account "a": token: given twice`}},
 		"no name":                {all, "accounts: [{app_id: wx1, token: hiddenToken, app_secret: hiddenS}]", []string{"1:12: account 1: name is missing; expected " + nameRule}},
 		"empty name":             {all, "accounts: [{name: '', app_id: wx1, token: hiddenToken, app_secret: hiddenS}]", []string{"1:19: account 1: expected a text"}},

@@ -109,7 +109,7 @@ func (b *Backlog) ListenForQuestions() error {
 
 // hearHandovers remembers the answers that ending processes hand over.
 func (b *Backlog) hearHandovers() error {
-	return b.store.Hear(handoverSubject, func(told []byte) {
+	return b.store.Subscribe(handoverSubject, func(told []byte) {
 		hashes := make([]uint64, len(told)/8)
 		for i := range hashes {
 			hashes[i] = binary.BigEndian.Uint64(told[8*i:])
@@ -125,18 +125,18 @@ func (b *Backlog) HandOver() {
 		for _, hash := range hashes {
 			told = binary.BigEndian.AppendUint64(told, hash)
 		}
-		if b.store.Tell(handoverSubject, told) != nil {
+		if b.store.Publish(handoverSubject, told) != nil {
 			return
 		}
 	}
 }
 
 // AskAnswered asks all gateways whether WeChat has the answer to a message. known is false if no gateway replied. The error
-// is store.ErrAway if they cannot be asked.
+// is store.ErrUnavailable if they cannot be asked.
 func (w *Work) AskAnswered(ctx context.Context) (answered, known bool, err error) {
 	hash := hashOf(w.record.Key)
 	if w.backlog.answeredKeys.hasHash(hash) { // it was handed over
 		return true, true, nil
 	}
-	return w.backlog.store.Ask(ctx, answeredSubject, binary.BigEndian.AppendUint64(nil, hash), askTime)
+	return w.backlog.store.Request(ctx, answeredSubject, binary.BigEndian.AppendUint64(nil, hash), askTime)
 }

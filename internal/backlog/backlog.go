@@ -20,7 +20,7 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// Errors of storing a message. Another one is store.ErrAway.
+// Errors of storing a message. Another one is store.ErrUnavailable.
 var (
 	ErrFull  = errors.New("too many messages wait for their answers")
 	ErrNoKey = errors.New("the message is not one that WeChat sent")
@@ -83,7 +83,7 @@ func (b *Backlog) openTable(ctx context.Context) (*store.Table, error) {
 
 // Store stores a message that arrived at came and that no replica works on yet: the first free one will. A message that is
 // already stored stays as it is. If later is true, the user's next message fetches the answer, else the answer is sent. text
-// is the reply meanwhile; "" for none. The error is ErrFull, ErrNoKey, ErrRejected, store.ErrAway or the context's; with the
+// is the reply meanwhile; "" for none. The error is ErrFull, ErrNoKey, ErrRejected, store.ErrUnavailable or the context's; with the
 // last two the message may be stored nevertheless.
 func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Time, later bool, text string) error {
 	key, ok := msg.Key()
@@ -94,7 +94,7 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 	if err != nil {
 		return err
 	}
-	size, err := table.Size(ctx)
+	size, err := table.DiskSize(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 		return err
 	}
 	r.Later, r.Text = later, text
-	if _, err = table.Put(ctx, key.ID(), r.encode(), 0, r.timeToLive()); err == nil {
+	if _, err = table.PutIfRevision(ctx, key.ID(), r.encode(), 0, r.timeToLive()); err == nil {
 		b.storedKeys.addHashes(hashOf(key))
 	}
 	if ctx.Err() != nil {
@@ -117,7 +117,7 @@ func (b *Backlog) Store(ctx context.Context, msg *wechatv1.Message, came time.Ti
 
 // ExplainError adds the reason why the store cannot write to the error of a caller who waited for it; nil stays nil.
 func (b *Backlog) ExplainError(err error) error {
-	trouble := b.store.Trouble()
+	trouble := b.store.WriteError()
 	if err == nil || trouble == nil {
 		return err
 	}
@@ -136,7 +136,7 @@ const lookTime = 400 * time.Millisecond
 // IsStored asks the store, and reports whether a message is in it; false if the store is unreachable.
 func (b *Backlog) IsStored(ctx context.Context, msg *wechatv1.Message) bool {
 	key, ok := msg.Key()
-	if !ok || !b.store.Connected() {
+	if !ok || !b.store.IsConnected() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
@@ -158,7 +158,7 @@ func (b *Backlog) Serve(ctx context.Context) {
 	for err := errors.New("not yet"); err != nil; {
 		limited, cancel := context.WithTimeout(ctx, openTime)
 		if table, err = b.openTable(limited); err == nil {
-			heartbeats, err = b.store.Signs(limited, "replicas", heartbeatLife)
+			heartbeats, err = b.store.ShortLivedTable(limited, "replicas", heartbeatLife)
 		}
 		cancel()
 		if err != nil && !sleepFor(ctx, lookAgain) {
@@ -171,7 +171,7 @@ func (b *Backlog) Serve(ctx context.Context) {
 		loaded := sync.OnceFunc(func() { close(b.loaded) })
 		table.Watch(ctx, func(r store.Record) { b.noteChange(r.Key, r.Value, r.Revision) }, func() { loaded(); b.WakeNext() })
 	})
-	if b.store.Shared() {
+	if b.store.IsShared() {
 		all.Go(func() {
 			heartbeats.Watch(ctx, func(r store.Record) {
 				b.replicas.noteHeartbeat(r.Key, r.Value != nil)
@@ -279,7 +279,7 @@ func (b *Backlog) reportEnd(r *Record) {
 	if isFailed(r.State) {
 		log = b.env.Log.Warn
 	}
-	log("delivery", "delivery", r.Key.ID(), "account", r.Key.Account, "user", service.Short(r.Key.From), "msg_type", r.MsgType, "event", r.Event,
+	log("delivery", "delivery", r.Key.ID(), "account", r.Key.Account, "user", service.ShortOpenID(r.Key.From), "msg_type", r.MsgType, "event", r.Event,
 		"outcome", outcomeName(r.State), "reason", r.Reason, "errcode", r.Errcode, "parts", r.Parts, "parts_sent", r.Sent, "retries", r.Retries,
 		"takes", r.Takes, "seconds", fmt.Sprintf("%.1f", time.Since(r.Came).Seconds()))
 }

@@ -98,7 +98,7 @@ func (f *feedState) pauseMarkers() {
 // may be stored although known is false.
 func (b *Backlog) Lookup(ctx context.Context, msg *wechatv1.Message) (text string, known, sure bool) {
 	sure = true
-	if b.store.Shared() && b.feed.isBehind() {
+	if b.store.IsShared() && b.feed.isBehind() {
 		b.catchUp(ctx)
 		sure = !b.feed.isBehind()
 	}
@@ -132,7 +132,7 @@ func (b *Backlog) catchUp(ctx context.Context) {
 
 // awaitMarker writes a marker and waits until it is heard.
 func (b *Backlog) awaitMarker() {
-	if !b.store.Connected() {
+	if !b.store.IsConnected() {
 		return
 	}
 	ctx, marker, arrived := b.feed.newMarker()
@@ -143,7 +143,7 @@ func (b *Backlog) awaitMarker() {
 	defer cancel()
 	table, err := b.openTable(ctx)
 	if err == nil {
-		err = table.Set(ctx, markerPrefix+b.replicas.me, []byte(marker))
+		err = table.Put(ctx, markerPrefix+b.replicas.me, []byte(marker))
 	}
 	if err == nil {
 		select {

@@ -23,7 +23,7 @@ func (b *Backlog) sayGoodbye(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeTime)
 	defer cancel()
-	_, _ = table.Put(ctx, goodbyePrefix+b.replicas.me, []byte("ended"), 0, Window)
+	_, _ = table.PutIfRevision(ctx, goodbyePrefix+b.replicas.me, []byte("ended"), 0, Window)
 }
 
 // handleGoodbye notes that a replica ended in order. It reports false if the key is not that of a goodbye.

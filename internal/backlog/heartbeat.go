@@ -69,7 +69,7 @@ func (r *replicaSet) isAlive(replica string) bool {
 func (r *replicaSet) sendHeartbeats(ctx context.Context, heartbeats *store.Table) {
 	for wait := time.Duration(0); sleepFor(ctx, wait); {
 		wait = heartbeatEvery
-		if heartbeats.Set(ctx, r.me, []byte("alive")) != nil {
+		if heartbeats.Put(ctx, r.me, []byte("alive")) != nil {
 			wait = heartbeatRetry
 		}
 	}

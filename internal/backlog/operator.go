@@ -17,7 +17,7 @@ var (
 	ErrNotFailed = errors.New("the message did not fail")
 )
 
-// GetDelivery returns what became of a message. The error is ErrUnknown, store.ErrAway or the context's.
+// GetDelivery returns what became of a message. The error is ErrUnknown, store.ErrUnavailable or the context's.
 func (b *Backlog) GetDelivery(ctx context.Context, id string) (*replierv1.Delivery, error) {
 	w := &Work{backlog: b, id: id}
 	switch err := w.loadRecord(ctx); {
@@ -51,7 +51,7 @@ func (b *Backlog) ListDeliveries(account, openid string, states []State, limit i
 func (e *entry) listPosition() string { return fmt.Sprintf("%016x-%s", e.Came.UnixMilli(), e.id) }
 
 // RetryDelivery makes a failed message pending again, as if it came now; parts that WeChat took are not sent again. The error
-// is ErrUnknown, ErrNotFailed, ErrTaken if it is being retried already, store.ErrAway or the context's.
+// is ErrUnknown, ErrNotFailed, ErrTaken if it is being retried already, store.ErrUnavailable or the context's.
 func (b *Backlog) RetryDelivery(ctx context.Context, id string) (*replierv1.Delivery, error) {
 	w := &Work{backlog: b, id: id}
 	switch err := w.loadRecord(ctx); {

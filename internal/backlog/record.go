@@ -76,8 +76,8 @@ type Record struct {
 
 func newRecord(key wechatv1.Key, msg *wechatv1.Message, came time.Time) (Record, error) {
 	data, err := proto.Marshal(msg)
-	return Record{Key: key, CreateTime: msg.GetCreateTime(), MsgType: service.Clip(msg.GetMsgType(), service.MaxName),
-		Event:   service.Clip(msg.GetEvent().GetEvent(), service.MaxName),
+	return Record{Key: key, CreateTime: msg.GetCreateTime(), MsgType: service.ClipText(msg.GetMsgType(), service.MaxName),
+		Event:   service.ClipText(msg.GetEvent().GetEvent(), service.MaxName),
 		Message: data, State: Pending, Came: came, Updated: came}, err
 }
 

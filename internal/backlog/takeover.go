@@ -83,7 +83,7 @@ func (b *Backlog) isAttended(e *entry) bool {
 	switch {
 	case e.Owner == b.replicas.me:
 		return b.active.isActive(e.id) // not if it was stored although storing it failed
-	case e.Owner == "" || !b.store.Shared():
+	case e.Owner == "" || !b.store.IsShared():
 		return false
 	}
 	return b.replicas.isAlive(e.Owner)

@@ -121,7 +121,7 @@ func (b *Backlog) age(t *testing.T, msg *wechatv1.Message, change func(*Record))
 	}
 	r, _ := decodeRecord(value)
 	change(&r)
-	revision, err = table.Put(t.Context(), key.ID(), r.encode(), revision, 0)
+	revision, err = table.PutIfRevision(t.Context(), key.ID(), r.encode(), revision, 0)
 	if err != nil || revision == 0 {
 		t.Fatalf("not changed: %v", err)
 	}

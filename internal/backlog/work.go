@@ -28,7 +28,7 @@ type Work struct {
 
 // Defer stores a message that arrived at came and that this replica works on already, or takes it over if it is stored and
 // no replica works on it. later and text are as for Store. The error is ErrFull, ErrNoKey, ErrRejected, ErrTaken if another
-// replica works on the message, store.ErrAway or the context's.
+// replica works on the message, store.ErrUnavailable or the context's.
 func (b *Backlog) Defer(ctx context.Context, msg *wechatv1.Message, came time.Time, later bool, text string) (*Work, error) {
 	key, ok := msg.Key()
 	if !ok {
@@ -109,7 +109,7 @@ func (w *Work) putRecord(ctx context.Context, r Record) error {
 			w.record, w.revision = r, revision
 			w.backlog.index.setRecord(w.id, r, len(value), revision)
 			return nil
-		case errors.Is(err, store.ErrAway):
+		case errors.Is(err, store.ErrUnavailable):
 			if cause = err; sleepFor(ctx, lookAgain/2) {
 				continue
 			}
@@ -127,7 +127,7 @@ func (w *Work) tryPutRecord(ctx context.Context, value []byte, life time.Duratio
 	if err != nil {
 		return 0, err
 	}
-	if revision, err = table.Put(ctx, w.id, value, w.revision, life); revision != 0 || err != nil {
+	if revision, err = table.PutIfRevision(ctx, w.id, value, w.revision, life); revision != 0 || err != nil {
 		return revision, err
 	}
 	if !again {

@@ -31,7 +31,7 @@ type devCmd struct {
 func (c *devCmd) Run(ctx context.Context, wrong environment) error {
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
-	env, err := c.Guarded(env)
+	env, err := c.WithGuard(env)
 	if err != nil {
 		return err
 	}

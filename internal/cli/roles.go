@@ -34,7 +34,7 @@ func (c *gatewayCmd) Run(ctx context.Context, wrong environment) error {
 	}
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
-	env, err := c.Guarded(env)
+	env, err := c.WithGuard(env)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (c *gatewayCmd) Run(ctx context.Context, wrong environment) error {
 			return err
 		}
 		defer kept.Close()
-		cfg.Backlog = c.backlog(env.For("gateway"), kept)
+		cfg.Backlog = c.backlog(env.ForService("gateway"), kept)
 		servers = append(servers, kept)
 	}
 	g, err := gateway.New(cfg)
@@ -71,7 +71,7 @@ func gatewayConfig(env service.Env, a accountFlags, many accountsFlag, p publicF
 		single = []gateway.Account{{Name: accounts.DefaultName, AppID: a.AppID, Token: a.Token, AESKey: a.AESKey, Mode: a.mode(), Pushable: pushable}}
 	}
 	return gateway.Config{
-		Env:            env.For("gateway"),
+		Env:            env.ForService("gateway"),
 		Listen:         p.Listen,
 		InternalListen: i.InternalListen,
 		Accounts:       single,
@@ -103,7 +103,7 @@ type replierCmd struct {
 func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
-	env, err := c.Guarded(env)
+	env, err := c.WithGuard(env)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 			return err
 		}
 		defer kept.Close()
-		cfg.Backlog = c.backlog(env.For("replier"), kept)
+		cfg.Backlog = c.backlog(env.ForService("replier"), kept)
 	} else if c.OAuth != "" {
 		env.Log.Warn("neither --data-dir nor --nats: answers that are not ready in time cannot follow")
 	}
@@ -130,7 +130,7 @@ func (c *replierCmd) Run(ctx context.Context, wrong environment) error {
 }
 
 func replierConfig(env service.Env, f replierFlags, many accountsFlag, s slowFlags) replier.Config {
-	return replier.Config{Env: env.For("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts,
+	return replier.Config{Env: env.ForService("replier"), Listen: f.ReplierListen, Rules: f.Rules, AccountsFile: many.Accounts,
 		OnceMemory: f.OnceMemory.bytes(), BotMemory: f.BotMemory.bytes(), Slow: s.slow(), BusyText: s.BusyText}
 }
 
@@ -152,7 +152,7 @@ func (c *oauthsvcCmd) Run(ctx context.Context, wrong environment) error {
 	}
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
-	env, err := c.Guarded(env)
+	env, err := c.WithGuard(env)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (c *oauthsvcCmd) Run(ctx context.Context, wrong environment) error {
 
 func oauthConfig(env service.Env, appID string, secret service.Secret, many accountsFlag, f oauthFlags, u upstreamFlags) oauthsvc.Config {
 	return oauthsvc.Config{
-		Env: env.For("oauthsvc"), Listen: f.OAuthListen,
+		Env: env.ForService("oauthsvc"), Listen: f.OAuthListen,
 		AppID: appID, AppSecret: secret, AccountsFile: many.Accounts, APIURL: u.APIURL, OpenURL: u.OpenURL,
 	}
 }
@@ -225,7 +225,7 @@ func (c *serveCmd) Run(ctx context.Context, wrong environment) error {
 	}
 	ctx, env, end := begin(ctx, c.LogFlags)
 	defer end()
-	env, err := c.Guarded(env)
+	env, err := c.WithGuard(env)
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func (s *system) open(env service.Env, wrong environment, a accountFlags, secret
 		if o.store, err = s.storeFlags.open(env); err != nil {
 			return o, err
 		}
-		toReplier.Backlog = s.backlog(env.For("replier"), o.store)
+		toReplier.Backlog = s.backlog(env.ForService("replier"), o.store)
 		toGateway.Backlog = toReplier.Backlog
 	}
 	if !withOAuth {

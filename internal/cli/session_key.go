@@ -16,7 +16,7 @@ import (
 const sessionKeyFile = "session_key"
 
 // errNoCommonKey is why replicas do not start: each would refuse the logins of the others.
-var errNoCommonKey = errors.New("--session-key (WXGATE_SESSION_KEY or WXGATE_SESSION_KEY_FILE) is missing: with --nats and --public-url all gateways need the same one, such as openssl rand -hex 32 makes")
+var errNoCommonKey = errors.New("--session-key (WXGATE_SESSION_KEY or WXGATE_SESSION_KEY_FILE) is missing: with --nats and --public-url all gateways need the same one; openssl rand -hex 32 makes one")
 
 // checkSessionKey returns what is wrong with the session key of a gateway that has logins.
 func checkSessionKey(public publicFlags, nats service.Secret) error {

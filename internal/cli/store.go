@@ -22,7 +22,7 @@ type natsFlags struct {
 
 // config returns where the store is.
 func (f storeFlags) config(env service.Env) store.Config {
-	return store.Config{Env: env.For("store"), Dir: f.DataDir, URL: f.NATS.Reveal()}
+	return store.Config{Env: env.ForService("store"), Dir: f.DataDir, URL: f.NATS.Reveal()}
 }
 
 // given tells whether there is a place that lasts.

@@ -12,59 +12,59 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Document is the YAML of one file. Its methods read nodes; what is wrong with them is a problem of the load.
+// Document is the YAML of one file. Its methods read nodes, and add errors in them to the problems of the load.
 type Document struct {
 	Root *yaml.Node
-	In   string // the part of the file that is read, for problems
+	In   string // the part of the file being read, for problems
 
 	load  *Load
 	file  string
 	data  []byte
-	lines [][]byte // of data, once needed
+	lines [][]byte // of data; nil until they are needed
 }
 
 // File returns the file's name.
 func (d *Document) File() string { return d.file }
 
-// maxProblems is how many problems of a load are listed.
+// maxProblems is the number of problems that a load lists.
 const maxProblems = 200
 
-// Fail notes a problem at a node.
+// Fail adds a problem at a node.
 func (d *Document) Fail(n *yaml.Node, format string, args ...any) {
-	n = begin(n)
+	n = startNode(n)
 	d.failAt(n.Line, n.Column, format, args...)
 }
 
-// FailInside notes a problem inside a scalar, at a byte offset of its text.
+// FailInside adds a problem inside a scalar, at a byte offset of its text.
 func (d *Document) FailInside(n *yaml.Node, offset int, format string, args ...any) {
-	d.failAt(n.Line, n.Column+d.columns(n, offset), format, args...)
+	d.failAt(n.Line, n.Column+d.columnsTo(n, offset), format, args...)
 }
 
-// Warn notes at a node what is probably not meant.
+// Warn adds a warning at a node: it is valid, but probably a mistake.
 func (d *Document) Warn(n *yaml.Node, format string, args ...any) {
-	n = begin(n)
+	n = startNode(n)
 	d.load.Warn(Problem{d.file, n.Line, n.Column, d.In, fmt.Sprintf(format, args...)})
 }
 
-// WarnInside notes inside a scalar, at a byte offset of its text, what is probably not meant.
+// WarnInside adds a warning inside a scalar, at a byte offset of its text.
 func (d *Document) WarnInside(n *yaml.Node, offset int, format string, args ...any) {
-	d.load.Warn(Problem{d.file, n.Line, n.Column + d.columns(n, offset), d.In, fmt.Sprintf(format, args...)})
+	d.load.Warn(Problem{d.file, n.Line, n.Column + d.columnsTo(n, offset), d.In, fmt.Sprintf(format, args...)})
 }
 
-// WarnBackslash warns of a line break in a text for users that is none: YAML makes one of \n only inside double quotes. The text
-// is a part of a scalar, from a byte offset on.
+// WarnBackslash warns if a text for users contains \n as two characters: YAML makes a line break of it only inside double
+// quotes. The text is the part of a scalar from a byte offset on.
 func (d *Document) WarnBackslash(n *yaml.Node, offset int, text string) {
 	if at := strings.Index(text, `\n`); at >= 0 {
 		d.WarnInside(n, offset+at, `\n is two characters here, and the user reads them; expected double quotes around the text ("one\ntwo"), or a block (|-) with a line for each`)
 	}
 }
 
-// WarnComment warns of a comment that was probably meant as a part of a text without quotes: 价格 #5.
+// WarnComment warns of a comment that is probably part of a text without quotes: 价格 #5.
 func (d *Document) WarnComment(n *yaml.Node) {
 	if n.Style != 0 || !IsScalar(n) {
 		return
 	}
-	line := string(d.line(n.Line))
+	line := string(d.lineAt(n.Line))
 	at := strings.Index(line, n.Value)
 	if at < 0 {
 		return
@@ -74,22 +74,22 @@ func (d *Document) WarnComment(n *yaml.Node) {
 	}
 }
 
-// eatenComment is a comment that is not written as one: without a blank behind its sign.
+// eatenComment matches a comment without a space after its #, which is probably text.
 var eatenComment = regexp.MustCompile(`^[ \t]+#[^\s#]\S*`)
 
 func (d *Document) failAt(line, column int, format string, args ...any) {
 	switch n := len(d.load.Problems); {
 	case n == maxProblems:
-		line, column, format, args = 0, 0, "more problems are not listed", nil
+		line, column, format, args = 0, 0, "more problems exist and are not listed", nil
 	case n > maxProblems:
 		return
 	}
 	d.load.Problems = append(d.load.Problems, Problem{d.file, line, column, d.In, fmt.Sprintf(format, args...)})
 }
 
-// columns returns how many columns behind its begin a scalar has the byte at offset; 0 where its text stands in the file
-// otherwise than written: over several lines or with escapes.
-func (d *Document) columns(n *yaml.Node, offset int) int {
+// columnsTo returns the distance in columns between the beginning of a scalar and a byte offset in its text. It returns 0 if the
+// file does not contain the text literally, because it has several lines or escapes.
+func (d *Document) columnsTo(n *yaml.Node, offset int) int {
 	if d.lines == nil {
 		d.lines = bytes.Split(d.data, []byte("\n"))
 	}
@@ -105,8 +105,8 @@ func (d *Document) columns(n *yaml.Node, offset int) int {
 	return len([]rune(behind[:at+min(offset, len(n.Value))]))
 }
 
-// line returns a line of the file, from 1; nothing where it has no such line.
-func (d *Document) line(number int) []byte {
+// lineAt returns a line of the file, counted from 1; nil if it does not exist.
+func (d *Document) lineAt(number int) []byte {
 	if d.lines == nil {
 		d.lines = bytes.Split(d.data, []byte("\n"))
 	}
@@ -116,8 +116,8 @@ func (d *Document) line(number int) []byte {
 	return d.lines[number-1]
 }
 
-// Mapping calls for each key of a mapping its function. Another key is a problem, as is a key given twice, and what is
-// no mapping; expected says what one holds.
+// Mapping calls the function of each key that a mapping has. An unknown key, a repeated key, and a node that is not a mapping
+// are problems. expected describes the mapping's content for them.
 func (d *Document) Mapping(n *yaml.Node, expected string, keys map[string]func(*yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
 		d.Fail(n, "expected %s%s", expected, kindHint(n))
@@ -128,7 +128,7 @@ func (d *Document) Mapping(n *yaml.Node, expected string, keys map[string]func(*
 		read, known := keys[key.Value]
 		switch {
 		case key.Kind != yaml.ScalarNode || !known:
-			d.unknown(key, expected, keys)
+			d.failUnknownKey(key, expected, keys)
 		case slices.ContainsFunc(everySecond(n.Content[:i]), func(k *yaml.Node) bool { return k.Value == key.Value }):
 			d.Fail(key, "%s: given twice", key.Value)
 		default:
@@ -137,11 +137,11 @@ func (d *Document) Mapping(n *yaml.Node, expected string, keys map[string]func(*
 	}
 }
 
-// unknown notes a key that is none. In {token:x} the key is "token:x": what is behind the colon may be a secret.
-func (d *Document) unknown(key *yaml.Node, expected string, keys map[string]func(*yaml.Node)) {
+// failUnknownKey adds a problem for an unknown key. In {token:x} the key is "token:x": the part after the colon may be a secret.
+func (d *Document) failUnknownKey(key *yaml.Node, expected string, keys map[string]func(*yaml.Node)) {
 	name, _, joined := strings.Cut(key.Value, ":")
 	if _, known := keys[name]; known && joined {
-		d.Fail(key, "%s: expected a space behind the colon", name)
+		d.Fail(key, "%s: expected a space after the colon", name)
 		return
 	}
 	if isFlowMapping(key) {
@@ -163,7 +163,7 @@ func everySecond(content []*yaml.Node) []*yaml.Node {
 	return keys
 }
 
-// DidYouMean suggests the known name that a wrong one is near to, as a part of a problem; "" if none is.
+// DidYouMean returns a suggestion for a wrong name, as the end of an error; "" if no known name is similar.
 func DidYouMean(wrong string, known []string) string {
 	best, suggestion := 3, ""
 	for _, name := range known {
@@ -212,10 +212,10 @@ func (d *Document) Scalar(n *yaml.Node) (string, bool) {
 	return n.Value, true
 }
 
-// IsScalar tells whether a node is a text, a number or a truth value.
+// IsScalar reports whether a node is a text, a number or a boolean.
 func IsScalar(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && !IsNull(n) }
 
-// IsNull tells whether a node is no value: "key:" with nothing behind it.
+// IsNull reports whether a node has no value: "key:" with nothing after it.
 func IsNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
 // Find returns the value of a mapping's key, or nil.
@@ -231,7 +231,8 @@ func Find(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// kindHint explains why a node is not what it looks like: an alias, or a text that begins with {{ and has no quotes.
+// kindHint explains a node that is not what its author probably meant: an alias, or a text that begins with {{ without
+// quotes. Else it returns "".
 func kindHint(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -242,15 +243,15 @@ func kindHint(n *yaml.Node) string {
 	return ""
 }
 
-// bracesHint says how to write a text that begins with {{.
+// bracesHint explains how to write a text that begins with {{.
 const bracesHint = "put quotes around a text that begins with {{: '{{ … }}'"
 
 func isFlowMapping(n *yaml.Node) bool {
 	return n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0
 }
 
-// begin returns the node where a value begins for its reader.
-func begin(n *yaml.Node) *yaml.Node {
+// startNode returns the node at which a reader sees a value begin.
+func startNode(n *yaml.Node) *yaml.Node {
 	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 && len(n.Content) > 0 {
 		return n.Content[0]
 	}

@@ -15,25 +15,25 @@ import (
 	"wxgate/internal/service"
 )
 
-// Every is how often up to filesEvery files are looked at; more files are looked at less often. They are loaded when one
-// changed and all are the same at two looks: an editor that writes in parts is not interrupted. Looking works where change
-// notices don't: network file systems, bind mounts of a virtual machine, the symlinks of a Kubernetes ConfigMap.
+// Every is the time between two checks of up to filesEvery files; more files are checked less often. They are loaded after one
+// has changed and two checks found the same: an editor may write in several steps. Unlike change notifications, checks
+// also work for network file systems, bind mounts of a virtual machine and the symlinks of a Kubernetes ConfigMap.
 const Every = 200 * time.Millisecond
 
-// filesEvery bounds the work of an idle process: it looks at so many files in Every, however many there are.
+// filesEvery bounds the work of an idle process: it is the number of files that are checked in Every.
 const filesEvery = 100
 
-// Live is a value made from files. It is made anew when they change; where that fails, the last good one stays.
+// Live is a value loaded from files. It is loaded again when they change; if they are invalid, the last valid value stays.
 type Live[T any] struct {
 	name    string
 	log     *slog.Logger
 	load    func(l *Load, before T) T
 	good    atomic.Pointer[Version[T]]
-	refused atomic.Pointer[Problems] // of the files as they are now; nil: none
-	tried   []file                   // at the last load
-	changes []any                    // what the last load noted
+	refused atomic.Pointer[Problems] // of the current files; nil: they are valid
+	tried   []fileState              // the files of the last load
+	changes []any                    // log attributes of the last load
 	loads   *prometheus.CounterVec
-	changed func(T) // nil: nobody asked
+	changed func(T) // may be nil
 }
 
 // Version is a value that was loaded.
@@ -43,33 +43,33 @@ type Version[T any] struct {
 	Hash     string // of the files, SHA-256 in hex
 	At       time.Time
 	Files    []string
-	Warnings Problems // if there are many, the last one says how many more
-	Warned   int      // how many there are
+	Warnings Problems // if there are many, the last one gives the number of further ones
+	Warned   int      // the number of all warnings
 }
 
-// Open loads a value for the first time. name is what it is called in log, metrics and /readyz, such as "rules". load
-// gets the value in use (at first the zero value) and returns the next one. It reports what is wrong as problems of the
-// load, which at first are Open's error.
+// Open loads a value for the first time. name is its name in log, metrics and /readyz, such as "rules". load gets the value in
+// use (at first the zero value) and returns the next one. It adds errors to the problems of the load; at the first load they
+// are the error of Open.
 func Open[T any](env service.Env, name string, load func(l *Load, before T) T) (*Live[T], error) {
 	l := &Live[T]{name: name, log: env.Log, load: load}
-	if err := l.reload(); err != nil {
+	if err := l.loadFiles(); err != nil {
 		return nil, err
 	}
 	for _, w := range l.Version().Warnings {
 		l.log.Warn(name, "warning", w.String())
 	}
-	l.register(env)
+	l.registerMetrics(env)
 	return l, nil
 }
 
-func (l *Live[T]) register(env service.Env) {
+func (l *Live[T]) registerMetrics(env service.Env) {
 	l.loads = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "wxgate_config_loads_total", Help: "Changed files by outcome: loaded, refused.",
+		Name: "wxgate_config_loads_total", Help: "Loads of changed files, by outcome: loaded or refused.",
 	}, []string{"outcome"})
 	prometheus.WrapRegistererWith(prometheus.Labels{"config": l.name}, env.Registerer).MustRegister(
 		l.loads,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "wxgate_config_refused", Help: "1 while the files on disk are refused and an older version goes on.",
+			Name: "wxgate_config_refused", Help: "1 while the files on disk are invalid and the previous version stays in use.",
 		}, func() float64 {
 			if l.Problem() != nil {
 				return 1
@@ -77,22 +77,22 @@ func (l *Live[T]) register(env service.Env) {
 			return 0
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "wxgate_config_loaded_timestamp_seconds", Help: "When the version in use was loaded.",
+			Name: "wxgate_config_loaded_timestamp_seconds", Help: "When the version in use was loaded, in seconds since 1970.",
 		}, func() float64 { return float64(l.Version().At.UnixMilli()) / 1000 }),
 	)
-	env.Ready.Problem(l.name, l.Problem)
+	env.Ready.AddProblem(l.name, l.Problem)
 }
 
 // Value returns the value in use.
 func (l *Live[T]) Value() T { return l.good.Load().Value }
 
-// Version returns what is in use.
+// Version returns the version in use.
 func (l *Live[T]) Version() *Version[T] { return l.good.Load() }
 
-// Problem returns why the files as they are now are not in use; nil where they are.
+// Problem returns why the current files are not in use; nil if they are.
 func (l *Live[T]) Problem() error {
 	if p := l.refused.Load(); p != nil {
-		return fmt.Errorf("refused, what was loaded before goes on: %w", *p)
+		return fmt.Errorf("rejected; keeping the previous version: %w", *p)
 	}
 	return nil
 }
@@ -101,20 +101,20 @@ func (l *Live[T]) Problem() error {
 func (l *Live[T]) Watch(ctx context.Context) {
 	next := time.NewTimer(lookAgain(len(l.tried)))
 	defer next.Stop()
-	var last []file
+	var last []fileState
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-next.C:
 		}
-		now := look(l.tried)
+		now := statFiles(l.tried)
 		switch {
-		case same(now, l.tried):
+		case sameFiles(now, l.tried):
 			last = nil
 			next.Reset(lookAgain(len(l.tried)))
 			continue
-		case !same(now, last):
+		case !sameFiles(now, last):
 			last = now
 			next.Reset(Every)
 			continue
@@ -125,19 +125,19 @@ func (l *Live[T]) Watch(ctx context.Context) {
 	}
 }
 
-// lookAgain returns how long files are left alone after a look at them.
+// lookAgain returns the time between two checks of so many files.
 func lookAgain(files int) time.Duration {
 	return max(Every, Every*time.Duration(files)/filesEvery)
 }
 
-// OnChange has f called with each new value, by Watch. It is for before Watch.
+// OnChange registers f, which Watch calls with each new value. Call it before Watch.
 func (l *Live[T]) OnChange(f func(T)) { l.changed = f }
 
-// loadAgain loads the value when its files changed, and logs what became of it.
+// loadAgain loads the value after its files have changed, and logs the result.
 func (l *Live[T]) loadAgain() {
-	if err := l.reload(); err != nil {
+	if err := l.loadFiles(); err != nil {
 		l.loads.WithLabelValues("refused").Inc()
-		l.log.Error(l.name+" refused, what was loaded before goes on", "version", l.Version().Number, "error", err.Error(), slog.Group("", l.changes...))
+		l.log.Error(l.name+" rejected; keeping the previous version", "version", l.Version().Number, "error", err.Error(), slog.Group("", l.changes...))
 		return
 	}
 	l.loads.WithLabelValues("loaded").Inc()
@@ -148,8 +148,8 @@ func (l *Live[T]) loadAgain() {
 	}
 }
 
-// reload loads the value. A part that is refused, where an older one goes on, is an error too, and no new version.
-func (l *Live[T]) reload() error {
+// loadFiles loads the value. If a part is rejected and its previous version stays, that is an error too and not a new version.
+func (l *Live[T]) loadFiles() error {
 	before := l.good.Load()
 	if before == nil {
 		before = &Version[T]{}
@@ -176,22 +176,22 @@ func (l *Live[T]) reload() error {
 	return nil
 }
 
-// look returns the files as they are now.
-func look(files []file) []file {
-	now := make([]file, len(files))
+// statFiles returns the current state of the files.
+func statFiles(files []fileState) []fileState {
+	now := make([]fileState, len(files))
 	for i, f := range files {
 		info, err := os.Stat(f.path)
 		if err != nil {
 			info = nil
 		}
-		now[i] = file{path: f.path, info: info}
+		now[i] = fileState{path: f.path, info: info}
 	}
 	return now
 }
 
-// same tells whether files did not change.
-func same(a, b []file) bool {
-	return slices.EqualFunc(a, b, func(a, b file) bool {
+// sameFiles reports whether the files are unchanged.
+func sameFiles(a, b []fileState) bool {
+	return slices.EqualFunc(a, b, func(a, b fileState) bool {
 		return a.path == b.path && (a.info == nil) == (b.info == nil) && (a.info == nil || sameInfo(a.info, b.info))
 	})
 }

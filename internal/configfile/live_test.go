@@ -97,7 +97,7 @@ func (f *live) expect(want, problem string, number int) {
 		f.t.Errorf("problem: %v", err)
 	case problem != "":
 		refused = 1
-		if err == nil || !strings.HasPrefix(err.Error(), "refused, what was loaded before goes on: ") || !strings.Contains(err.Error(), problem) {
+		if err == nil || !strings.HasPrefix(err.Error(), "rejected; keeping the previous version: ") || !strings.Contains(err.Error(), problem) {
 			f.t.Errorf("problem: %v; want one with %q", err, problem)
 		}
 	}
@@ -176,7 +176,7 @@ func TestBadEdit(t *testing.T) {
 		f.write(path, "things: [{nam: b}]")
 		f.expect("a", `f.yaml:1:11: unknown key "nam"`, 1)
 		f.looks(10)
-		if n := strings.Count(f.log.String(), "names refused, what was loaded before goes on"); n != 1 {
+		if n := strings.Count(f.log.String(), "names rejected; keeping the previous version"); n != 1 {
 			t.Errorf("refused %d times in the log; want once:\n%s", n, f.log)
 		}
 		if n := f.metric("wxgate_config_loads_total", "refused"); n != 1 {
@@ -336,7 +336,7 @@ func TestReadyTells(t *testing.T) {
 		}
 		f.write(path, "things: [{nam: b}]")
 		f.looks(2)
-		if got := report(); !strings.Contains(got, `"problems":{"names":"refused, what was loaded before goes on: `+path+":1:11:") {
+		if got := report(); !strings.Contains(got, `"problems":{"names":"rejected; keeping the previous version: `+path+":1:11:") {
 			t.Errorf("the problem is not reported: %s", got)
 		}
 	})

@@ -19,30 +19,30 @@ import (
 	"wxgate/internal/service"
 )
 
-// MaxSize is how large all the files of one load may be together, in bytes.
+// MaxSize bounds the total size of the files of one load, in bytes.
 const MaxSize = 32 << 20
 
-// Load is one reading of a file, and of the files that it names.
+// Load is one reading of a file and of the files that it names.
 type Load struct {
-	Problems Problems // why it cannot be used
+	Problems Problems // the reasons to reject the files
 
 	warnings Problems // the first maxWarnings
-	warned   int      // how many there were
+	warned   int      // the number of all warnings
 	kept     Problems
-	changes  []any // attributes of the line that says what became of the load
+	changes  []any // log attributes of the line that reports the result
 	size     int
-	files    []file
+	files    []fileState
 }
 
-// Add makes a part, which was loaded apart, one of this load's: its files are watched too. Where it has problems, they
-// are no problems of this load but are reported: what was loaded for the part before is expected to go on.
+// Add adds a part that was loaded separately: its files are watched too. Its problems are reported, but do not reject this
+// load: the caller is expected to keep the part's previous version.
 func (l *Load) Add(part *Load) {
-	l.adopt(part)
+	l.adoptPart(part)
 	l.kept = append(l.kept, part.Problems...)
 }
 
-// NoteNames notes for the log which names a file has now that it had not before, and which it has no more. A nil before
-// is a file that was not read until now.
+// NoteNames adds to the log line the names that were added to a file and removed from it. If before is nil, the file was not
+// read until now, and nothing is added.
 func NoteNames[T any](l *Load, before, now map[string]T) {
 	if before == nil {
 		return
@@ -66,16 +66,16 @@ func NoteNames[T any](l *Load, before, now map[string]T) {
 	}
 }
 
-// maxNoted is how many names of each kind a log line has.
+// maxNoted is the number of added and of removed names that a log line shows.
 const maxNoted = 20
 
-// Need makes a part one of this load's, as Add does; its problems are this load's.
+// Need adds a part as Add does, but its problems reject this load.
 func (l *Load) Need(part *Load) {
-	l.adopt(part)
+	l.adoptPart(part)
 	l.Problems = append(l.Problems, part.Problems...)
 }
 
-func (l *Load) adopt(part *Load) {
+func (l *Load) adoptPart(part *Load) {
 	l.files = append(l.files, part.files...)
 	l.changes = append(l.changes, part.changes...)
 	for _, w := range part.warnings {
@@ -84,24 +84,24 @@ func (l *Load) adopt(part *Load) {
 	l.warned += part.warned - len(part.warnings)
 }
 
-// maxWarnings is how many warnings of a load are listed: a file may have as many as it has rules.
+// maxWarnings is the number of warnings that a load lists: a file may have as many as it has rules.
 const maxWarnings = 50
 
-// maxWarning is how many bytes of a warning's parts are kept: it may quote a word of the file.
+// maxWarning bounds the parts of a warning, in bytes: it may quote a long word of the file.
 const maxWarning = 1 << 10
 
-// Warn notes what is probably not meant.
+// Warn adds a warning about something that is valid, but probably a mistake.
 func (l *Load) Warn(w Problem) {
 	if l.warned++; len(l.warnings) < maxWarnings {
-		w.In, w.Text = service.Clip(w.In, maxWarning), service.Clip(w.Text, maxWarning)
+		w.In, w.Text = service.ClipText(w.In, maxWarning), service.ClipText(w.Text, maxWarning)
 		l.warnings = append(l.warnings, w)
 	}
 }
 
-// Warned returns how often something is probably not meant.
+// Warned returns the number of warnings.
 func (l *Load) Warned() int { return l.warned }
 
-// Warnings returns what is probably not meant. If that is much, the last one says how much more there is.
+// Warnings returns the warnings. If there are more than are listed, the last one gives the number of the others.
 func (l *Load) Warnings() Problems {
 	more := l.warned - len(l.warnings)
 	if more == 0 {
@@ -110,17 +110,16 @@ func (l *Load) Warnings() Problems {
 	return append(slices.Clone(l.warnings), Problem{File: l.warnings[0].File, Text: fmt.Sprintf("and %d more warnings", more)})
 }
 
-// file is a file as it was when it was read.
-type file struct {
+// fileState is the state of a file when it was read.
+type fileState struct {
 	path string
-	info fs.FileInfo // nil: it is not there
+	info fs.FileInfo // nil: it does not exist
 	hash [sha256.Size]byte
 }
 
-// Read returns what a file holds. Problems with it are the caller's to report: the error says what is wrong, without the
-// path.
+// Read returns the content of a file. The caller has to report the error, which does not name the path.
 func (l *Load) Read(path string) ([]byte, error) {
-	data, f, err := l.read(path)
+	data, f, err := l.readLimited(path)
 	f.path = path
 	l.files = append(l.files, f)
 	if inPath, ok := errors.AsType[*fs.PathError](err); ok {
@@ -129,9 +128,9 @@ func (l *Load) Read(path string) ([]byte, error) {
 	return data, err
 }
 
-func (l *Load) read(path string) (data []byte, f file, err error) {
+func (l *Load) readLimited(path string) (data []byte, f fileState, err error) {
 	in, info, err := service.OpenRegular(path)
-	f.info = info // also of a file that is there, but not for us; else it would seem to change all the time
+	f.info = info // also of a file that cannot be read; else it would seem to change all the time
 	if err != nil {
 		return nil, f, err
 	}
@@ -155,7 +154,7 @@ func (l *Load) Files() []string {
 	return paths
 }
 
-// Hash returns the SHA-256 of all that was read, in hex.
+// Hash returns the SHA-256 of the content of all files, in hex.
 func (l *Load) Hash() string {
 	all := sha256.New()
 	for _, f := range l.files {
@@ -164,10 +163,10 @@ func (l *Load) Hash() string {
 	return hex.EncodeToString(all.Sum(nil))
 }
 
-// Changed tells whether a file is another now than when it was read.
-func (l *Load) Changed() bool { return !same(look(l.files), l.files) }
+// Changed reports whether a file has changed since it was read.
+func (l *Load) Changed() bool { return !sameFiles(statFiles(l.files), l.files) }
 
-// Err returns the problems, nil where there are none.
+// Err returns the problems; nil if there are none.
 func (l *Load) Err() error {
 	if len(l.Problems) == 0 {
 		return nil
@@ -175,12 +174,12 @@ func (l *Load) Err() error {
 	return l.Problems
 }
 
-// Fail notes a problem with a whole file.
+// Fail adds a problem with a whole file.
 func (l *Load) Fail(file, format string, args ...any) {
 	l.Problems = append(l.Problems, Problem{File: file, Text: fmt.Sprintf(format, args...)})
 }
 
-// Open reads a file as YAML; nil where it cannot be, which is a problem then.
+// Open reads a file as YAML. If that fails, it adds a problem and returns nil.
 func (l *Load) Open(path string) *Document {
 	data, err := l.Read(path)
 	if err != nil {
@@ -190,7 +189,7 @@ func (l *Load) Open(path string) *Document {
 	return l.Parse(path, data)
 }
 
-// Parse reads data as the YAML of a file; nil where it is not, which is a problem then.
+// Parse parses data as the YAML of a file. If that fails, it adds a problem and returns nil.
 func (l *Load) Parse(file string, data []byte) *Document {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows editors write it
 	d := &Document{load: l, file: file, data: data}
@@ -223,16 +222,16 @@ func (l *Load) Parse(file string, data []byte) *Document {
 	return nil
 }
 
-// bracesValue is a line whose value begins with an expression, and without quotes.
+// bracesValue matches a line whose value begins with an expression without quotes.
 var bracesValue = regexp.MustCompile(`: *\{\{`)
 
 func (d *Document) failSyntax(err *yaml.LoadError) {
 	at, context := err.Mark, err.ContextMark
 	text := "not YAML: " + err.Message
 	switch {
-	case at.Line > 0 && bytes.HasPrefix(d.line(at.Line)[min(at.Column-1, len(d.line(at.Line))):], []byte("\t")):
-		text += "; a tab cannot indent, expected blanks"
-	case bracesValue.Match(d.line(at.Line)) || bracesValue.Match(d.line(context.Line)):
+	case at.Line > 0 && bytes.HasPrefix(d.lineAt(at.Line)[min(at.Column-1, len(d.lineAt(at.Line))):], []byte("\t")):
+		text += "; a tab cannot indent, expected spaces"
+	case bracesValue.Match(d.lineAt(at.Line)) || bracesValue.Match(d.lineAt(context.Line)):
 		text += "; " + bracesHint
 	case err.ContextMsg != "" && context.Line > 0 && context != at:
 		text += fmt.Sprintf(" (%s at %d:%d)", err.ContextMsg, context.Line, context.Column)

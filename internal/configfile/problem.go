@@ -1,5 +1,5 @@
-// Package configfile reads the YAML files that people edit: every problem is found at once and has its line and column,
-// and a file that changes is loaded again while the process runs.
+// Package configfile reads the YAML files that people edit. It reports all problems at once, with line and column, and loads a
+// file again when it changes while the process runs.
 package configfile
 
 import (
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Problem is something wrong in a file, and what was expected.
+// Problem is an error in a file. The text also says what was expected.
 type Problem struct {
 	File         string
 	Line, Column int    // from 1; 0: the file as a whole
@@ -29,7 +29,7 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems is everything wrong, a line each.
+// Problems are all errors of a load. As an error they have a line each.
 type Problems []Problem
 
 func (p Problems) Error() string {

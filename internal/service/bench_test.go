@@ -14,7 +14,7 @@ func BenchmarkHandle(b *testing.B) {
 	for name, level := range map[string]slog.Level{"logged": slog.LevelInfo, "below the level": slog.LevelError} {
 		b.Run(name, func(b *testing.B) {
 			log := slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})) //nolint:sloglint // what it costs is measured
-			h := Handle(log, false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			h := LogRequests(log, false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				LineOf(r.Context()).Add(slog.String("account", "default"), slog.String("user", "oABCDE…"), slog.String("msg_type", "text"),
 					slog.Int64("msg_id", 1), slog.String("outcome", "replied"))
 			}))

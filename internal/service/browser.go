@@ -7,18 +7,18 @@ import (
 	"wxgate/internal/rebinding"
 )
 
-// Why a request that a browser was made to send is refused: for the log, and for whoever sent it by mistake.
+// The reasons to reject a request that a page made a browser send. The log and the response show them.
 const (
 	crossSite   = "a page of another site sent this request"
-	foreignHost = "a stranger's name could point here: call this address by its IP address or as localhost, or set --internal-key"
+	foreignHost = "this host name could belong to a stranger: call this address by its IP address or as localhost, or set --internal-key"
 )
 
-// refusePages refuses what a page of a stranger in a browser on this machine can ask of an internal address, on each of
-// its paths: writes from another origin, anything from another site and, if ownHosts, whatever is not addressed to this
-// machine by a name that is nobody else's. Probes and monitors send nothing of the kind.
+// refusePages rejects requests that a stranger's page in a browser on this machine can send to an internal address, on all its
+// paths: writes from another origin, requests from another site and, if ownHosts, requests to a host name that a stranger
+// can own. Probes and monitors send no such requests.
 func refusePages(log *slog.Logger, ownHosts bool, next http.Handler) http.Handler {
 	cause := func(text string) http.Handler {
-		return Handle(log, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return LogRequests(log, true, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			LineOf(r.Context()).Add(slog.String("cause", text))
 			http.Error(w, text, http.StatusForbidden)
 		}))

@@ -180,7 +180,7 @@ func TestShave(t *testing.T) {
 					ctx, cancel = context.WithTimeout(ctx, tt.caller)
 					defer cancel()
 				}
-				resp, err := shave(ctx, nil, nil, func(ctx context.Context, _ any) (any, error) {
+				resp, err := shaveDeadline(ctx, nil, nil, func(ctx context.Context, _ any) (any, error) {
 					deadline, ok := ctx.Deadline()
 					if ok != (tt.caller != 0) || ok && time.Until(deadline) != tt.handler {
 						t.Errorf("deadline %t in %v, want %v", ok, time.Until(deadline), tt.handler)

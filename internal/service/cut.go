@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// MaxName is how many bytes of a name from outside, such as a MsgType, a log line shows: WeChat's own are shorter.
+	// MaxName is how many bytes of a name from outside, such as a MsgType, a log line shows. WeChat's own names are shorter.
 	MaxName = 64
-	// maxLogged is how many bytes of any text that is not an error's a request's log line shows: strangers choose some.
+	// maxLogged is how many bytes of a text attribute a request's log line shows: strangers choose some texts.
 	maxLogged = 256
 )
 
-// Cut returns text, or of a longer one what fits into so many bytes, up to the end of a character.
-func Cut(text string, most int) string {
+// CutText returns text, cut to at most so many bytes at the end of a character.
+func CutText(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
@@ -23,19 +23,19 @@ func Cut(text string, most int) string {
 	return text[:most]
 }
 
-// Clip is Cut with a mark at the end of what was cut.
-func Clip(text string, most int) string {
+// ClipText is CutText with a mark at the end if something was cut.
+func ClipText(text string, most int) string {
 	if len(text) <= most {
 		return text
 	}
-	return Cut(text, most) + "…"
+	return CutText(text, most) + "…"
 }
 
-// clipAttrs clips the texts of a log line.
+// clipAttrs clips the texts among the attributes of a log line.
 func clipAttrs(attrs []slog.Attr) []slog.Attr {
 	for i, a := range attrs {
 		if a.Value.Kind() == slog.KindString && len(a.Value.String()) > maxLogged {
-			attrs[i].Value = slog.StringValue(Clip(a.Value.String(), maxLogged))
+			attrs[i].Value = slog.StringValue(ClipText(a.Value.String(), maxLogged))
 		}
 	}
 	return attrs

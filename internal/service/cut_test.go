@@ -19,7 +19,7 @@ func TestCut(t *testing.T) {
 		{"", 0, "", ""}, {"abc", 3, "abc", "abc"}, {"abc", 2, "ab", "ab…"}, {"世界", 6, "世界", "世界"}, {"世界", 5, "世", "世…"}, {"世界", 2, "", "…"},
 		{"\x80\x80", 1, "", "…"},
 	} {
-		if cut, clip := Cut(test.text, test.most), Clip(test.text, test.most); cut != test.cut || clip != test.clip {
+		if cut, clip := CutText(test.text, test.most), ClipText(test.text, test.most); cut != test.cut || clip != test.clip {
 			t.Errorf("%q at %d: %q and %q, want %q and %q", test.text, test.most, cut, clip, test.cut, test.clip)
 		}
 	}
@@ -29,7 +29,7 @@ func TestCut(t *testing.T) {
 func TestFindingsLoggedTextsAreBounded(t *testing.T) {
 	const long = 10_000
 	var log bytes.Buffer
-	handler := Handle(slog.New(slog.NewJSONHandler(&log, nil)), false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	handler := LogRequests(slog.New(slog.NewJSONHandler(&log, nil)), false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		LineOf(r.Context()).Add(slog.String("said", strings.Repeat("世", long)), slog.Int("n", 1))
 	}))
 	r := httptest.NewRequest(strings.Repeat("M", long), "/"+strings.Repeat("p", long), nil)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Prefixes are what the variables of settings begin with.
+// Prefixes lists the prefixes of the environment variables that wxgate reads.
 var Prefixes = []string{"WECHAT_", "WXGATE_"}
 
 // CutPrefix returns a variable's name without its prefix, and reports whether it has one of Prefixes.
@@ -20,13 +20,13 @@ func CutPrefix(name string) (rest string, ours bool) {
 	return name, false
 }
 
-// MaxSecretFile is more than any secret needs, in bytes.
+// MaxSecretFile bounds the size of a file that holds a secret, in bytes.
 const MaxSecretFile = 64 << 10
 
-// LoadEnv prepares the environment for reading settings from it: a variable of ours that is empty counts as unset, and
-// a secret NAME may come from the file that NAME_FILE names, without the newline at its end; an empty file counts as
-// unset too. It returns all errors. A value in quotes is one; the variable then has the value without them, so that the
-// checks of the settings find what else is wrong.
+// LoadEnv prepares the environment for reading settings from it. It unsets variables with one of Prefixes that are empty.
+// A secret NAME may come from the file that NAME_FILE names, without the newline at its end; an empty file counts as unset.
+// It returns all errors. A value in quotes is an error; LoadEnv still sets the variable to the value without them, so that
+// the checks of the settings can report further errors.
 func LoadEnv(secrets ...string) error {
 	var errs []error
 	for _, pair := range os.Environ() {
@@ -55,14 +55,14 @@ func loadSecret(name string) error {
 		return nil
 	}
 	if os.Getenv(name) != "" {
-		return fmt.Errorf("%s and %s_FILE are both set; give one", name, name)
+		return fmt.Errorf("%s and %s_FILE are both set; set only one of them", name, name)
 	}
 	value, err := ReadRegular(file)
 	if err != nil {
 		return fmt.Errorf("%s_FILE: %w", name, err)
 	}
 	if len(value) > MaxSecretFile {
-		return fmt.Errorf("%s_FILE: %s has %d bytes; no secret has more than %d", name, file, len(value), MaxSecretFile)
+		return fmt.Errorf("%s_FILE: %s has %d bytes; a secret may have at most %d", name, file, len(value), MaxSecretFile)
 	}
 	// An empty file counts as unset, like an empty variable: Setenv("") would not.
 	secret := strings.TrimRight(string(value), "\r\n")
@@ -71,7 +71,7 @@ func loadSecret(name string) error {
 	}
 	inner, quoted := unquote(secret)
 	if err := os.Setenv(name, inner); err != nil {
-		return fmt.Errorf("%s_FILE: %s holds a byte that no secret has", name, file)
+		return fmt.Errorf("%s_FILE: %s contains a zero byte, which a secret cannot have", name, file)
 	}
 	if quoted {
 		return fmt.Errorf("%s_FILE: %s: %s", name, file, quotesKept)
@@ -79,9 +79,9 @@ func loadSecret(name string) error {
 	return nil
 }
 
-const quotesKept = "the value is in quotes; write it without them: docker run --env-file and files of secrets keep quotes"
+const quotesKept = "the value is in quotes; remove them: docker run --env-file and secret files do not strip quotes"
 
-// unquote returns what a value has inside quotes, and reports whether it begins and ends with the same quote.
+// unquote returns a value without the quotes around it, and reports whether it had them.
 func unquote(value string) (inner string, quoted bool) {
 	last := len(value) - 1
 	if last < 1 || value[0] != value[last] || value[0] != '"' && value[0] != '\'' {

@@ -52,7 +52,7 @@ func TestLoadEnv(t *testing.T) {
 		{
 			name: "both", env: map[string]string{"WECHAT_TOKEN": "t", "WECHAT_TOKEN_FILE": good},
 			want:    map[string]string{"WECHAT_TOKEN": "t"},
-			wantErr: "WECHAT_TOKEN and WECHAT_TOKEN_FILE are both set; give one",
+			wantErr: "WECHAT_TOKEN and WECHAT_TOKEN_FILE are both set; set only one of them",
 		},
 		{name: "directory", env: map[string]string{"WECHAT_TOKEN_FILE": dir}, wantErr: "WECHAT_TOKEN_FILE: open " + dir + ": is a directory; expected a regular file"},
 		{
@@ -66,8 +66,8 @@ func TestLoadEnv(t *testing.T) {
 			want: map[string]string{"WECHAT_TOKEN": `"t'`, "WECHAT_APP_SECRET": `"`},
 		},
 		{name: "quotes around nothing", env: map[string]string{"WECHAT_TOKEN": `""`}, wantErr: "WECHAT_TOKEN: " + quotesKept},
-		{name: "too large", env: map[string]string{"WECHAT_TOKEN_FILE": large}, wantErr: "WECHAT_TOKEN_FILE: " + large + " has 65537 bytes; no secret has more than 65536"},
-		{name: "a zero byte", env: map[string]string{"WECHAT_TOKEN_FILE": nul}, wantErr: "WECHAT_TOKEN_FILE: " + nul + " holds a byte that no secret has"},
+		{name: "too large", env: map[string]string{"WECHAT_TOKEN_FILE": large}, wantErr: "WECHAT_TOKEN_FILE: " + large + " has 65537 bytes; a secret may have at most 65536"},
+		{name: "a zero byte", env: map[string]string{"WECHAT_TOKEN_FILE": nul}, wantErr: "WECHAT_TOKEN_FILE: " + nul + " contains a zero byte, which a secret cannot have"},
 		{
 			name: "all errors at once", env: map[string]string{"WECHAT_TOKEN_FILE": missing, "WECHAT_APP_SECRET_FILE": dir},
 			wantErr: "WECHAT_TOKEN_FILE: open " + missing + ": no such file or directory\n" +

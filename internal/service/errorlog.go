@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// serverLog takes net/http's own lines. They say what strangers send wrong; that no connection can be accepted is an error
-// of this process.
+// serverLog handles the log lines of net/http itself. Nearly all of them report malformed requests of strangers. A failure
+// to accept connections is an error of this process, and is logged as one.
 type serverLog struct{ slog.Handler }
 
-// Enabled implements slog.Handler: a line's level is known when it is handled.
+// Enabled implements slog.Handler. It is always true: Handle decides the level of a line.
 func (serverLog) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle implements slog.Handler.
@@ -23,12 +23,12 @@ func (h serverLog) Handle(ctx context.Context, r slog.Record) error {
 	if !h.Handler.Enabled(ctx, r.Level) {
 		return nil
 	}
-	r.Message = Clip(r.Message, maxLogged)
+	r.Message = ClipText(r.Message, maxLogged)
 	return h.Handler.Handle(ctx, r)
 }
 
-// loggedListener logs that no connection can be accepted, which gRPC tells nobody. It is asked again after a pause, of a
-// second in the end.
+// loggedListener logs when cannot accept connections; trying again: gRPC does not. gRPC calls Accept again after a pause that grows
+// to a second.
 type loggedListener struct {
 	net.Listener
 	log *slog.Logger
@@ -38,7 +38,7 @@ type loggedListener struct {
 func (l loggedListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil && !errors.Is(err, net.ErrClosed) {
-		l.log.Error("a connection cannot be accepted", "addr", l.Addr().String(), "error", err.Error())
+		l.log.Error("cannot accept connections; trying again", "addr", l.Addr().String(), "error", err.Error())
 	}
 	return conn, err
 }

@@ -76,7 +76,7 @@ func TestFindingsGRPCAcceptErrors(t *testing.T) {
 	if err := g.Serve(t.Context()); err == nil {
 		t.Error("it serves without a listener")
 	}
-	if line := log.line(t, "a connection cannot be accepted"); line["level"] != "ERROR" || !strings.Contains(fmt.Sprint(line["error"]), "too many open files") {
+	if line := log.line(t, "cannot accept connections; trying again"); line["level"] != "ERROR" || !strings.Contains(fmt.Sprint(line["error"]), "too many open files") {
 		t.Errorf("got %v", line)
 	}
 }

@@ -20,41 +20,41 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// ownKeepalive finds a replica of ours that stands still. Our servers allow such pings (see ListenGRPC).
+// ownKeepalive detects a replica of ours that hangs. Our servers allow these pings (see ListenGRPC).
 var ownKeepalive = keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second}
 
-// foreignKeepalive is for servers with the defaults of their libraries: in Go, C++ and Python they allow a ping each five
-// minutes, also while calls run, and close the connection with all its calls after the third that comes sooner. No call
-// takes as long, so none is ever pinged. Timeout counts all the same: on Linux, a host that acknowledges nothing for so
-// long loses its connection (TCP_USER_TIMEOUT). The system acknowledges for a bot that computes.
+// foreignKeepalive is for servers with the defaults of their libraries. In Go, C++ and Python these allow one ping in five
+// minutes, also while calls run, and close the connection with all its calls after the third ping that comes sooner. No call
+// lasts that long, so no ping is ever sent. Timeout has an effect all the same: on Linux, a host that acknowledges nothing
+// for that time loses its connection (TCP_USER_TIMEOUT). A bot that computes is safe: its operating system acknowledges.
 var foreignKeepalive = keepalive.ClientParameters{Time: 6 * time.Minute, Timeout: 20 * time.Second}
 
-// DialOwn is Dial for a service of ours: the client shows the key and the certificate of env's Guard. Calls made with
-// one key of Sticky meet the same replica, as long as it is there and says that it serves.
+// DialOwn is Dial for a service of ours: the client sends the key and the certificate of env's Guard. Calls with the same key
+// of Sticky go to the same replica while it is reachable and healthy.
 func DialOwn(env Env, name, target string) (*grpc.ClientConn, error) {
-	conn, err := dial(env, name, target, append(env.Guard.dialOptions(),
+	conn, err := dialTarget(env, name, target, append(env.Guard.dialOptions(),
 		grpc.WithKeepaliveParams(ownKeepalive),
 		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig":[{"ring_hash_experimental":{"requestHashHeader":"`+stickyHeader+`"}}],`+
 			`"healthCheckConfig":{"serviceName":""}}`))...)
 	if err == nil {
-		go knock(conn)
+		go warmUp(conn)
 	}
 	return conn, err
 }
 
-// stickyHeader is gRPC metadata by which a replica is chosen.
+// stickyHeader is the gRPC metadata that selects the replica.
 const stickyHeader = "wxgate-sticky"
 
-// Sticky is the option of a call that is for the replica of a key, which has two parts; the key itself is not sent.
-func Sticky(first, second string) grpc.CallOption { return sticky{key: [2]string{first, second}} }
+// Sticky is the option of a call that should go to the replica of a key. The key has two parts; only its hash is sent.
+func Sticky(first, second string) grpc.CallOption { return stickyOption{key: [2]string{first, second}} }
 
-type sticky struct {
+type stickyOption struct {
 	grpc.EmptyCallOption
 	key [2]string
 }
 
-// hash tells keys apart, and tells nothing of them.
-func (s sticky) hash() string {
+// hashKey returns a short hash that differs between keys and does not reveal them.
+func (s stickyOption) hashKey() string {
 	h := fnv.New64a()
 	for _, part := range s.key {
 		_, _ = h.Write([]byte(part)) // never fails
@@ -63,14 +63,14 @@ func (s sticky) hash() string {
 	return strconv.FormatUint(h.Sum64(), 36)
 }
 
-// Dial returns a client of the service called name at a gRPC target ("dns:///replier:9001"), and reports in Ready
-// where it is away. It connects in the background and finds a service that comes back within seconds. The service may
-// be anybody's: it is shown neither key nor certificate.
+// Dial returns a client of the service called name at a gRPC target ("dns:///replier:9001"), and adds the service to Ready.
+// It connects in the background, and reconnects within seconds when an unreachable service returns. The service may belong
+// to somebody else: Dial sends neither key nor certificate.
 func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
-	return dial(env, name, target, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithKeepaliveParams(foreignKeepalive))
+	return dialTarget(env, name, target, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithKeepaliveParams(foreignKeepalive))
 }
 
-func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
+func dialTarget(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if err := CheckTarget(target); err != nil {
 		return nil, fmt.Errorf("--%s: %w", name, err)
 	}
@@ -83,10 +83,10 @@ func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientCon
 		}}),
 	}, own...)...)
 	if err != nil {
-		return nil, fmt.Errorf("--%s: %q is no gRPC target such as dns:///%s:9001: %w", name, target, name, err)
+		return nil, fmt.Errorf("--%s: %q is not a gRPC target such as dns:///%s:9001: %w", name, target, name, err)
 	}
 	conn.Connect()
-	env.Ready.Check(name, func() error {
+	env.Ready.AddNeighbour(name, func() error {
 		switch s := conn.GetState(); s {
 		case connectivity.TransientFailure, connectivity.Connecting:
 			return errors.New(strings.ToLower(s.String()))
@@ -98,10 +98,10 @@ func dial(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientCon
 
 // countCalls counts the calls of a client.
 func countCalls(env Env, name string) grpc.UnaryClientInterceptor {
-	return newCallMetrics("client", prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer)).client
+	return newCallMetrics("client", prometheus.WrapRegistererWith(prometheus.Labels{"peer": name}, env.Registerer)).countClientCall
 }
 
-// sendAlong sends the request's id, and what the replica of a call is chosen by.
+// sendAlong sends the request's id, and the hash of Sticky's key.
 func sendAlong(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	var room [4]string
 	along := room[:0]
@@ -109,8 +109,8 @@ func sendAlong(ctx context.Context, method string, req, reply any, conn *grpc.Cl
 		along = append(along, metadataID, id)
 	}
 	for _, o := range opts {
-		if o, ok := o.(sticky); ok {
-			along = append(along, stickyHeader, o.hash())
+		if o, ok := o.(stickyOption); ok {
+			along = append(along, stickyHeader, o.hashKey())
 		}
 	}
 	if len(along) > 0 {
@@ -119,9 +119,9 @@ func sendAlong(ctx context.Context, method string, req, reply any, conn *grpc.Cl
 	return invoke(ctx, method, req, reply, conn, opts...)
 }
 
-// knock connects before a message needs it: ring_hash does so for a call only. Whether the service knows of health is no
-// matter.
-func knock(conn *grpc.ClientConn) {
+// warmUp connects before the first message needs the connection: ring_hash connects only for a call. The result of the health
+// check does not matter.
+func warmUp(conn *grpc.ClientConn) {
 	ctx, cancel := context.WithTimeout(context.Background(), Grace)
 	defer cancel()
 	_, _ = healthv1.NewHealthClient(conn).Check(ctx, &healthv1.HealthCheckRequest{}, grpc.WaitForReady(true))

@@ -230,11 +230,11 @@ func TestGRPCReflection(t *testing.T) {
 func TestGRPCTwice(t *testing.T) {
 	env, log := testEnv()
 	for _, name := range []string{"replier", "oauthsvc"} {
-		conn, stop := startGRPC(t, env.For(name), func(context.Context) error { return nil })
+		conn, stop := startGRPC(t, env.ForService(name), func(context.Context) error { return nil })
 		if err := invoke(t.Context(), conn); err != nil {
 			t.Fatal(err)
 		}
-		client, err := Dial(env.For("gateway"), name, conn.CanonicalTarget())
+		client, err := Dial(env.ForService("gateway"), name, conn.CanonicalTarget())
 		if err != nil {
 			t.Fatal(err)
 		}

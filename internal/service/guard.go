@@ -20,17 +20,17 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// GuardFlags are the settings of who may ask at gRPC and internal addresses.
+// GuardFlags are the settings that decide which callers may use gRPC and internal addresses.
 type GuardFlags struct {
-	InternalKey Secret `name:"internal-key" env:"WXGATE_INTERNAL_KEY" placeholder:"KEY,…" help:"Key that callers of gRPC and internal addresses must show, at least 32 characters. Of several, all are accepted and the first is sent."`
+	InternalKey Secret `name:"internal-key" env:"WXGATE_INTERNAL_KEY" placeholder:"KEY,…" help:"Key that callers of gRPC and internal addresses must send, at least 32 characters. If several are given, all are accepted and the first is sent."`
 	TLSFlags
 }
 
-// Guard decides who may ask at the gRPC and internal addresses of a process, and shows its clients' own key and
-// certificate. A nil Guard lets everybody in and shows nothing.
+// Guard authenticates the callers of the gRPC and internal addresses of a process, and the process's own clients to other
+// services. A nil Guard lets every caller in and sends nothing.
 type Guard struct {
-	keys     []guardKey // all are accepted, the first is sent; empty: none is demanded
-	identity *identity  // nil: no TLS
+	keys     []guardKey   // all are accepted, the first is sent; empty: no key is required
+	identity *tlsIdentity // nil: no TLS
 }
 
 type guardKey struct {
@@ -38,18 +38,19 @@ type guardKey struct {
 	digest [sha256.Size]byte
 }
 
-// minInternalKey is the shortest key, in characters.
+// minInternalKey is the length of the shortest key allowed, in characters.
 const minInternalKey = 32
 
-// Guarded returns env with the Guard that is set, if any. The error has everything that is wrong, and no key.
-func (f GuardFlags) Guarded(env Env) (Env, error) {
-	keys, keysErr := f.keys()
-	identity, tlsErr := f.open(env.Log)
+// WithGuard returns env with the Guard that the settings ask for, if any. The error lists everything that is wrong, and shows
+// no key.
+func (f GuardFlags) WithGuard(env Env) (Env, error) {
+	keys, keysErr := f.parseKeys()
+	identity, tlsErr := f.openIdentity(env.Log)
 	if err := errors.Join(keysErr, tlsErr); err != nil {
 		return env, err
 	}
 	if identity != nil {
-		identity.report(env)
+		identity.registerChecks(env)
 	}
 	if len(keys) > 0 || identity != nil {
 		env.Guard = &Guard{keys: keys, identity: identity}
@@ -57,7 +58,7 @@ func (f GuardFlags) Guarded(env Env) (Env, error) {
 	return env, nil
 }
 
-func (f GuardFlags) keys() (keys []guardKey, err error) {
+func (f GuardFlags) parseKeys() (keys []guardKey, err error) {
 	if f.InternalKey == "" {
 		return nil, nil
 	}
@@ -66,31 +67,32 @@ func (f GuardFlags) keys() (keys []guardKey, err error) {
 		key = strings.TrimSpace(key)
 		switch {
 		case len(key) < minInternalKey:
-			errs = append(errs, fmt.Errorf("--internal-key: key %d has %d characters; expected at least %d, such as openssl rand -hex 32 makes", i+1, len(key), minInternalKey))
+			errs = append(errs, fmt.Errorf("--internal-key: key %d has %d characters; expected at least %d; openssl rand -hex 32 makes one", i+1, len(key), minInternalKey))
 		case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-			errs = append(errs, fmt.Errorf("--internal-key: key %d has a character that a header can't carry; expected letters, digits and signs of ASCII, without spaces", i+1))
+			errs = append(errs, fmt.Errorf("--internal-key: key %d has a character that an HTTP header cannot carry; expected printable ASCII without spaces", i+1))
 		}
 		keys = append(keys, guardKey{Secret(key), sha256.Sum256([]byte(key))})
 	}
 	return keys, errors.Join(errs...)
 }
 
-// fingerprint tells keys apart in a log: eight hex digits of the key's SHA-256.
+// fingerprint identifies a key in the log: eight hex digits of its SHA-256.
 func (k guardKey) fingerprint() string { return hex.EncodeToString(k.digest[:4]) }
 
-// Why a caller without a good key is refused: for the log alone.
+// The reasons to reject a caller without a valid key. Only the log shows them.
 var (
 	errNoKey      = errors.New("no key")
 	errKeys       = errors.New("more than one authorization")
-	errNoBearer   = errors.New("an authorization that is no bearer key")
-	errUnknownKey = errors.New("a key that is not ours")
+	errNoBearer   = errors.New("an authorization that is not a bearer key")
+	errUnknownKey = errors.New("an unknown key")
 )
 
-// wanted is what such a caller is told.
-const wanted = "expected authorization: Bearer and a key of --internal-key"
+// keyRequired is the message that such a caller gets.
+const keyRequired = "expected authorization: Bearer and a key of --internal-key"
 
-// check returns who a caller is by its authorization headers, "" where no key is demanded; else why it is refused.
-func (g *Guard) check(headers []string) (name string, err error) {
+// checkAuthorization returns the name of the key in a caller's authorization headers, or "" if no key is required. The error
+// is the reason to reject the caller.
+func (g *Guard) checkAuthorization(headers []string) (name string, err error) {
 	if g == nil || len(g.keys) == 0 {
 		return "", nil
 	}
@@ -106,7 +108,7 @@ func (g *Guard) check(headers []string) (name string, err error) {
 		return "", errNoBearer
 	}
 	digest := sha256.Sum256([]byte(strings.TrimSpace(shown)))
-	for _, key := range g.keys { // all of them, so that the time tells nothing
+	for _, key := range g.keys { // all of them, so that the time does not depend on the key
 		if subtle.ConstantTimeCompare(digest[:], key.digest[:]) == 1 {
 			name = "key:" + key.fingerprint()
 		}
@@ -117,68 +119,68 @@ func (g *Guard) check(headers []string) (name string, err error) {
 	return name, nil
 }
 
-// openRPC begins the methods that need no key: a health check tells no secret, and who probes has none.
+// openRPC is the prefix of the methods that need no key: a health check reveals no secret, and probes have no key.
 var openRPC = "/" + healthv1.Health_ServiceDesc.ServiceName + "/"
 
-// admit lets in gRPC calls with a key, and those of its own process; others get UNAUTHENTICATED.
-func (g *Guard) admit(ctx context.Context) (context.Context, error) {
-	if g == nil || len(g.keys) == 0 || within(ctx) {
+// authRPC accepts gRPC calls with a valid key and calls within the process; others get UNAUTHENTICATED.
+func (g *Guard) authRPC(ctx context.Context) (context.Context, error) {
+	if g == nil || len(g.keys) == 0 || isInProcess(ctx) {
 		return ctx, nil
 	}
 	if method, _ := grpc.Method(ctx); strings.HasPrefix(method, openRPC) {
 		return ctx, nil
 	}
-	name, err := g.check(metadata.ValueFromIncomingContext(ctx, "authorization"))
+	name, err := g.checkAuthorization(metadata.ValueFromIncomingContext(ctx, "authorization"))
 	if err != nil {
-		return nil, &RPCError{Code: codes.Unauthenticated, Message: wanted, Cause: err}
+		return nil, &RPCError{Code: codes.Unauthenticated, Message: keyRequired, Cause: err}
 	}
-	LineOf(ctx).showed(name)
+	LineOf(ctx).identify(name)
 	return ctx, nil
 }
 
-// demand lets in HTTP requests with a key; those without get 401, in the form of other errors of REST.
-func (g *Guard) demand(next http.Handler) http.Handler {
+// authHTTP accepts HTTP requests with a valid key; others get 401, in the same form as the other errors of REST.
+func (g *Guard) authHTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		line := LineOf(r.Context())
-		name, err := g.check(r.Header.Values("Authorization"))
+		name, err := g.checkAuthorization(r.Header.Values("Authorization"))
 		if err != nil {
 			line.Add(slog.String("cause", err.Error()))
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = io.WriteString(w, `{"code":16,"message":"`+wanted+`","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNAUTHENTICATED","domain":"`+errorDomain+`","metadata":{}}]}`)
+			_, _ = io.WriteString(w, `{"code":16,"message":"`+keyRequired+`","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"UNAUTHENTICATED","domain":"`+errorDomain+`","metadata":{}}]}`)
 			return
 		}
-		line.showed(name)
-		r.Header.Del("Authorization") // it was for us: grpc-gateway would hand it on
+		line.identify(name)
+		r.Header.Del("Authorization") // it was meant for this server: grpc-gateway would forward it
 		next.ServeHTTP(w, r)
 	})
 }
 
-// credentials are those of gRPC connections, of servers and of clients.
-func (g *Guard) credentials() credentials.TransportCredentials {
+// transportCredentials returns the credentials of gRPC connections, for servers and clients.
+func (g *Guard) transportCredentials() credentials.TransportCredentials {
 	if g == nil || g.identity == nil {
 		return insecure.NewCredentials()
 	}
-	return g.identity.credentials()
+	return g.identity.transportCredentials()
 }
 
-// dialOptions make a client show key and certificate.
+// dialOptions returns the options that make a client send the key and the certificate.
 func (g *Guard) dialOptions() []grpc.DialOption {
-	options := []grpc.DialOption{grpc.WithTransportCredentials(g.credentials())}
+	options := []grpc.DialOption{grpc.WithTransportCredentials(g.transportCredentials())}
 	if g != nil && len(g.keys) > 0 {
-		options = append(options, grpc.WithPerRPCCredentials(bearer{g.keys[0].secret}))
+		options = append(options, grpc.WithPerRPCCredentials(bearerKey{g.keys[0].secret}))
 	}
 	return options
 }
 
-// bearer sends a key with every call.
-type bearer struct{ key Secret }
+// bearerKey is a key that a client sends with every call.
+type bearerKey struct{ key Secret }
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+func (b bearerKey) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + b.key.Reveal()}, nil
 }
 
-// RequireTransportSecurity implements credentials.PerRPCCredentials: in a private network a key may do without TLS.
-func (b bearer) RequireTransportSecurity() bool { return false }
+// RequireTransportSecurity implements credentials.PerRPCCredentials. In a private network a key may be used without TLS.
+func (b bearerKey) RequireTransportSecurity() bool { return false }

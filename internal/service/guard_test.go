@@ -30,7 +30,7 @@ const (
 func guarded(t *testing.T, keys string) (Env, *logBuffer) {
 	t.Helper()
 	env, log := testEnv()
-	env, err := GuardFlags{InternalKey: Secret(keys)}.Guarded(env)
+	env, err := GuardFlags{InternalKey: Secret(keys)}.WithGuard(env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +38,8 @@ func guarded(t *testing.T, keys string) (Env, *logBuffer) {
 }
 
 func TestInternalKey(t *testing.T) {
-	const long = "; expected at least 32, such as openssl rand -hex 32 makes"
-	const odd = " has a character that a header can't carry; expected letters, digits and signs of ASCII, without spaces"
+	const long = "; expected at least 32; openssl rand -hex 32 makes one"
+	const odd = " has a character that an HTTP header cannot carry; expected printable ASCII without spaces"
 	for _, tt := range []struct {
 		name, keys string
 		want       []string // the keys in use
@@ -57,7 +57,7 @@ func TestInternalKey(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env, _ := testEnv()
-			env, err := GuardFlags{InternalKey: Secret(tt.keys)}.Guarded(env)
+			env, err := GuardFlags{InternalKey: Secret(tt.keys)}.WithGuard(env)
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -89,13 +89,13 @@ var shown = []struct {
 	{"second key", []string{"Bearer " + keyB}, nameB, ""},
 	{"scheme in lower case", []string{"bearer " + keyA}, nameA, ""},
 	{"none", nil, "", "no key"},
-	{"wrong", []string{"Bearer " + strings.Repeat("x", 32)}, "", "a key that is not ours"},
-	{"its beginning", []string{"Bearer " + keyA[:31]}, "", "a key that is not ours"},
-	{"more than it", []string{"Bearer " + keyA + "0"}, "", "a key that is not ours"},
-	{"both at once", []string{"Bearer " + keyA + "," + keyB}, "", "a key that is not ours"},
-	{"empty", []string{"Bearer "}, "", "a key that is not ours"},
-	{"no scheme", []string{keyA}, "", "an authorization that is no bearer key"},
-	{"another scheme", []string{"Basic " + keyA}, "", "an authorization that is no bearer key"},
+	{"wrong", []string{"Bearer " + strings.Repeat("x", 32)}, "", "an unknown key"},
+	{"its beginning", []string{"Bearer " + keyA[:31]}, "", "an unknown key"},
+	{"more than it", []string{"Bearer " + keyA + "0"}, "", "an unknown key"},
+	{"both at once", []string{"Bearer " + keyA + "," + keyB}, "", "an unknown key"},
+	{"empty", []string{"Bearer "}, "", "an unknown key"},
+	{"no scheme", []string{keyA}, "", "an authorization that is not a bearer key"},
+	{"another scheme", []string{"Basic " + keyA}, "", "an authorization that is not a bearer key"},
 	{"twice", []string{"Bearer " + keyA, "Bearer " + keyA}, "", "more than one authorization"},
 }
 
@@ -317,7 +317,7 @@ func TestDialShows(t *testing.T) {
 		{"a bot", env, Dial, nil},
 		{"ours, no key set", plain, DialOwn, nil},
 	} {
-		client, err := tt.dial(tt.env.For(strings.Fields(tt.name)[0]), "replier", conn.CanonicalTarget())
+		client, err := tt.dial(tt.env.ForService(strings.Fields(tt.name)[0]), "replier", conn.CanonicalTarget())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -366,7 +366,7 @@ func TestWarnsWhereOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, l := range log.lines(t, "everybody who reaches this address may ask; give --internal-key, or --tls-cert, --tls-key and --tls-ca, or bind 127.0.0.1") {
+			for _, l := range log.lines(t, "this address accepts calls without authentication; set --internal-key, or --tls-cert, --tls-key and --tls-ca, or bind 127.0.0.1") {
 				if l["level"] != "WARN" || l["addr"] == nil {
 					t.Errorf("logged %v", l)
 				}

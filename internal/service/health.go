@@ -15,33 +15,34 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// CheckHealth asks the process at addr (host:port, or the URL of an internal address) whether it does its job: over HTTP at /readyz, or where addr speaks
-// gRPC by its health service; over TLS where files are given. It returns nil where it does.
+// CheckHealth returns nil if the process at addr is ready; else why it is not. addr is host:port, or the URL of an internal
+// address. CheckHealth asks over HTTP at /readyz or, if addr speaks gRPC, at its health service. It uses TLS if files are
+// given.
 func CheckHealth(ctx context.Context, addr string, files TLSFlags) error {
 	addr, err := healthAddr(addr, files)
 	if err != nil {
 		return err
 	}
-	identity, err := files.open(slog.New(slog.DiscardHandler))
+	identity, err := files.openIdentity(slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
 	guard := &Guard{identity: identity}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
-		return fmt.Errorf("%q is no address such as 127.0.0.1:8001", addr)
+		return fmt.Errorf("%q is not an address such as 127.0.0.1:8001", addr)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	if identity != nil {
-		conn = tls.Client(conn, identity.client(hostOf(addr), "http/1.1"))
+		conn = tls.Client(conn, identity.clientConfig(hostOf(addr), "http/1.1"))
 	}
 	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	_ = req.Write(conn) // where it fails, so does the reading
-	// Not an http.Client: a gRPC server speaks first, and hangs up on HTTP; what a client makes of it differs.
+	_ = req.Write(conn) // if it fails, so does the reading
+	// Not an http.Client: a gRPC server sends first and closes on HTTP, and an http.Client reports that in several ways.
 	answer := bufio.NewReader(conn)
 	if begin, err := answer.Peek(len("HTTP/")); err != nil || string(begin) != "HTTP/" {
 		return guard.checkGRPC(ctx, addr)
@@ -58,7 +59,7 @@ func CheckHealth(ctx context.Context, addr string, files TLSFlags) error {
 	return nil
 }
 
-// healthAddr returns the host and port of an address that may be a URL.
+// healthAddr returns the host and port of addr, which may be a URL.
 func healthAddr(addr string, files TLSFlags) (string, error) {
 	scheme, rest, isURL := strings.Cut(addr, "://")
 	host := strings.TrimSuffix(strings.TrimSuffix(rest, "/"), "/readyz")

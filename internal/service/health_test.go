@@ -28,7 +28,7 @@ func TestCheckHealth(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, addr string
-		state      state
+		state      readyState
 		want       string // the error's text, or part of it; "": none
 	}{
 		{"HTTP, serving", h.Addr().String(), serving, ""},
@@ -44,10 +44,10 @@ func TestCheckHealth(t *testing.T) {
 		{"another path", "http://" + h.Addr().String() + "/metrics", serving, "expected host and port, such as 127.0.0.1:8001 or http://127.0.0.1:8001"},
 		{"no port", "http://127.0.0.1", serving, "expected host and port"},
 		{"a gRPC target", "dns:///127.0.0.1:9001", serving, "expected host and port"},
-		{"no address", "a b", serving, `"a b" is no address such as 127.0.0.1:8001`},
+		{"no address", "a b", serving, `"a b" is not an address such as 127.0.0.1:8001`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			env.Ready.set(tt.state)
+			env.Ready.setState(tt.state)
 			for range 20 { // how a gRPC server answers HTTP depends on who is faster
 				err := CheckHealth(t.Context(), tt.addr, TLSFlags{})
 				if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
@@ -89,9 +89,9 @@ func notServing(t *testing.T) string {
 // TestDialAway: a neighbour that is away is listed, and does not make the process unready; when it comes back it is found.
 func TestDialAway(t *testing.T) {
 	env, _ := testEnv()
-	env.Ready.set(serving)
+	env.Ready.setState(serving)
 	addr := testaddr.Unused(t)
-	conn, err := Dial(env.For("gateway"), "replier", "passthrough:///"+addr)
+	conn, err := Dial(env.ForService("gateway"), "replier", "passthrough:///"+addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestDialAway(t *testing.T) {
 	if code, body := report(); code != http.StatusOK || body != `{"status":"ready","away":{"replier":"transient_failure"}}` {
 		t.Errorf("away: %d %s", code, body)
 	}
-	g, err := ListenGRPC(env.For("replier"), "replier-listen", addr)
+	g, err := ListenGRPC(env.ForService("replier"), "replier-listen", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

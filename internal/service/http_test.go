@@ -32,7 +32,7 @@ func TestHandleID(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			log := &logBuffer{}
 			seen := ""
-			h := Handle(log.logger(), tt.trusted, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = RequestID(r.Context()) }))
+			h := LogRequests(log.logger(), tt.trusted, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = RequestID(r.Context()) }))
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 			if tt.id != "" {
 				r.Header.Set(RequestIDHeader, tt.id)
@@ -76,7 +76,7 @@ func TestHandleLine(t *testing.T) {
 			log := &logBuffer{}
 			w := httptest.NewRecorder()
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/wechat/shop?signature=s3cret", nil)
-			Handle(log.logger(), false, tt.handler).ServeHTTP(w, r)
+			LogRequests(log.logger(), false, tt.handler).ServeHTTP(w, r)
 			got := log.line(t, "http")
 			if w.Code != tt.status || got["status"] != float64(tt.status) || got["level"] != tt.level ||
 				got["method"] != "POST" || got["path"] != "/wechat/shop" || got["ms"] == nil {
@@ -111,7 +111,7 @@ func TestHandlePanic(t *testing.T) {
 				tt.handler(w, r)
 			}
 			w := httptest.NewRecorder()
-			Handle(log.logger(), false, http.HandlerFunc(handler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
+			LogRequests(log.logger(), false, http.HandlerFunc(handler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/", nil))
 			if w.Code != tt.status || w.Body.String() != tt.body {
 				t.Errorf("answered %d %q, want %d %q", w.Code, w.Body, tt.status, tt.body)
 			}

@@ -19,14 +19,14 @@ func (g *GRPC) RegisterService(desc *grpc.ServiceDesc, service any) {
 	g.Server.RegisterService(desc, service)
 	for _, m := range desc.Methods {
 		info := &grpc.UnaryServerInfo{Server: service, FullMethod: "/" + desc.ServiceName + "/" + m.MethodName}
-		g.methods[info.FullMethod] = behind(g.interceptors, info, func(ctx context.Context, req any) (any, error) {
-			return m.Handler(service, ctx, func(into any) error { share(into, req); return nil }, nil)
+		g.methods[info.FullMethod] = chainInterceptors(g.interceptors, info, func(ctx context.Context, req any) (any, error) {
+			return m.Handler(service, ctx, func(into any) error { shallowCopy(into, req); return nil }, nil)
 		})
 	}
 }
 
-// behind returns a method behind interceptors, the first one outermost.
-func behind(interceptors []grpc.UnaryServerInterceptor, info *grpc.UnaryServerInfo, method grpc.UnaryHandler) grpc.UnaryHandler {
+// chainInterceptors wraps a method in interceptors; the first one is outermost.
+func chainInterceptors(interceptors []grpc.UnaryServerInterceptor, info *grpc.UnaryServerInfo, method grpc.UnaryHandler) grpc.UnaryHandler {
 	for _, intercept := range slices.Backward(interceptors) {
 		next := method
 		method = func(ctx context.Context, req any) (any, error) { return intercept(ctx, req, info, next) }
@@ -40,13 +40,13 @@ type Conn interface {
 	Close() error
 }
 
-// Connect is DialOwn, or where here is not nil the way to that server in this process: a call is one of a function,
-// through the interceptors of both sides. What is sent is not copied: neither side changes what it sent, nor what it got.
-// There are no streams.
+// Connect returns a connection to target as DialOwn does or, if here is not nil, to that server in this process. A call within
+// the process is a function call through the interceptors of both sides. Messages are not copied: neither side may change a
+// message that it sent or received. There are no streams.
 func Connect(env Env, name, target string, here *GRPC) (Conn, error) {
 	if here != nil {
 		p := &inProcess{server: here, count: countCalls(env, name)}
-		p.call = p.invoke
+		p.call = p.callMethod
 		return p, nil
 	}
 	return DialOwn(env, name, target)
@@ -71,8 +71,8 @@ func (p *inProcess) Invoke(ctx context.Context, name string, req, resp any, opts
 	return p.count(ctx, name, req, resp, nil, p.call, opts...)
 }
 
-// invoke is a grpc.UnaryInvoker. The method runs in the caller's goroutine: methods end with their context.
-func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
+// callMethod is a grpc.UnaryInvoker. The method runs in the caller's goroutine: methods return when their context ends.
+func (p *inProcess) callMethod(ctx context.Context, name string, req, resp any, _ *grpc.ClientConn, opts ...grpc.CallOption) error {
 	method, known := p.server.methods[name]
 	switch {
 	case !known:
@@ -83,7 +83,7 @@ func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *g
 		return status.FromContextError(ctx.Err()).Err()
 	}
 	stream := &localStream{method: name}
-	answer, err := method(arrive(ctx, stream), req)
+	answer, err := method(serverContext(ctx, stream), req)
 	for _, o := range opts {
 		switch o := o.(type) {
 		case grpc.HeaderCallOption:
@@ -100,25 +100,26 @@ func (p *inProcess) invoke(ctx context.Context, name string, req, resp any, _ *g
 	case ctx.Err() != nil:
 		return status.FromContextError(ctx.Err()).Err()
 	}
-	share(resp, answer)
+	shallowCopy(resp, answer)
 	return nil
 }
 
-// arrive returns the context of a call as the server sees it.
-func arrive(ctx context.Context, stream *localStream) context.Context {
+// serverContext returns the context that the server sees in a call.
+func serverContext(ctx context.Context, stream *localStream) context.Context {
 	sent, some := metadata.FromOutgoingContext(ctx)
 	if some {
-		ctx = metadata.NewOutgoingContext(ctx, nil) // the server's own calls send nothing of it
+		ctx = metadata.NewOutgoingContext(ctx, nil) // the server's own calls must not send it on
 	}
 	if _, came := metadata.FromIncomingContext(ctx); came || some {
-		ctx = metadata.NewIncomingContext(ctx, sent) // nor do they hear what their caller's caller sent
+		ctx = metadata.NewIncomingContext(ctx, sent) // the method must not see what its caller's caller sent
 	}
 	ctx = peer.NewContext(ctx, ownPeer)
 	return grpc.NewContextWithServerTransportStream(ctx, stream)
 }
 
-// share gives a message the fields of another. One that is sent often knows how by itself, without reflection.
-func share(into, from any) {
+// shallowCopy sets the fields of a message to those of another. Messages that are sent often implement Share, which needs no
+// reflection.
+func shallowCopy(into, from any) {
 	if m, ok := into.(interface{ Share(from any) }); ok {
 		m.Share(from)
 		return
@@ -131,16 +132,16 @@ func share(into, from any) {
 	to.SetUnknown(is.GetUnknown())
 }
 
-// within tells whether a call was made in this process.
-func within(ctx context.Context) bool {
+// isInProcess reports whether a call was made within this process.
+func isInProcess(ctx context.Context) bool {
 	p, ok := peer.FromContext(ctx)
 	return ok && p == ownPeer
 }
 
-// ownPeerName is how the log names ownPeer.
+// ownPeerName is the name of ownPeer in the log.
 const ownPeerName = "in-process"
 
-// ownPeer is who calls within a process.
+// ownPeer is the peer of calls within the process.
 var ownPeer = &peer.Peer{Addr: ownAddr{}}
 
 type ownAddr struct{}
@@ -153,7 +154,7 @@ func (ownAddr) String() string { return ownPeerName }
 
 var _ net.Addr = ownAddr{}
 
-// localStream is what a method says besides its answer.
+// localStream holds the header and trailer of a call within the process.
 type localStream struct {
 	method          string
 	header, trailer metadata.MD

@@ -23,7 +23,7 @@ func TestShare(t *testing.T) {
 	from := &wechatv1.Message{Account: "shop", MsgId: 1, Content: &wechatv1.Message_Text{Text: text}, Extra: []*wechatv1.Element{{Name: "X"}}}
 	from.ProtoReflect().SetUnknown([]byte{0xf8, 0x07, 1})
 	into := &wechatv1.Message{}
-	share(into, from)
+	shallowCopy(into, from)
 	if diff := cmp.Diff(from, into, protocmp.Transform()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -49,7 +49,7 @@ func TestLineJoins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := Handle(env.Log, false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	h := LogRequests(env.Log, false, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		LineOf(r.Context()).Add(slog.String("account", "shop"))
 		_ = invoke(r.Context(), conn)
 	}))
@@ -72,7 +72,7 @@ func TestLineJoins(t *testing.T) {
 	if lines := log.lines(t, "rpc"); len(lines) != 0 {
 		t.Errorf("logged besides: %v", lines)
 	}
-	ctx := Detach(t.Context()) // behind a request's end there is no such line
+	ctx := DetachContext(t.Context()) // behind a request's end there is no such line
 	_ = invoke(ctx, conn)
 	if line := log.line(t, "rpc"); line["rule"] != "hours" || line["peer"] != "in-process" {
 		t.Errorf("logged %v", line)

@@ -56,7 +56,7 @@ func TestShort(t *testing.T) {
 		"oABCDEFGH":                    "oABCDE…",
 		"oABCDEF1234567890abcdefghijk": "oABCDE…",
 	} {
-		if got := Short(openid); got != want {
+		if got := ShortOpenID(openid); got != want {
 			t.Errorf("Short(%q) = %q, want %q", openid, got, want)
 		}
 	}
@@ -92,13 +92,13 @@ func TestLine(t *testing.T) {
 		t.Errorf("request id %q, want id-1", RequestID(ctx))
 	}
 	log := &logBuffer{}
-	LineOf(ctx).write(ctx, log.logger(), slog.LevelInfo, "done", slog.Int("status", 200))
+	LineOf(ctx).writeTo(ctx, log.logger(), slog.LevelInfo, "done", slog.Int("status", 200))
 	if got := log.line(t, "done"); got["level"] != "INFO" || got["rule"] != "echo" || got["status"] != 200.0 ||
 		got["request_id"] != "id-1" || got["error"] != nil {
 		t.Errorf("got %v", got)
 	}
 	LineOf(ctx).Fail(errors.New("cause"))
-	LineOf(ctx).write(ctx, log.logger(), slog.LevelInfo, "failed")
+	LineOf(ctx).writeTo(ctx, log.logger(), slog.LevelInfo, "failed")
 	if got := log.line(t, "failed"); got["level"] != "ERROR" || got["error"] != "cause" {
 		t.Errorf("got %v", got)
 	}
@@ -143,7 +143,7 @@ func TestPanicError(t *testing.T) {
 func TestDetach(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ctx, line := withLine(ctx, "id-1", "peer")
-	detached := Detach(ctx)
+	detached := DetachContext(ctx)
 	cancel()
 	if detached.Err() != nil || RequestID(detached) != "id-1" {
 		t.Errorf("%v, id %q", detached.Err(), RequestID(detached))

@@ -31,7 +31,7 @@ func TestFindingsLineHasEachKeyOnce(t *testing.T) {
 	line.merge("oauth", call)
 	line.Fail(errors.New("failed"))
 	log := &logBuffer{}
-	line.write(ctx, log.logger().With("service", "test"), slog.LevelInfo, "http", slog.Int("status", 200), slog.Int("ms", 7))
+	line.writeTo(ctx, log.logger().With("service", "test"), slog.LevelInfo, "http", slog.Int("status", 200), slog.Int("ms", 7))
 
 	got := log.line(t, "http")
 	want := strings.Fields("account account_2 error error_2 level list list_2 ms ms_2 msg msg_2 oauth oauth_2 oauth_3 peer peer_2 request_id service service_2 status time")
@@ -53,10 +53,10 @@ func TestFindingsLineHasEachKeyOnce(t *testing.T) {
 func TestFindingsEndedCallerLeavesOneCode(t *testing.T) {
 	ctx, caller := withLine(t.Context(), "id-1", "peer")
 	log := &logBuffer{}
-	caller.write(ctx, log.logger(), slog.LevelInfo, "http")
+	caller.writeTo(ctx, log.logger(), slog.LevelInfo, "http")
 	_, call := withLine(ctx, "id-1", ownPeerName)
 	err := &RPCError{Code: codes.NotFound, Message: "not found", Cause: errors.New("the cause")}
-	if call.join(caller, "/test.v1.Test/Call", err) {
+	if call.mergeInto(caller, "/test.v1.Test/Call", err) {
 		t.Fatal("it joined a line that has ended")
 	}
 	call.writeRPC(ctx, log.logger(), "/test.v1.Test/Call", err, time.Now())

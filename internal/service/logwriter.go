@@ -8,24 +8,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// maxUnwritten is how many bytes of log may wait to be written. Lines that come then are dropped: nothing that a process
-// does for others may wait for its log.
+// maxUnwritten is how many bytes of log may wait to be written. Further lines are dropped: no request may wait for the log.
 const maxUnwritten = 1 << 20
 
-// usualUnwritten is how many bytes of buffer are kept for the next lines.
+// usualUnwritten is the size of the buffer that is kept for the next lines, in bytes.
 const usualUnwritten = 256 << 10
 
-// gathers is how long lines are gathered after others were written.
+// gathers is how long lines are collected after each write.
 const gathers = time.Millisecond
 
-// lastWrite is how long the end of a process waits for the log that is left.
+// lastWrite is how long a process that ends waits for the rest of its log to be written.
 const lastWrite = time.Second
 
-// logWriter writes lines in a goroutine of its own, and under load many at once: a request waits for no system call, nor
-// for the lock of one.
+// logWriter writes lines in a goroutine of its own, and under load many at once, so that requests wait neither for a system
+// call nor for its lock.
 type logWriter struct {
 	to      io.Writer
-	report  func(dropped int) // writes to to that lines are missing; nil: nobody is told
+	report  func(dropped int) // writes to to that lines are missing; may be nil
 	dropped prometheus.Counter
 	wake    chan struct{} // signals that there is something to write
 	done    chan struct{} // closed once all is written
@@ -39,18 +38,18 @@ type logWriter struct {
 func newLogWriter(to io.Writer, report func(dropped int)) *logWriter {
 	w := &logWriter{to: to, report: report, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	w.dropped = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "wxgate_log_lines_dropped_total", Help: "Log lines that were dropped because nobody read the log fast enough.",
+		Name: "wxgate_log_lines_dropped_total", Help: "Log lines dropped because the log was not read fast enough.",
 	})
-	go w.run()
+	go w.writeLoop()
 	return w
 }
 
-// Write implements io.Writer; line is one line. It never fails and never waits for a reader: there is nowhere to say so.
+// Write implements io.Writer; line is one line. It neither fails nor blocks: a failure could be reported nowhere.
 func (w *logWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.closed && w.ended(): // the last words of what still runs
+	case w.closed && w.isDrained(): // code that still runs after flushAndClose
 		return w.to.Write(line)
 	case w.closed || len(w.unwritten) > maxUnwritten:
 		w.missing++
@@ -65,8 +64,8 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// ended reports whether all that came before close is written.
-func (w *logWriter) ended() bool {
+// isDrained reports whether all lines from before flushAndClose are written.
+func (w *logWriter) isDrained() bool {
 	select {
 	case <-w.done:
 		return true
@@ -75,13 +74,13 @@ func (w *logWriter) ended() bool {
 	}
 }
 
-func (w *logWriter) run() {
+func (w *logWriter) writeLoop() {
 	defer close(w.done)
 	var lines []byte
 	for range w.wake {
 		missing := 0
-		if lines, missing = w.next(lines); len(lines) == 0 {
-			continue // they went with those before
+		if lines, missing = w.takeUnwritten(lines); len(lines) == 0 {
+			continue // the previous write had them
 		}
 		_, _ = w.to.Write(lines)
 		if missing > 0 && w.report != nil {
@@ -91,8 +90,8 @@ func (w *logWriter) run() {
 	}
 }
 
-// next returns the lines to write, and how many are missing after them; spare is room for the next ones.
-func (w *logWriter) next(spare []byte) (lines []byte, missing int) {
+// takeUnwritten returns the lines to write, and how many are missing after them. spare becomes the buffer of the next lines.
+func (w *logWriter) takeUnwritten(spare []byte) (lines []byte, missing int) {
 	if cap(spare) > usualUnwritten {
 		spare = nil
 	}
@@ -103,12 +102,12 @@ func (w *logWriter) next(spare []byte) (lines []byte, missing int) {
 	return lines, missing
 }
 
-// close writes what is left, for lastWrite at most. What comes later is written at once.
-func (w *logWriter) close() {
+// flushAndClose writes the rest of the log, for at most lastWrite. Later lines are written directly.
+func (w *logWriter) flushAndClose() {
 	w.mu.Lock()
 	if !w.closed {
 		w.closed = true
-		close(w.wake) // what it has is still received
+		close(w.wake) // a pending signal is still received
 	}
 	w.mu.Unlock()
 	select {

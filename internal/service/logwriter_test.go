@@ -47,8 +47,8 @@ func TestLogWriter(t *testing.T) {
 		say(fmt.Sprintf("%d\n", i))
 	}
 	close(to.gate)
-	w.close()
-	w.close()
+	w.flushAndClose()
+	w.flushAndClose()
 	say("6\n")
 	if got := strings.Join(to.writes, "|"); got != "1\n|2\n3\n4\n5\n|6\n" {
 		t.Errorf("written: %q", got)
@@ -72,7 +72,7 @@ func TestLogWriterGathers(t *testing.T) {
 				t.Errorf("after %q: written %q, want %q", tt.line, got, tt.written)
 			}
 		}
-		w.close()
+		w.flushAndClose()
 	})
 }
 
@@ -85,7 +85,7 @@ func TestLogWriterWritesLines(t *testing.T) {
 	for range lines {
 		_, _ = w.Write([]byte("line\n"))
 	}
-	w.close()
+	w.flushAndClose()
 	if got := strings.Count(strings.Join(to.writes, ""), "\n"); got != lines || slices.Contains(to.writes, "") {
 		t.Errorf("%d lines in %d writes, an empty one among them: %t; want %d lines", got, len(to.writes), slices.Contains(to.writes, ""), lines)
 	}
@@ -98,7 +98,7 @@ func TestFindingsLogDropsWhatNobodyReads(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				to := &slowWriter{gate: make(chan struct{}), begun: make(chan struct{}, 100)}
-				log, out := LogFlags{LogFormat: format}.open(to)
+				log, out := LogFlags{LogFormat: format}.openLogger(to)
 				log.Info("first")
 				<-to.begun
 				const lines = 300
@@ -109,7 +109,7 @@ func TestFindingsLogDropsWhatNobodyReads(t *testing.T) {
 				close(to.gate)
 				time.Sleep(time.Minute)
 				log.Info("and on")
-				out.close()
+				out.flushAndClose()
 				all := strings.Join(to.writes, "")
 				written := strings.Count(all, "hello")
 				if written < 90 || written > 110 {

@@ -13,14 +13,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// callMetrics counts the gRPC calls of one side, under the names that dashboards know from go-grpc-middleware's provider.
-// That one looks up each counter by its labels at each call; here it is done once for each method.
+// callMetrics counts the gRPC calls of one side, under the metric names of go-grpc-middleware's provider, which dashboards know.
+// That provider looks up each counter by its labels in each call; callMetrics does so once for each method.
 type callMetrics struct {
 	started, received, sent, handled *prometheus.CounterVec
 	seconds                          *prometheus.HistogramVec
 
 	mu      sync.RWMutex
-	methods map[string]*methodMetrics // by full name, those that were called
+	methods map[string]*methodMetrics // by full name; only methods that were called
 }
 
 // newCallMetrics returns the metrics of a side, "server" or "client".
@@ -30,12 +30,12 @@ func newCallMetrics(side string, registerer prometheus.Registerer) *callMetrics 
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "grpc_" + side + "_" + what + "_total", Help: help}, append(labels, more...))
 	}
 	c := &callMetrics{
-		started:  counter("started", "Calls that began."),
-		received: counter("msg_received", "Messages that came: of a call that is no stream, one."),
-		sent:     counter("msg_sent", "Messages that were sent: of a call that is no stream, one."),
-		handled:  counter("handled", "Calls that ended, by code.", "grpc_code"),
+		started:  counter("started", "Calls started."),
+		received: counter("msg_received", "Messages received (one per unary call)."),
+		sent:     counter("msg_sent", "Messages sent (one per unary call)."),
+		handled:  counter("handled", "Calls completed, by status code.", "grpc_code"),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "grpc_" + side + "_handling_seconds", Help: "From a call's beginning to its end.", Buckets: prometheus.DefBuckets,
+			Name: "grpc_" + side + "_handling_seconds", Help: "Time from the start to the end of a call, in seconds.", Buckets: prometheus.DefBuckets,
 		}, labels),
 		methods: map[string]*methodMetrics{},
 	}
@@ -47,8 +47,8 @@ func newCallMetrics(side string, registerer prometheus.Registerer) *callMetrics 
 	return c
 }
 
-// registerOnce registers a collector, or takes the one that was registered before in its place: a neighbour that was left and
-// is connected to again goes on counting.
+// registerOnce registers a collector, or sets it to the one that is registered already: if a connection is closed and opened
+// again, its counters continue.
 func registerOnce[T prometheus.Collector](registerer prometheus.Registerer, collector *T) {
 	err := registerer.Register(*collector)
 	if before, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
@@ -68,8 +68,8 @@ type methodMetrics struct {
 	seconds                     prometheus.Observer
 }
 
-// of returns the metrics of a method, by its full name.
-func (c *callMetrics) of(name, kind string) *methodMetrics {
+// forMethod returns the metrics of a method, by its full name.
+func (c *callMetrics) forMethod(name, kind string) *methodMetrics {
 	c.mu.RLock()
 	m := c.methods[name]
 	c.mu.RUnlock()
@@ -88,8 +88,8 @@ func (c *callMetrics) of(name, kind string) *methodMetrics {
 	return m
 }
 
-// ended counts the end of a call.
-func (m *methodMetrics) ended(err error, start time.Time) {
+// countEnd counts the end of a call.
+func (m *methodMetrics) countEnd(err error, start time.Time) {
 	if err == nil {
 		m.ok.Inc()
 	} else {
@@ -98,7 +98,7 @@ func (m *methodMetrics) ended(err error, start time.Time) {
 	m.seconds.Observe(time.Since(start).Seconds())
 }
 
-// asStatus returns what a caller sees of an error, as a gRPC server tells it.
+// asStatus returns the status that a gRPC server sends for an error.
 func asStatus(err error) *status.Status {
 	if s, ok := status.FromError(err); ok {
 		return s
@@ -106,34 +106,34 @@ func asStatus(err error) *status.Status {
 	return status.FromContextError(err)
 }
 
-// server counts a server's calls.
-func (c *callMetrics) server(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	start, m := time.Now(), c.of(info.FullMethod, "unary")
+// countServerCall counts a server's calls.
+func (c *callMetrics) countServerCall(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	start, m := time.Now(), c.forMethod(info.FullMethod, "unary")
 	m.started.Inc()
 	m.received.Inc()
 	resp, err := handler(ctx, req)
 	if err == nil {
 		m.sent.Inc()
 	}
-	m.ended(err, start)
+	m.countEnd(err, start)
 	return resp, err
 }
 
-// client counts a client's calls.
-func (c *callMetrics) client(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	start, m := time.Now(), c.of(method, "unary")
+// countClientCall counts a client's calls.
+func (c *callMetrics) countClientCall(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	start, m := time.Now(), c.forMethod(method, "unary")
 	m.started.Inc()
 	m.sent.Inc()
 	err := invoke(ctx, method, req, reply, conn, opts...)
 	if err == nil {
 		m.received.Inc()
 	}
-	m.ended(err, start)
+	m.countEnd(err, start)
 	return err
 }
 
-// stream counts a server's streams.
-func (c *callMetrics) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+// countServerStream counts a server's streams.
+func (c *callMetrics) countServerStream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	kind := "bidi_stream"
 	switch {
 	case !info.IsClientStream:
@@ -141,10 +141,10 @@ func (c *callMetrics) stream(srv any, s grpc.ServerStream, info *grpc.StreamServ
 	case !info.IsServerStream:
 		kind = "client_stream"
 	}
-	start, m := time.Now(), c.of(info.FullMethod, kind)
+	start, m := time.Now(), c.forMethod(info.FullMethod, kind)
 	m.started.Inc()
 	err := handler(srv, &countedStream{s, m})
-	m.ended(err, start)
+	m.countEnd(err, start)
 	return err
 }
 

@@ -123,8 +123,8 @@ func TestStreamMetrics(t *testing.T) {
 // TestCallSeconds: how long a call took is counted in seconds.
 func TestCallSeconds(t *testing.T) {
 	env, _ := testEnv()
-	m := newCallMetrics("server", env.Registerer).of(method, "unary")
-	m.ended(nil, time.Now().Add(-3*time.Second))
+	m := newCallMetrics("server", env.Registerer).forMethod(method, "unary")
+	m.countEnd(nil, time.Now().Add(-3*time.Second))
 	families, err := env.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +148,7 @@ func TestStreamKinds(t *testing.T) {
 	}{{false, true, "server_stream"}, {true, false, "client_stream"}, {true, true, "bidi_stream"}} {
 		env, _ := testEnv()
 		info := &grpc.StreamServerInfo{FullMethod: stream, IsClientStream: tt.client, IsServerStream: tt.server}
-		if err := newCallMetrics("server", env.Registerer).stream(nil, nil, info, func(any, grpc.ServerStream) error { return nil }); err != nil {
+		if err := newCallMetrics("server", env.Registerer).countServerStream(nil, nil, info, func(any, grpc.ServerStream) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if want := "grpc_server_handled_total test.v1.TestService/Stream " + tt.want + " OK 1"; counted(t, env)[0] != want {

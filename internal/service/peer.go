@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/peer"
 )
 
-// peerOf names who calls over gRPC; "" where there is no connection.
+// peerOf returns the name of a gRPC call's caller; "" if there is no connection.
 func peerOf(ctx context.Context) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -22,8 +22,8 @@ func peerOf(ctx context.Context) string {
 	return peerName(nil, p.Addr.String())
 }
 
-// peerName names who calls: "cert:" and the name in a certificate that was verified, or where there is none (state may
-// be nil) the address without its port.
+// peerName returns the name of a caller: "cert:" and the name in its verified certificate or, if it has none, its address
+// without the port. state may be nil.
 func peerName(state *tls.ConnectionState, addr string) string {
 	if state != nil && len(state.VerifiedChains) > 0 {
 		return "cert:" + certificateName(state.VerifiedChains[0][0])
@@ -31,7 +31,7 @@ func peerName(state *tls.ConnectionState, addr string) string {
 	return hostOf(addr)
 }
 
-// certificateName returns the common name of a certificate, or where it has none another name in it.
+// certificateName returns the common name of a certificate or, if that is empty, another name in it.
 func certificateName(c *x509.Certificate) string {
 	switch {
 	case c.Subject.CommonName != "":
@@ -52,7 +52,7 @@ func hostOf(addr string) string {
 	return addr
 }
 
-// isLoopback tells whether only this machine reaches an address.
+// isLoopback reports whether only this machine can reach an address.
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()

@@ -9,23 +9,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Problem is something of this process's own that can go wrong and come right again, such as a store that cannot write.
-// While it has an error, /readyz lists it with the time of the first one, and wxgate_problem is 1. It does not make the
-// process unready. It is safe for concurrent use.
+// Problem is a part of this process that can fail and recover, such as a store that cannot write. While it has an error,
+// /readyz lists it with the time of the first one, and wxgate_problem is 1. It does not make the process unready. It is safe
+// for concurrent use.
 type Problem struct {
 	name string
 	log  *slog.Logger
 
 	mu    sync.Mutex
-	err   error // nil: all is well
+	err   error // nil: no problem
 	since time.Time
 }
 
-// NewProblem returns a problem without an error. name is what it is called in the log, the metric and /readyz, such as
-// "store"; it is unique within env.
+// NewProblem returns a problem without an error. name is its name in the log, the metric and /readyz, such as "store"; it must
+// be unique within env.
 func NewProblem(env Env, name string) *Problem {
 	p := &Problem{name: name, log: env.Log}
-	env.Ready.Problem(name, p.report)
+	env.Ready.AddProblem(name, p.statusError)
 	prometheus.WrapRegistererWith(prometheus.Labels{"problem": name}, env.Registerer).MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "wxgate_problem", Help: "1 while a part of this process cannot do its work; /readyz has the reason.",
@@ -38,8 +38,8 @@ func NewProblem(env Env, name string) *Problem {
 	return p
 }
 
-// Set sets the error; nil ends the problem. The log has a line when the problem begins and when it ends, and none for an
-// error that follows another. Never put a text, a whole openid, a code, a token or a secret into err.
+// Set sets the error; nil ends the problem. It logs when the problem begins and when it ends, but not when one error follows
+// another. err must not hold a message's text, a whole openid, a code, a token or a secret.
 func (p *Problem) Set(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,8 +61,8 @@ func (p *Problem) Err() error {
 	return p.err
 }
 
-// report returns the error with its time.
-func (p *Problem) report() error {
+// statusError returns the error with the time when the problem began.
+func (p *Problem) statusError() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {

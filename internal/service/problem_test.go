@@ -12,8 +12,8 @@ import (
 func TestProblem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		env, log := testEnv()
-		env.Ready.set(serving)
-		p := NewProblem(env.For("replier"), "store")
+		env.Ready.setState(serving)
+		p := NewProblem(env.ForService("replier"), "store")
 		check := func(report, metric string) {
 			t.Helper()
 			w := httptest.NewRecorder()

@@ -9,63 +9,63 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-type state string
+type readyState string
 
 const (
-	starting state = "starting"
-	serving  state = "ready"
-	draining state = "draining"
+	starting readyState = "starting"
+	serving  readyState = "ready"
+	draining readyState = "draining"
 )
 
-// Ready tells whether a process does its job. The zero value is a process that starts.
+// Ready reports whether a process is ready. The zero value stands for a process that is starting.
 type Ready struct {
 	mu       sync.Mutex
-	state    state
-	away     checks
-	problems checks
+	state    readyState
+	away     checkSet
+	problems checkSet
 }
 
-type checks map[string]func() error
+type checkSet map[string]func() error
 
-func (r *Ready) set(s state) {
+func (r *Ready) setState(s readyState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state = s
 }
 
-// Check adds a neighbour to the report. One that is away is listed, and does not make this process unready: taking
-// every gateway out would make an outage of it. check must return at once.
-func (r *Ready) Check(name string, check func() error) { r.add(&r.away, name, check) }
+// AddNeighbour adds another service to the report. It is listed while check returns an error, and does not make this process
+// unready: if every gateway became unready, that would be an outage. check must return at once.
+func (r *Ready) AddNeighbour(name string, check func() error) { r.addCheck(&r.away, name, check) }
 
-// Remove takes a neighbour out of the report: nobody needs it any more.
-func (r *Ready) Remove(name string) {
+// RemoveNeighbour removes a service that is no longer needed from the report.
+func (r *Ready) RemoveNeighbour(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.away, name)
 }
 
-// Problem adds something of this process's own to the report, which then is listed and does not make it unready either:
-// a file that was refused. For what a part notices by itself there is NewProblem.
-func (r *Ready) Problem(name string, check func() error) { r.add(&r.problems, name, check) }
+// AddProblem adds a part of this process to the report, such as a file that was rejected. It is listed while check returns an
+// error, and does not make the process unready either. If the part reports its errors itself, use NewProblem.
+func (r *Ready) AddProblem(name string, check func() error) { r.addCheck(&r.problems, name, check) }
 
-func (r *Ready) add(to *checks, name string, check func() error) {
+func (r *Ready) addCheck(to *checkSet, name string, check func() error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if *to == nil {
-		*to = checks{}
+		*to = checkSet{}
 	}
 	(*to)[name] = check
 }
 
-// snapshot returns the state and copies of the checks.
-func (r *Ready) snapshot() (status state, away, problems checks) {
+// copyState returns the state and copies of the checks.
+func (r *Ready) copyState() (status readyState, away, problems checkSet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.state, maps.Clone(r.away), maps.Clone(r.problems)
 }
 
-// failed returns the errors of the checks that fail.
-func (c checks) failed() map[string]string {
+// failingChecks returns the errors of the checks that fail.
+func (c checkSet) failingChecks() map[string]string {
 	errs := map[string]string{}
 	for name, check := range c {
 		if err := check(); err != nil {
@@ -75,19 +75,19 @@ func (c checks) failed() map[string]string {
 	return errs
 }
 
-// ServeHTTP answers 200 while the process serves, else 503, and lists what is away or wrong.
+// ServeHTTP responds 200 while the process serves, else 503, and lists unreachable services and problems.
 func (r *Ready) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	report := struct {
-		Status   state             `json:"status"`
+		Status   readyState        `json:"status"`
 		Away     map[string]string `json:"away,omitempty"`
 		Problems map[string]string `json:"problems,omitempty"`
 	}{Status: starting}
 	// Without the lock: a check may read files, and a file system that hangs must not keep the process from stopping.
-	status, away, problems := r.snapshot()
+	status, away, problems := r.copyState()
 	if status != "" {
 		report.Status = status
 	}
-	report.Away, report.Problems = away.failed(), problems.failed()
+	report.Away, report.Problems = away.failingChecks(), problems.failingChecks()
 	w.Header().Set("Content-Type", "application/json")
 	if report.Status != serving {
 		w.WriteHeader(http.StatusServiceUnavailable)

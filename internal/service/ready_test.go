@@ -14,7 +14,7 @@ func TestReady(t *testing.T) {
 	down := func(reason string) func() error { return func() error { return errors.New(reason) } }
 	for _, tt := range []struct {
 		name   string
-		state  state
+		state  readyState
 		checks map[string]func() error
 		code   int
 		body   string
@@ -36,10 +36,10 @@ func TestReady(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			ready := &Ready{}
 			if tt.state != "" {
-				ready.set(tt.state)
+				ready.setState(tt.state)
 			}
 			for name, check := range tt.checks {
-				ready.Check(name, check)
+				ready.AddNeighbour(name, check)
 			}
 			w := httptest.NewRecorder()
 			ready.ServeHTTP(w, nil)
@@ -54,11 +54,11 @@ func TestReady(t *testing.T) {
 func TestFindingsStopWaitsForNoCheck(t *testing.T) {
 	ready, began, release := &Ready{}, make(chan struct{}), make(chan struct{})
 	defer close(release)
-	ready.Problem("certificate", func() error { close(began); <-release; return nil })
+	ready.AddProblem("certificate", func() error { close(began); <-release; return nil })
 	go ready.ServeHTTP(httptest.NewRecorder(), nil)
 	<-began
 	stopped := make(chan struct{})
-	go func() { ready.set(draining); close(stopped) }()
+	go func() { ready.setState(draining); close(stopped) }()
 	select {
 	case <-stopped:
 	case <-time.After(10 * time.Second):
@@ -87,7 +87,7 @@ func TestInternalMux(t *testing.T) {
 			t.Errorf("%s %s: got %d %.200s, want %d %s", tt.method, tt.path, w.Code, w.Body, tt.code, tt.body)
 		}
 	}
-	env.Ready.set(serving)
+	env.Ready.setState(serving)
 	w := httptest.NewRecorder()
 	mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
 	if w.Code != http.StatusOK {

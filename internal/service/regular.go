@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// OpenRegular opens a file for reading. Only a regular file is opened: a pipe has its content once, a device may have no
-// end, and both may block for ever. The error is an fs.PathError; info is nil if nothing is known of the file.
+// OpenRegular opens a regular file for reading. It rejects pipes, which can be read only once, and devices, which may have no
+// end; both may block for ever. The error is an fs.PathError; info is nil if the file could not be examined.
 func OpenRegular(path string) (in *os.File, info fs.FileInfo, err error) {
 	if info, err = os.Stat(path); err != nil {
 		return nil, nil, &fs.PathError{Op: "open", Path: path, Err: errors.Unwrap(err)}
@@ -17,7 +17,7 @@ func OpenRegular(path string) (in *os.File, info fs.FileInfo, err error) {
 	if err := checkRegular(path, info); err != nil {
 		return nil, info, err
 	}
-	in, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe meanwhile
+	in, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe since
 	if err != nil {
 		return nil, info, err
 	}
@@ -32,7 +32,7 @@ func OpenRegular(path string) (in *os.File, info fs.FileInfo, err error) {
 	return in, info, nil
 }
 
-// ReadRegular returns what a regular file holds.
+// ReadRegular returns the content of a regular file.
 func ReadRegular(path string) ([]byte, error) {
 	in, _, err := OpenRegular(path)
 	if err != nil {

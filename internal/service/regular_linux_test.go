@@ -42,7 +42,7 @@ func TestFindingsOnlyRegularFilesAreRead(t *testing.T) {
 	if err := LoadEnv("WECHAT_TOKEN"); err == nil || !strings.Contains(err.Error(), "is a pipe") {
 		t.Errorf("a secret's file: %v", err)
 	}
-	if _, err := (TLSFlags{TLSCert: pipe, TLSKey: pipe, TLSCA: pipe}).read(); err == nil || strings.Count(err.Error(), "is a pipe") != 3 {
+	if _, err := (TLSFlags{TLSCert: pipe, TLSKey: pipe, TLSCA: pipe}).readFiles(); err == nil || strings.Count(err.Error(), "is a pipe") != 3 {
 		t.Errorf("certificates: %v", err)
 	}
 }

@@ -4,58 +4,16 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
-// LogFlags are the settings of the log.
-type LogFlags struct {
-	LogLevel  slog.Level `name:"log-level" env:"WXGATE_LOG_LEVEL" default:"info" help:"debug, info (one line per request), warn or error."`
-	LogFormat string     `name:"log-format" env:"WXGATE_LOG_FORMAT" default:"auto" enum:"auto,text,json" help:"text, json, or auto: text on a terminal, else json."`
-}
-
-// NewEnv returns the Env of a process that logs to w, and what is to be called at its end: lines are written a moment after
-// they were made. Nothing waits for w. If it takes no more, lines are dropped and counted; a line says so when it takes
-// some again.
-func (f LogFlags) NewEnv(w io.Writer) (env Env, flush func()) {
-	log, out := f.open(w)
-	env = NewEnv(log)
-	env.Registerer.MustRegister(out.dropped)
-	return env, out.close
-}
-
-// open returns a logger, and what it writes to.
-func (f LogFlags) open(w io.Writer) (*slog.Logger, *logWriter) {
-	handler := f.handler(w)
-	out := newLogWriter(w, func(dropped int) {
-		slog.New(handler(w)).Warn("log lines dropped: nobody read them in time", "lines", dropped)
-	})
-	return slog.New(handler(out)), out
-}
-
-// handler returns what makes handlers for a log that ends up in w.
-func (f LogFlags) handler(w io.Writer) func(io.Writer) slog.Handler {
-	options := &slog.HandlerOptions{Level: f.LogLevel}
-	file, isFile := w.(*os.File)
-	if f.LogFormat == "text" || f.LogFormat == "auto" && isFile && term.IsTerminal(int(file.Fd())) {
-		return func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) }
-	}
-	return func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) }
-}
-
-// Line is the one log line of a request. The handler adds what it learns; it is written once, at the request's end.
-// It is safe for concurrent use.
+// Line is the log line of one request. Handlers add attributes to it; it is written once, at the end of the request. It is
+// safe for concurrent use.
 type Line struct {
 	id   string
 	peer string
@@ -63,17 +21,17 @@ type Line struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 	err   error
-	ended bool // it is written, or never will be
+	ended bool // it was written, or never will be
 	room  [usualAttrs]slog.Attr
 }
 
-// usualAttrs is how many attributes most lines have, those of the line itself included.
+// usualAttrs is the number of attributes that most lines have, including the line's own.
 const usualAttrs = 8
 
-// own is how many attributes stand first in a line and are its own: they are known at its end.
+// own is the number of the line's own attributes. They come first, and are set when the line is written.
 const own = 2
 
-// Add adds attributes. Never a text, a whole openid, a code, a token, a secret, a query string.
+// Add adds attributes. They must not hold a message's text, a whole openid, a code, a token, a secret or a query string.
 func (l *Line) Add(attrs ...slog.Attr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,15 +43,15 @@ func (l *Line) Add(attrs ...slog.Attr) {
 	}
 }
 
-// Fail adds the private cause of a failure, and makes the line an error.
+// Fail sets the private cause of a failure, and raises the line's level to error.
 func (l *Line) Fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.err = err
 }
 
-// merge adds another line's attributes to this one as a group, without those that this line has too, and ends the other.
-// It reports false if this line has ended.
+// merge adds another line's attributes to this one as a group, except those that this line has too, and ends the other line.
+// It reports false if this line is already written.
 func (l *Line) merge(group string, other *Line) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,8 +69,8 @@ func (l *Line) merge(group string, other *Line) bool {
 	return true
 }
 
-// showed adds to the peer what it showed of itself besides; "" for nothing. A key says more than an address.
-func (l *Line) showed(name string) {
+// identify adds the name of the peer's key, "" if it has none. The name replaces an address, and is added to a certificate.
+func (l *Line) identify(name string) {
 	switch {
 	case name == "":
 	case strings.HasPrefix(l.peer, "cert:"):
@@ -124,7 +82,7 @@ func (l *Line) showed(name string) {
 
 type lineKey struct{}
 
-// LineOf returns the request's line; one that is never written outside a request.
+// LineOf returns the line of the request; outside a request, a line that is never written.
 func LineOf(ctx context.Context) *Line {
 	if l, ok := ctx.Value(lineKey{}).(*Line); ok {
 		return l
@@ -132,40 +90,40 @@ func LineOf(ctx context.Context) *Line {
 	return &Line{ended: true}
 }
 
-// RequestID returns the id that a request keeps through all services; "" outside a request.
+// RequestID returns the id that a request has in all services; "" outside a request.
 func RequestID(ctx context.Context) string { return LineOf(ctx).id }
 
-// Detach returns a context for what goes on behind a request's end: it ends never, and has nothing of the request but its
-// id, which calls take along.
-func Detach(ctx context.Context) context.Context {
-	return &lined{Context: context.Background(), line: Line{id: RequestID(ctx), ended: true}}
+// DetachContext returns a context for work that outlives the request: it is never cancelled, and of the request it carries only
+// the id, which calls send on.
+func DetachContext(ctx context.Context) context.Context {
+	return &lineContext{Context: context.Background(), line: Line{id: RequestID(ctx), ended: true}}
 }
 
-// lined is a context with a line.
-type lined struct {
+// lineContext is a context that holds a line.
+type lineContext struct {
 	context.Context
 	line Line
 }
 
 // Value implements context.Context.
-func (c *lined) Value(key any) any {
+func (c *lineContext) Value(key any) any {
 	if key == (lineKey{}) {
 		return &c.line
 	}
 	return c.Context.Value(key)
 }
 
-// withLine begins the line of a request from a peer; an empty or odd id is replaced by a new one.
+// withLine begins the line of a request from a peer. If id is empty or invalid, the request gets a new one.
 func withLine(ctx context.Context, id, peer string) (context.Context, *Line) {
 	if !validID(id) {
 		id = newID()
 	}
-	c := &lined{Context: ctx, line: Line{id: id, peer: peer}}
+	c := &lineContext{Context: ctx, line: Line{id: id, peer: peer}}
 	c.line.attrs = append(c.line.room[:0], slog.Attr{Key: requestIDKey}, slog.Attr{Key: peerKey})
 	return c, &c.line
 }
 
-// newID returns an id that no other request has, as far as chance goes. It is no secret.
+// newID returns a random id. It is not a secret.
 func newID() string {
 	var id [16]byte
 	hex.Encode(id[:], binary.BigEndian.AppendUint64(nil, rand.Uint64()))
@@ -181,7 +139,7 @@ func validID(id string) bool {
 	return id != "" && len(id) <= 64
 }
 
-func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, msg string, attrs ...slog.Attr) {
+func (l *Line) writeTo(ctx context.Context, log *slog.Logger, level slog.Level, msg string, attrs ...slog.Attr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
@@ -196,30 +154,13 @@ func (l *Line) write(ctx context.Context, log *slog.Logger, level slog.Level, ms
 		l.attrs = appendAttr(l.attrs, slog.String("error", l.err.Error()))
 	}
 	l.attrs = exceptKeys(l.attrs, attrs)
-	r := slog.NewRecord(time.Now(), level, msg, 0) // a Logger would look up where it is called
+	r := slog.NewRecord(time.Now(), level, msg, 0) // a Logger would look up its caller's source line
 	r.AddAttrs(clipAttrs(attrs)...)
-	r.AddAttrs(slog.Attr{Value: slog.GroupValue(l.attrs...)}) // a group without a name is none; a Record has room for 5
+	r.AddAttrs(slog.Attr{Value: slog.GroupValue(l.attrs...)}) // a group without a name is inlined; a Record has room for 5 attributes
 	_ = log.Handler().Handle(ctx, r)
 }
 
-// took returns the time since start, in milliseconds.
-func took(start time.Time) slog.Attr {
+// elapsedAttr returns the time since start as an attribute, in milliseconds.
+func elapsedAttr(start time.Time) slog.Attr {
 	return slog.Float64("ms", float64(time.Since(start).Microseconds())/1000)
-}
-
-// Short returns the beginning of an openid, enough to follow a user through a log and too little to be one.
-func Short(openid string) string {
-	if len(openid) <= 8 {
-		return "…"
-	}
-	return openid[:6] + "…"
-}
-
-// PanicError describes a recovered panic. It shows a value only where the runtime made it: another may hold a
-// message's text.
-func PanicError(value any) error {
-	if err, ok := value.(runtime.Error); ok {
-		return fmt.Errorf("panic: %w\n%s", err, debug.Stack())
-	}
-	return fmt.Errorf("panic: a %T\n%s", value, debug.Stack())
 }

@@ -133,7 +133,7 @@ func TestFindingsProcessHasOneDeadline(t *testing.T) {
 		release := make(chan struct{})
 		stuck := serverFunc(func(ctx context.Context) error {
 			<-ctx.Done()
-			inFlight, cancel := Drain(ctx)
+			inFlight, cancel := DrainContext(ctx)
 			defer cancel()
 			<-inFlight.Done()
 			return nil
@@ -149,7 +149,7 @@ func TestFindingsProcessHasOneDeadline(t *testing.T) {
 		if want := StopTime + overdue; took != want || closed != want {
 			t.Errorf("stopped after %s, the store after %s; want %s", took, closed, want)
 		}
-		if err == nil || err.Error() != "service.serverFunc did not stop in the 7s that a process has for it" {
+		if err == nil || err.Error() != "service.serverFunc did not stop within the 7s that a process has for stopping" {
 			t.Errorf("got %v", err)
 		}
 		close(release)
@@ -171,7 +171,7 @@ func TestRunFails(t *testing.T) {
 	}{
 		{"first", []Server{ends(errBoom), waits(nil)}, "boom"},
 		{"last", []Server{waits(nil), waits(nil), ends(errBoom)}, "boom"},
-		{"ends by itself", []Server{waits(nil), ends(nil)}, "a server ended by itself"},
+		{"ends by itself", []Server{waits(nil), ends(nil)}, "a server stopped without being asked to"},
 		{"fails to stop, too", []Server{waits(errDrain), ends(errBoom)}, "drain\nboom"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestListen(t *testing.T) {
 		t.Errorf("bound %s, want a port", addr)
 	}
 	for _, tt := range []struct{ addr, want string }{
-		{addr, "--listen: " + addr + " is taken by another process; give another address"},
+		{addr, "--listen: " + addr + " is in use by another process; choose another address"},
 		{"8000", `--listen: cannot listen on "8000": listen tcp: address 8000: missing port in address`},
 		{"127.0.0.1:http-x", `--listen: cannot listen on "127.0.0.1:http-x": `},
 	} {
@@ -231,7 +231,7 @@ func TestListen(t *testing.T) {
 func TestEnvFor(t *testing.T) {
 	env, log := testEnv()
 	for _, name := range []string{"gateway", "replier"} {
-		one := env.For(name)
+		one := env.ForService(name)
 		one.Log.Info("hello " + name)
 		if _, err := ListenGRPC(one, name+"-listen", "no address"); err == nil {
 			t.Error("no error for an address that is none")

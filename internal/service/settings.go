@@ -14,7 +14,7 @@ const hidden = "[hidden]"
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// Format hides the secret from fmt with any verb: without it, %d would print what is no number.
+// Format hides the secret from all verbs of fmt: without it, %d would print the secret in its error text.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hidden) }
 
 // String hides the secret.

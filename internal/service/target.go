@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
-// CheckTarget returns why a text is not a gRPC target that can ever be reached; nil if it may be one. gRPC itself takes an HTTP
-// address, or a scheme that it does not know, for a host name.
+// CheckTarget returns an error if target can never be reached as a gRPC target. gRPC itself would take an HTTP address, or a
+// scheme that it does not know, for a host name.
 func CheckTarget(target string) error {
 	const expected = "expected one such as dns:///bot:9001"
 	scheme, rest, hasScheme := strings.Cut(target, "://")
@@ -29,7 +29,7 @@ func CheckTarget(target string) error {
 	return conn.Close()
 }
 
-// hasPath reports whether a target, cut at "://", has a path behind host and port, as a URL may.
+// hasPath reports whether a target, cut at "://", has a path after host and port, as a URL may.
 func hasPath(scheme, rest string, hasScheme bool) bool {
 	switch {
 	case !hasScheme:

@@ -20,7 +20,7 @@ import (
 func TestTLSReload(t *testing.T) {
 	ca, next := testca.New(t, "ours"), testca.New(t, "next")
 	env, files, log := secured(t, ca, ca.Named(t, "first"), "")
-	env.Ready.set(serving)
+	env.Ready.setState(serving)
 	plain, stop := startGRPC(t, env, func(context.Context) error { return nil })
 	addr := strings.TrimPrefix(plain.CanonicalTarget(), "dns:///")
 	// shown returns the name that the server shows to a client, or why there is none.
@@ -50,14 +50,14 @@ func TestTLSReload(t *testing.T) {
 			t.Errorf("%s: shows %q, %v; want %q", what, got, err, name)
 		}
 		got := ""
-		if err := env.Guard.identity.problem(); err != nil {
+		if err := env.Guard.identity.reloadError(); err != nil {
 			got = err.Error()
 		}
 		if diff := cmp.Diff(problem, got); diff != "" {
 			t.Errorf("%s: problem (-want +got):\n%s", what, diff)
 		}
 	}
-	const refused = "refused, what was loaded before goes on: "
+	const refused = "rejected; keeping the previous version: "
 	expect("at first", "first", "")
 
 	second := ca.Named(t, "second")
@@ -71,13 +71,13 @@ func TestTLSReload(t *testing.T) {
 	write(files.TLSKey, second.Key)
 	expect("both", "second", "")
 	write(files.TLSCA, []byte("no PEM"))
-	expect("no authority", "second", refused+"--tls-ca "+files.TLSCA+": no certificate in it; expected PEM")
+	expect("no authority", "second", refused+"--tls-ca "+files.TLSCA+": the file has no certificate; expected PEM")
 	write(files.TLSCA, ca.PEM)
 	expect("as before", "second", "")
 
 	// Each is said once, however often it was seen.
 	var got []string
-	for _, msg := range []string{"certificate refused, the one loaded before goes on", "certificate loaded"} {
+	for _, msg := range []string{"certificate rejected; keeping the previous one", "certificate loaded"} {
 		for _, l := range log.lines(t, msg) {
 			got = append(got, fmt.Sprint(l["level"], " ", l["error"], l["name"]))
 		}
@@ -85,7 +85,7 @@ func TestTLSReload(t *testing.T) {
 	want := []string{
 		"ERROR " + strings.TrimPrefix(mismatch, refused) + "<nil>",
 		"ERROR --tls-key: open " + files.TLSKey + ": no such file or directory<nil>",
-		"ERROR --tls-ca " + files.TLSCA + ": no certificate in it; expected PEM<nil>",
+		"ERROR --tls-ca " + files.TLSCA + ": the file has no certificate; expected PEM<nil>",
 		"INFO <nil>second",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -114,11 +114,11 @@ func TestTLSLooksSeldom(t *testing.T) {
 	i := env.Guard.identity
 	i.every = time.Hour
 	ca.Named(t, "second").Write(t, filepath.Dir(files.TLSCert), ca)
-	if got := certificateName(i.now().certificate.Leaf); got != "first" {
+	if got := certificateName(i.currentMaterial().certificate.Leaf); got != "first" {
 		t.Errorf("read at once: %s", got)
 	}
 	i.looked = time.Now().Add(-time.Hour)
-	if got := certificateName(i.now().certificate.Leaf); got != "second" {
+	if got := certificateName(i.currentMaterial().certificate.Leaf); got != "second" {
 		t.Errorf("not read after an hour: %s", got)
 	}
 }
@@ -140,7 +140,7 @@ func TestTLSFiles(t *testing.T) {
 	empty, missing := file("empty", nil), filepath.Join(dir, "missing")
 	anotherKey, otherCA := file("another.key", another.Key), file("other.ca", other.PEM)
 	oldCert, oldKey := file("old.cert", expired.Cert), file("old.key", expired.Key)
-	const all = " is missing; give --tls-cert, --tls-key and --tls-ca, or none of them"
+	const all = " is missing; set --tls-cert, --tls-key and --tls-ca, or none of them"
 	for _, tt := range []struct {
 		name           string
 		cert, key, ca  string
@@ -159,13 +159,13 @@ func TestTLSFiles(t *testing.T) {
 		{name: "empty certificate", cert: empty, key: key, ca: issuers, want: "--tls-cert " + empty + ", --tls-key " + key + ": tls: failed to find any PEM data in certificate input"},
 		{name: "another's key", cert: cert, key: anotherKey, ca: issuers, want: "--tls-cert " + cert + ", --tls-key " + anotherKey + ": tls: private key does not match public key"},
 		{name: "swapped", cert: key, key: cert, ca: issuers, want: "--tls-cert " + key + ", --tls-key " + cert + ": tls: failed to find certificate PEM data in certificate input"},
-		{name: "empty authority", cert: cert, key: key, ca: empty, want: "--tls-ca " + empty + ": no certificate in it; expected PEM"},
+		{name: "empty authority", cert: cert, key: key, ca: empty, want: "--tls-ca " + empty + ": the file has no certificate; expected PEM"},
 		{name: "another authority", cert: cert, key: key, ca: otherCA, want: "--tls-cert " + cert + ", --tls-ca " + otherCA + ": x509: certificate signed by unknown authority"},
 		{name: "expired", cert: oldCert, key: oldKey, ca: issuers, want: "--tls-cert " + oldCert + ", --tls-ca " + issuers + ": x509: certificate has expired or is not yet valid: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env, _ := testEnv()
-			env, err := GuardFlags{TLSFlags: TLSFlags{tt.cert, tt.key, tt.ca}}.Guarded(env)
+			env, err := GuardFlags{TLSFlags: TLSFlags{tt.cert, tt.key, tt.ca}}.WithGuard(env)
 			got := ""
 			if err != nil {
 				got = err.Error()
@@ -180,7 +180,7 @@ func TestTLSFiles(t *testing.T) {
 	}
 	// The key's error and the files' come together.
 	env, _ := testEnv()
-	_, err := GuardFlags{"short", TLSFlags{TLSCert: cert}}.Guarded(env)
+	_, err := GuardFlags{"short", TLSFlags{TLSCert: cert}}.WithGuard(env)
 	if err == nil || strings.Count(err.Error(), "\n") != 2 || strings.Contains(err.Error(), "short") {
 		t.Errorf("got %v, want three lines", err)
 	}
@@ -196,7 +196,7 @@ func TestTLSMetric(t *testing.T) {
 	}
 	for _, f := range families {
 		if f.GetName() == "wxgate_tls_not_after_timestamp_seconds" {
-			if got, want := f.GetMetric()[0].GetGauge().GetValue(), float64(env.Guard.identity.now().certificate.Leaf.NotAfter.Unix()); got != want {
+			if got, want := f.GetMetric()[0].GetGauge().GetValue(), float64(env.Guard.identity.currentMaterial().certificate.Leaf.NotAfter.Unix()); got != want {
 				t.Errorf("got %v, want %v", got, want)
 			}
 			return

@@ -28,7 +28,7 @@ func secured(t *testing.T, ca *testca.Authority, p testca.Pair, keys string) (En
 	var files TLSFlags
 	files.TLSCert, files.TLSKey, files.TLSCA = p.Write(t, t.TempDir(), ca)
 	env, log := testEnv()
-	env, err := GuardFlags{Secret(keys), files}.Guarded(env)
+	env, err := GuardFlags{Secret(keys), files}.WithGuard(env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestTLSAndKey(t *testing.T) {
 		{"both", env, codes.OK, "cert:gateway " + nameA},
 		{"certificate", keyless, codes.Unauthenticated, "cert:gateway"},
 	} {
-		conn, err := DialOwn(tt.env.For(tt.name), "replier", plain.CanonicalTarget())
+		conn, err := DialOwn(tt.env.ForService(tt.name), "replier", plain.CanonicalTarget())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func TestTLSClient(t *testing.T) {
 				t.Fatal(err)
 			}
 			server := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}, SessionTicketsDisabled: true}
-			err = handshake(t, own.client(tt.host, "h2"), server)
+			err = handshake(t, own.clientConfig(tt.host, "h2"), server)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -272,7 +272,7 @@ func TestTLSClient(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = handshake(t, own.client("127.0.0.1", "h2"), &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12})
+		err = handshake(t, own.clientConfig("127.0.0.1", "h2"), &tls.Config{Certificates: []tls.Certificate{cert}, MaxVersion: tls.VersionTLS12})
 		if err == nil {
 			t.Error("an old server is taken")
 		}
@@ -315,7 +315,7 @@ func TestTLSNoResumption(t *testing.T) {
 func TestCheckHealthTLS(t *testing.T) {
 	ca, other := testca.New(t, "ours"), testca.New(t, "other")
 	env, files, _ := secured(t, ca, ca.Named(t, "replier", "replier.internal"), keyA)
-	env.Ready.set(serving)
+	env.Ready.setState(serving)
 	h, err := ListenInternal(env, "internal-listen", "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +340,7 @@ func TestCheckHealthTLS(t *testing.T) {
 	if err := CheckHealth(t.Context(), h.Addr().String(), TLSFlags{TLSCert: "x"}); err == nil || !strings.HasPrefix(err.Error(), "--tls-key is missing") {
 		t.Errorf("one file of three: %v", err)
 	}
-	env.Ready.set(draining)
+	env.Ready.setState(draining)
 	if err := CheckHealth(t.Context(), h.Addr().String(), files); err == nil || !strings.HasPrefix(err.Error(), "503 ") {
 		t.Errorf("while it drains: %v", err)
 	}
@@ -355,7 +355,7 @@ func TestHangsUp(t *testing.T) {
 	env, _, log := secured(t, ca, ca.Named(t, "replier"), "")
 	a, b := net.Pipe()
 	_ = a.Close()
-	if _, _, err := env.Guard.credentials().ServerHandshake(b); !errors.Is(err, io.EOF) {
+	if _, _, err := env.Guard.transportCredentials().ServerHandshake(b); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, want EOF", err)
 	}
 	if log.String() != "" {

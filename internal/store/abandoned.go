@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	// temporary begins the names of directories of stores that end with their process.
+	// temporary is the prefix of the directories of stores that end with their process.
 	temporary = "wxgate-"
-	// abandonedAfter is how old such a directory is at least before it may be removed: its process claims it when it starts.
+	// abandonedAfter is the least age of such a directory before it may be removed: a process that starts needs a moment to lock
+	// its own.
 	abandonedAfter = time.Minute
 )
 
-// removeAbandoned removes temporary directories whose processes were killed. What cannot be removed stays.
+// removeAbandoned removes temporary directories of processes that were killed. It ignores errors.
 func removeAbandoned() {
 	entries, err := os.ReadDir(os.TempDir())
 	if err != nil {
@@ -33,7 +34,7 @@ func removeAbandoned() {
 	}
 }
 
-// isAbandoned reports whether a store was in a directory, and its process ended.
+// isAbandoned reports whether a directory holds a store whose process has ended.
 func isAbandoned(dir string) bool {
 	if data, err := os.ReadFile(filepath.Join(dir, "format")); err != nil || strings.TrimSpace(string(data)) != format {
 		return false

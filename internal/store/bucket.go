@@ -13,60 +13,60 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Bucket holds values by key. Each is forgotten some time after it was put. Keys are letters, digits, "-" and "_".
+// Bucket holds values by key. Each value expires some time after it was put. Keys consist of letters, digits, "-" and "_".
 type Bucket struct {
 	store  *Store
 	name   string
-	stream jetstream.StreamConfig // the values are in it
+	stream jetstream.StreamConfig // it holds the values
 	once   singleflight.Group
 	claims singleflight.Group
 	opens  singleflight.Group
 
 	mu sync.Mutex
-	kv jetstream.KeyValue // nil until the store was there once
+	kv jetstream.KeyValue // nil until the store was reachable once
 }
 
-// Bucket opens a bucket whose values expire after life. Buckets are opened one after the other. In a Patient store that is
-// unreachable it is opened when it is used first.
+// Bucket opens a bucket whose values expire after life. It must not be called concurrently. If the store is Patient and
+// unreachable, the bucket is opened at its first use.
 func (s *Store) Bucket(name string, life time.Duration) (*Bucket, error) {
 	return s.BoundedBucket(name, life, 0)
 }
 
-// BoundedBucket opens a bucket that holds maxBytes at most, with all that a value takes on disk: the oldest values are
-// forgotten earlier for new ones. 0: no bound of its own.
+// BoundedBucket opens a bucket that takes at most maxBytes on disk: when it is full, the oldest values are dropped for new
+// ones. 0 means no bound.
 func (s *Store) BoundedBucket(name string, life time.Duration, maxBytes int64) (*Bucket, error) {
 	storage := jetstream.FileStorage
-	if !s.Durable() {
+	if !s.IsDurable() {
 		storage = jetstream.MemoryStorage
 	}
 	if err := s.openLocks(); err != nil {
 		return nil, err
 	}
-	return s.bucket(jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, MaxBytes: maxBytes})
+	return s.openBucket(jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, MaxBytes: maxBytes})
 }
 
-// brief returns name and storage of what matters for seconds. Servers of a cluster may all restart and know nothing of
-// what was in their memory, while we go on.
-func (s *Store) brief(name string) (string, jetstream.StorageType) {
-	if s.Shared() {
+// shortLivedStorage returns the name and storage of a bucket whose values matter for seconds. In a cluster they are on disk:
+// its servers may all restart, and lose their memory, while this process runs.
+func (s *Store) shortLivedStorage(name string) (string, jetstream.StorageType) {
+	if s.IsShared() {
 		return "shared_" + name, jetstream.FileStorage
 	}
 	return name, jetstream.MemoryStorage
 }
 
-// openLocks opens the locks, once.
+// openLocks opens the bucket of the locks, once.
 func (s *Store) openLocks() (err error) {
 	if s.locks == nil {
-		name, storage := s.brief("locks")
-		s.locks, err = s.bucket(jetstream.StreamConfig{Name: name, MaxAge: s.lockLife, Storage: storage})
+		name, storage := s.shortLivedStorage("locks")
+		s.locks, err = s.openBucket(jetstream.StreamConfig{Name: name, MaxAge: s.lockLife, Storage: storage})
 	}
 	return err
 }
 
-// replicas is how many servers of a cluster keep a value.
+// replicas is the number of servers of a cluster that store a value.
 const replicas = 3
 
-func (s *Store) bucket(cfg jetstream.StreamConfig) (*Bucket, error) {
+func (s *Store) openBucket(cfg jetstream.StreamConfig) (*Bucket, error) {
 	limit := s.patience
 	if s.patient {
 		limit = answerTime
@@ -74,17 +74,18 @@ func (s *Store) bucket(cfg jetstream.StreamConfig) (*Bucket, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, limit)
 	defer cancel()
 	b := s.newBucket(cfg)
-	if s.patient && !s.Connected() {
+	if s.patient && !s.IsConnected() {
 		return b, nil
 	}
-	_, err := b.open(ctx)
-	if isLater := s.patient && errors.Is(failure(context.Background(), err), ErrAway); err != nil && !isLater {
+	_, err := b.openStream(ctx)
+	if isLater := s.patient && errors.Is(classifyError(context.Background(), err), ErrUnavailable); err != nil && !isLater {
 		return nil, fmt.Errorf("store: bucket %s: %w", cfg.Name, err)
 	}
 	return b, nil
 }
 
-// newBucket returns a bucket that is not open yet. It is made of a stream with a subject for each key; cfg has what differs.
+// newBucket returns a bucket that is not open yet. It is a stream with a subject for each key; cfg has the settings that
+// differ between buckets.
 func (s *Store) newBucket(cfg jetstream.StreamConfig) *Bucket {
 	b := &Bucket{store: s, name: cfg.Name}
 	bucket := "wxgate_" + cfg.Name
@@ -94,22 +95,22 @@ func (s *Store) newBucket(cfg jetstream.StreamConfig) *Bucket {
 		cfg.Discard = jetstream.DiscardOld
 	}
 	cfg.Duplicates = min(cfg.MaxAge, 2*time.Minute)
-	// Not AllowDirect: then any server answers a Get, also one that is behind, and a code would be exchanged twice.
+	// Not AllowDirect: with it, a server with outdated values may answer a Get, and a login code would be exchanged twice.
 	cfg.Replicas = replicas
 	if s.server != nil {
 		cfg.Replicas = 1
 	}
 	b.stream = cfg
-	s.healing.remember(cfg)
+	s.healing.rememberStream(cfg)
 	return b
 }
 
-// open creates or updates the bucket's stream, and returns what reads and writes it.
-func (b *Bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
-	err := b.store.create(ctx, b.stream)
+// openStream creates or updates the bucket's stream, and returns the key-value view of it.
+func (b *Bucket) openStream(ctx context.Context) (jetstream.KeyValue, error) {
+	err := b.store.createStream(ctx, b.stream)
 	if b.stream.Replicas > 1 && tooFewServers(err) {
 		b.stream.Replicas = 1
-		err = b.store.create(ctx, b.stream)
+		err = b.store.createStream(ctx, b.stream)
 	}
 	if err != nil {
 		return nil, err
@@ -121,21 +122,21 @@ func (b *Bucket) open(ctx context.Context) (jetstream.KeyValue, error) {
 	return kv, err
 }
 
-// values returns what reads and writes the bucket. It is opened if the store was unreachable until now.
-func (b *Bucket) values(ctx context.Context) (jetstream.KeyValue, error) {
+// keyValue returns the key-value view of the bucket's stream. It opens the bucket if the store was unreachable until now.
+func (b *Bucket) keyValue(ctx context.Context) (jetstream.KeyValue, error) {
 	b.mu.Lock()
 	kv := b.kv
 	b.mu.Unlock()
 	if kv != nil {
 		return kv, nil
 	}
-	if !b.store.Connected() {
+	if !b.store.IsConnected() {
 		return nil, nats.ErrConnectionReconnecting
 	}
 	opened := b.opens.DoChan("", func() (any, error) {
 		own, cancel := context.WithTimeout(b.store.ctx, answerTime)
 		defer cancel()
-		return b.open(own)
+		return b.openStream(own)
 	})
 	select {
 	case r := <-opened:
@@ -146,9 +147,9 @@ func (b *Bucket) values(ctx context.Context) (jetstream.KeyValue, error) {
 	}
 }
 
-// create creates or updates a stream. A cluster that just began, or that is asked for one stream by two at once, may
-// leave a question without an answer: it is asked again while ctx lasts.
-func (s *Store) create(ctx context.Context, cfg jetstream.StreamConfig) error {
+// createStream creates or updates a stream. A cluster that has just started, or that gets two requests for one stream at once,
+// may not answer: createStream tries again while ctx lasts.
+func (s *Store) createStream(ctx context.Context, cfg jetstream.StreamConfig) error {
 	for {
 		limited, cancel := context.WithTimeout(ctx, answerTime)
 		_, err := s.js.CreateOrUpdateStream(limited, cfg)
@@ -159,13 +160,13 @@ func (s *Store) create(ctx context.Context, cfg jetstream.StreamConfig) error {
 	}
 }
 
-// tooFewServers tells whether a cluster is too small for the replicas asked for. With another error a bucket that has
-// them keeps them.
+// tooFewServers reports whether a cluster is too small for the requested replicas. After another error a bucket keeps its
+// replicas.
 func tooFewServers(err error) bool {
 	return isAPIError(err, 10005, 10023, 10074) // no suitable peers, insufficient resources, not a cluster
 }
 
-// isAPIError tells whether an error is one of JetStream's.
+// isAPIError reports whether an error is one of JetStream's with one of these codes.
 func isAPIError(err error, errcodes ...jetstream.ErrorCode) bool {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		if slices.Contains(errcodes, api.ErrorCode) {
@@ -175,35 +176,36 @@ func isAPIError(err error, errcodes ...jetstream.ErrorCode) bool {
 	return false
 }
 
-// isLate tells whether a write was refused because another came first. Buckets with and without replicas say it
-// differently, and nats.go does not translate everywhere.
-func isLate(err error) bool {
+// isConflict reports whether a write was rejected because another one came first. Buckets with and without replicas report it
+// differently, and nats.go does not translate it everywhere.
+func isConflict(err error) bool {
 	return isAPIError(err, jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// Get returns the value of a key; ok is false where there is none. The error is ErrAway or the context's.
+// Get returns the value of a key; ok is false if the key does not exist. The error is ErrUnavailable or the context's.
 func (b *Bucket) Get(ctx context.Context, key string) (value []byte, ok bool, err error) {
-	value, revision, err := b.look(ctx, key)
+	value, revision, err := b.lookUp(ctx, key)
 	return value, revision != 0, err
 }
 
-// answerTime is how long the store may take for one thing. Then it is away: the caller learns that within its own time.
+// answerTime is how long one operation of the store may take. After it the store counts as unavailable, so that the caller
+// learns that within its own deadline.
 const answerTime = 2 * time.Second
 
-// look returns a value, and which of all that its bucket ever had it is: 0 where there is none.
-func (b *Bucket) look(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+// lookUp returns a value and its revision; revision 0 means the key does not exist.
+func (b *Bucket) lookUp(ctx context.Context, key string) (value []byte, revision uint64, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	kv, err := b.values(limited)
+	kv, err := b.keyValue(limited)
 	if err != nil {
-		return nil, 0, failure(ctx, err)
+		return nil, 0, classifyError(ctx, err)
 	}
 	entry, err := kv.Get(limited, key)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return nil, 0, nil
 	case err != nil:
-		return nil, 0, failure(ctx, err)
+		return nil, 0, classifyError(ctx, err)
 	}
 	return entry.Value(), entry.Revision(), nil
 }
@@ -212,21 +214,22 @@ func (b *Bucket) look(ctx context.Context, key string) (value []byte, revision u
 func (b *Bucket) Put(ctx context.Context, key string, value []byte) error {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	kv, err := b.values(limited)
+	kv, err := b.keyValue(limited)
 	if err == nil {
 		_, err = kv.Put(limited, key, value)
 	}
 	if err != nil {
-		return b.wrote(ctx, err)
+		return b.writeFailed(ctx, err)
 	}
 	return nil
 }
 
-// putAfter sets the value of a key that still is at a revision, and does nothing where it is not.
-func (b *Bucket) putAfter(ctx context.Context, key string, value []byte, revision uint64) (put uint64, err error) {
+// putIfRevision sets the value of a key if it is still at revision (0: it must not exist). It returns the new revision, or 0 on
+// a conflict.
+func (b *Bucket) putIfRevision(ctx context.Context, key string, value []byte, revision uint64) (put uint64, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	kv, err := b.values(limited)
+	kv, err := b.keyValue(limited)
 	switch {
 	case err != nil:
 	case revision == 0:
@@ -235,22 +238,22 @@ func (b *Bucket) putAfter(ctx context.Context, key string, value []byte, revisio
 		put, err = kv.Update(limited, key, value, revision)
 	}
 	switch {
-	case isLate(err):
+	case isConflict(err):
 		return 0, nil
 	case err != nil:
-		return 0, b.wrote(ctx, err)
+		return 0, b.writeFailed(ctx, err)
 	}
 	return put, nil
 }
 
-// Claim sets the value of a key that has none, and returns the value that it has then: another's, where that came first.
-// Callers at the same time who claim the same share one claim.
-func (b *Bucket) Claim(ctx context.Context, key string, value []byte) ([]byte, error) {
+// PutIfAbsent sets the value of a key that does not exist, and returns the value that the key has afterwards: another one if
+// that came first. Concurrent callers with the same key and value share one write.
+func (b *Bucket) PutIfAbsent(ctx context.Context, key string, value []byte) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	done := b.claims.DoChan(key+" "+string(value), func() (any, error) {
-		return b.claim(context.WithoutCancel(ctx), key, value)
+		return b.putIfAbsent(context.WithoutCancel(ctx), key, value)
 	})
 	select {
 	case <-ctx.Done():
@@ -261,9 +264,9 @@ func (b *Bucket) Claim(ctx context.Context, key string, value []byte) ([]byte, e
 	}
 }
 
-func (b *Bucket) claim(ctx context.Context, key string, value []byte) ([]byte, error) {
+func (b *Bucket) putIfAbsent(ctx context.Context, key string, value []byte) ([]byte, error) {
 	for {
-		put, err := b.putAfter(ctx, key, value, 0)
+		put, err := b.putIfRevision(ctx, key, value, 0)
 		switch {
 		case err != nil:
 			return nil, err
@@ -276,30 +279,30 @@ func (b *Bucket) claim(ctx context.Context, key string, value []byte) ([]byte, e
 	}
 }
 
-// Delete forgets a key.
+// Delete removes a key.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.deleteAt(ctx, key, 0)
 }
 
-// DeleteIf forgets a key whose value is the one meant.
-func (b *Bucket) DeleteIf(ctx context.Context, key string, meant func(value []byte) bool) error {
-	value, revision, err := b.look(ctx, key)
-	if err != nil || revision == 0 || !meant(value) {
+// DeleteIf removes a key if match returns true for its value.
+func (b *Bucket) DeleteIf(ctx context.Context, key string, match func(value []byte) bool) error {
+	value, revision, err := b.lookUp(ctx, key)
+	if err != nil || revision == 0 || !match(value) {
 		return err
 	}
 	return b.deleteAt(ctx, key, revision)
 }
 
-// deleteAt forgets a key that still is at a revision, 0 for any.
+// deleteAt removes a key if it is still at revision (0: at any).
 func (b *Bucket) deleteAt(ctx context.Context, key string, revision uint64) error {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	kv, err := b.values(limited)
+	kv, err := b.keyValue(limited)
 	if err == nil {
 		err = kv.Purge(limited, key, jetstream.LastRevision(revision))
 	}
-	if err != nil && !isLate(err) {
-		return b.wrote(ctx, err)
+	if err != nil && !isConflict(err) {
+		return b.writeFailed(ctx, err)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func TestBucket(t *testing.T) {
 			}
 			claim := func(value, want string) {
 				t.Helper()
-				if got, err := b.Claim(t.Context(), "k", []byte(value)); err != nil || string(got) != want {
+				if got, err := b.PutIfAbsent(t.Context(), "k", []byte(value)); err != nil || string(got) != want {
 					t.Errorf("claim: %q, %v; want %q", got, err, want)
 				}
 			}
@@ -57,13 +57,13 @@ func TestBucket(t *testing.T) {
 
 			// A value of another's is neither replaced nor brought back.
 			b.mustPut(t, "k", "6")
-			_, revision, err := b.look(t.Context(), "k")
+			_, revision, err := b.lookUp(t.Context(), "k")
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, meanwhile := range []func(){func() { b.mustPut(t, "k", "7") }, remove} {
 				meanwhile()
-				if put, err := b.putAfter(t.Context(), "k", []byte("late"), revision); put != 0 || err != nil {
+				if put, err := b.putIfRevision(t.Context(), "k", []byte("late"), revision); put != 0 || err != nil {
 					t.Errorf("put late: %d, %v; want 0, nil", put, err)
 				}
 				if value, _, _ := b.Get(t.Context(), "k"); string(value) == "late" {
@@ -92,7 +92,7 @@ func TestClaimRace(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 60 {
 			all.Go(func() {
-				value, err := buckets[i%3].Claim(t.Context(), "k", fmt.Append(nil, round, "-", i))
+				value, err := buckets[i%3].PutIfAbsent(t.Context(), "k", fmt.Append(nil, round, "-", i))
 				if err != nil {
 					t.Error(err)
 				}
@@ -127,7 +127,7 @@ func TestValuesExpire(t *testing.T) {
 				_, ok, err := b.Get(t.Context(), "k")
 				return !ok && err == nil
 			})
-			if got, err := b.Claim(t.Context(), "k", []byte("new")); err != nil || string(got) != "new" {
+			if got, err := b.PutIfAbsent(t.Context(), "k", []byte("new")); err != nil || string(got) != "new" {
 				t.Errorf("claim of what expired: %q, %v; want the new value", got, err)
 			}
 			long.expectValue(t, "k", "v")
@@ -173,7 +173,7 @@ func TestReplicasStay(t *testing.T) {
 		t.Error("a deadline is no reason for fewer replicas")
 	}
 	for _, errcode := range []jetstream.ErrorCode{jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant} {
-		if !isLate(&jetstream.APIError{ErrorCode: errcode}) {
+		if !isConflict(&jetstream.APIError{ErrorCode: errcode}) {
 			t.Errorf("%d: not late", errcode)
 		}
 	}
@@ -188,8 +188,8 @@ func TestErrors(t *testing.T) {
 	defer cancel()
 	all := func(ctx context.Context) map[string]error {
 		_, _, get := b.Get(ctx, "k")
-		_, claim := b.Claim(ctx, "k", nil)
-		_, _, once := b.Once(ctx, "k", always, func(context.Context) ([]byte, error) { return nil, nil })
+		_, claim := b.PutIfAbsent(ctx, "k", nil)
+		_, _, once := b.GetOrMake(ctx, "k", always, func(context.Context) ([]byte, error) { return nil, nil })
 		return map[string]error{"Get": get, "Claim": claim, "Once": once, "Put": b.Put(ctx, "k", nil), "Delete": b.Delete(ctx, "k"),
 			"DeleteIf": b.DeleteIf(ctx, "k", always)}
 	}
@@ -198,15 +198,15 @@ func TestErrors(t *testing.T) {
 		want error
 	}{"canceled": {gone, context.Canceled}, "late": {late, context.DeadlineExceeded}} {
 		for what, err := range all(tt.ctx) {
-			if !errors.Is(err, tt.want) || errors.Is(err, ErrAway) {
+			if !errors.Is(err, tt.want) || errors.Is(err, ErrUnavailable) {
 				t.Errorf("%s, %s: %v; want %v", what, name, err, tt.want)
 			}
 		}
 	}
 	s.Close()
 	for what, err := range all(t.Context()) {
-		if !errors.Is(err, ErrAway) {
-			t.Errorf("%s of a closed store: %v; want ErrAway", what, err)
+		if !errors.Is(err, ErrUnavailable) {
+			t.Errorf("%s of a closed store: %v; want ErrUnavailable", what, err)
 		}
 	}
 }

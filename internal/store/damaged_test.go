@@ -43,7 +43,7 @@ func TestFindingsDamagedDirectoriesAreNamed(t *testing.T) {
 			s := open(t, Config{Dir: dir})
 			table := mustTable(t, s)
 			for i := range values {
-				if _, err := table.Put(t.Context(), fmt.Sprint("k", i), make([]byte, 1000), 0, 0); err != nil {
+				if _, err := table.PutIfRevision(t.Context(), fmt.Sprint("k", i), make([]byte, 1000), 0, 0); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -89,7 +89,7 @@ func loadDamaged(t *testing.T, dir string) string {
 	if !loaded {
 		t.Error("a watch does not learn when all that is left is loaded")
 	}
-	if _, err := table.Put(t.Context(), "new", []byte("value"), 0, time.Hour); err != nil {
+	if _, err := table.PutIfRevision(t.Context(), "new", []byte("value"), 0, time.Hour); err != nil {
 		t.Errorf("nothing can be put: %v", err)
 	}
 	return log.String()

@@ -16,44 +16,45 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// syncInterval is how much a machine that loses its power may forget. A process that ends forgets nothing.
+// syncInterval is the time between two syncs to disk: a power failure may lose writes of that time. The end of a process loses
+// nothing.
 const syncInterval = time.Second
 
-// format is the version of what a data directory holds.
+// format is the version of the layout of a data directory.
 const format = "1"
 
-// embedded is a NATS server in this process, which listens nowhere. It can be started anew; connections reach the one that
-// runs. It is safe for concurrent use.
-type embedded struct {
+// embeddedServer is a NATS server in this process, without a network listener. It can be restarted; connections reach the
+// running one. It is safe for concurrent use.
+type embeddedServer struct {
 	dir      string
 	log      *serverLog
 	patience time.Duration
 
 	mu      sync.Mutex
 	running *server.Server
-	before  inventory // what was noted before the server started
+	before  inventory // read before the server started
 }
 
-// embed starts a NATS server in this process.
-func (s *Store) embed(dir string) error {
+// startEmbedded starts a NATS server in this process.
+func (s *Store) startEmbedded(dir string) error {
 	if dir == "" {
 		removeAbandoned()
 		var err error
 		if s.memory, err = os.MkdirTemp("", temporary); err == nil {
-			err = s.claim(s.memory)
+			err = s.lockDirectory(s.memory)
 		}
 		if err != nil {
-			return fmt.Errorf("without --data-dir the store needs a place for temporary files, TMPDIR or /tmp: %w", err)
+			return fmt.Errorf("without --data-dir the store needs a directory for temporary files (TMPDIR or /tmp): %w", err)
 		}
 		dir = s.memory
-	} else if err := s.claim(dir); err != nil {
+	} else if err := s.lockDirectory(dir); err != nil {
 		return fmt.Errorf("--data-dir: %s: %w", dir, err)
 	}
-	s.server = &embedded{dir: dir, log: &serverLog{log: s.env.Log}, patience: s.patience}
-	if err := s.server.start(); err != nil {
+	s.server = &embeddedServer{dir: dir, log: &serverLog{log: s.env.Log}, patience: s.patience}
+	if err := s.server.startServer(); err != nil {
 		return fmt.Errorf("--data-dir: %s: %w", dir, err)
 	}
-	if s.Durable() && s.begin() {
+	if s.IsDurable() && s.beginMaking() {
 		s.server.compareInventory()
 		go func() {
 			defer s.running.Done()
@@ -63,8 +64,8 @@ func (s *Store) embed(dir string) error {
 	return nil
 }
 
-// start starts a server.
-func (e *embedded) start() error {
+// startServer starts a server.
+func (e *embeddedServer) startServer() error {
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "wxgate", DontListen: true, NoSigs: true, JetStream: true, StoreDir: filepath.Join(e.dir, "nats"),
 		SyncInterval: syncInterval,
@@ -73,21 +74,21 @@ func (e *embedded) start() error {
 		return err
 	}
 	e.readInventory()
-	e.log.reset()
+	e.log.forgetWarnings()
 	ns.SetLogger(e.log, false, false)
 	e.mu.Lock()
 	e.running = ns
 	e.mu.Unlock()
 	ns.Start()
-	if e.log.fatal() || !ns.ReadyForConnections(e.patience) || !ns.JetStreamEnabled() {
-		return fmt.Errorf("the store did not start: %s", e.log.last())
+	if e.log.hasGivenUp() || !ns.ReadyForConnections(e.patience) || !ns.JetStreamEnabled() {
+		return fmt.Errorf("the store did not start: %s", e.log.lastWarning())
 	}
 	return nil
 }
 
-// stop ends the server. What was put is on disk.
-func (e *embedded) stop() {
-	ns := e.current()
+// stopServer ends the server. All values are on disk afterwards.
+func (e *embeddedServer) stopServer() {
+	ns := e.currentServer()
 	if ns == nil {
 		return
 	}
@@ -95,17 +96,17 @@ func (e *embedded) stop() {
 	ns.WaitForShutdown()
 }
 
-func (e *embedded) current() *server.Server {
+func (e *embeddedServer) currentServer() *server.Server {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.running
 }
 
 // InProcessConn implements nats.InProcessConnProvider.
-func (e *embedded) InProcessConn() (net.Conn, error) { return e.current().InProcessConn() }
+func (e *embeddedServer) InProcessConn() (net.Conn, error) { return e.currentServer().InProcessConn() }
 
-// claim makes the directory this process's own.
-func (s *Store) claim(dir string) error {
+// lockDirectory reserves the directory for this process, and checks its format.
+func (s *Store) lockDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return errors.Unwrap(err)
 	}
@@ -115,7 +116,7 @@ func (s *Store) claim(dir string) error {
 		return fmt.Errorf("cannot be written: %w", err)
 	case !free:
 		s.lock = nil
-		return errors.New("in use by another process; give this one a directory of its own")
+		return errors.New("in use by another process; choose another directory")
 	}
 	version := filepath.Join(dir, "format")
 	switch data, err := os.ReadFile(version); {
@@ -126,43 +127,43 @@ func (s *Store) claim(dir string) error {
 	case err != nil:
 		return fmt.Errorf("cannot be read: %w", err)
 	case strings.TrimSpace(string(data)) != format:
-		return fmt.Errorf("holds data of format %q, this version reads %q; use the version that wrote it, or another directory", strings.TrimSpace(string(data)), format)
+		return fmt.Errorf("holds data of format %q, but this version reads %q; use the version that wrote it, or another directory", strings.TrimSpace(string(data)), format)
 	}
 	return nil
 }
 
-// serverLog is the NATS server's log: what is wrong goes to ours.
+// serverLog forwards warnings and errors of the NATS server to the log of this process.
 type serverLog struct {
 	log    *slog.Logger
 	mu     sync.Mutex
 	recent string
-	wrong  bool // something was
+	wrong  bool // the server warned
 	ended  bool
 }
 
-// reset is for a server that starts.
-func (l *serverLog) reset() {
+// forgetWarnings resets the log for a server that starts.
+func (l *serverLog) forgetWarnings() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.recent, l.wrong, l.ended = "", false, false
 }
 
-// warned reports whether the server that runs said that something is wrong.
-func (l *serverLog) warned() bool {
+// hasWarned reports whether the running server logged a warning or an error.
+func (l *serverLog) hasWarned() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.wrong
 }
 
-// fatal reports whether the server gave up.
-func (l *serverLog) fatal() bool {
+// hasGivenUp reports whether the server logged a fatal error.
+func (l *serverLog) hasGivenUp() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ended
 }
 
-// last returns what was wrong last.
-func (l *serverLog) last() string {
+// lastWarning returns the last warning or error.
+func (l *serverLog) lastWarning() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.recent
@@ -178,20 +179,20 @@ func (l *serverLog) Debugf(string, ...any) {}
 func (l *serverLog) Tracef(string, ...any) {}
 
 // Warnf implements server.Logger.
-func (l *serverLog) Warnf(format string, args ...any) { l.tell(slog.LevelWarn, format, args) }
+func (l *serverLog) Warnf(format string, args ...any) { l.forward(slog.LevelWarn, format, args) }
 
 // Errorf implements server.Logger.
-func (l *serverLog) Errorf(format string, args ...any) { l.tell(slog.LevelError, format, args) }
+func (l *serverLog) Errorf(format string, args ...any) { l.forward(slog.LevelError, format, args) }
 
-// Fatalf implements server.Logger. The process goes on: Open reports it.
+// Fatalf implements server.Logger. It does not end the process: Open returns the error.
 func (l *serverLog) Fatalf(format string, args ...any) {
-	l.tell(slog.LevelError, format, args)
+	l.forward(slog.LevelError, format, args)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
 }
 
-func (l *serverLog) tell(level slog.Level, format string, args []any) {
+func (l *serverLog) forward(level slog.Level, format string, args []any) {
 	text := fmt.Sprintf(format, args...)
 	l.mu.Lock()
 	l.recent, l.wrong = text, true

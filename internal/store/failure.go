@@ -10,37 +10,37 @@ import (
 )
 
 var (
-	// ErrAway is the error of a store that is unreachable, or cannot write now. A later attempt may succeed.
-	ErrAway = errors.New("the store is away")
-	// ErrRejected is the error of a value that the store will never take: no later attempt can succeed.
+	// ErrUnavailable is the error of a store that is unreachable, or cannot write now. A later attempt may succeed.
+	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrRejected is the error of a value that the store will never accept: no later attempt can succeed.
 	ErrRejected = errors.New("the store rejects the value")
 	// ErrTooLarge is the ErrRejected of a value that is too large.
 	ErrTooLarge = fmt.Errorf("%w: it is too large", ErrRejected)
 )
 
-// failure classifies an error of NATS. The result wraps it, and ErrTooLarge, ErrRejected or ErrAway; if the caller's time
-// is over, the context's error instead.
-func failure(ctx context.Context, err error) error {
+// classifyError wraps an error of NATS in ErrTooLarge, ErrRejected or ErrUnavailable or, if the caller's time is over, in the
+// context's error.
+func classifyError(ctx context.Context, err error) error {
 	switch {
 	case isTooLarge(err):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case isRejected(err):
 		return fmt.Errorf("%w: %w", ErrRejected, err)
 	case ctx.Err() == nil:
-		return fmt.Errorf("%w: %w", ErrAway, err)
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	case errors.Is(err, ctx.Err()):
 		return ctx.Err()
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
-// isTooLarge reports whether a value is larger than the client (--nats: the server's max_payload) or the stream takes.
+// isTooLarge reports whether a value is larger than the server's max_payload or the stream's limit.
 func isTooLarge(err error) bool {
 	const size, headers = 10054, 10097
 	return errors.Is(err, nats.ErrMaxPayload) || isAPIError(err, size, headers)
 }
 
-// isRejected reports whether the same request would fail again, even on a healthy store: the request itself is wrong.
+// isRejected reports whether the request itself is invalid, so that it would fail again on a healthy store.
 func isRejected(err error) bool {
 	for _, wrong := range []error{nats.ErrBadSubject, nats.ErrInvalidMsg, nats.ErrBadHeaderMsg, nats.ErrHeadersNotSupported, jetstream.ErrInvalidKey, jetstream.ErrInvalidOption} {
 		if errors.Is(err, wrong) {

@@ -11,23 +11,23 @@ import (
 )
 
 const (
-	// reopenWait is how soon after a restart of the server in this process it is connected to.
+	// reopenWait is the delay before this process connects again to its restarted server.
 	reopenWait = 100 * time.Millisecond
-	// healPause is the least time between two restarts: what a restart does not cure is not cured by many.
+	// healPause is the least time between two restarts: if one does not help, more will not.
 	healPause = 10 * time.Second
-	// neededSpace is how many bytes must be free for a restart.
+	// neededSpace is how many bytes must be free on disk for a restart.
 	neededSpace = 1 << 20
 )
 
-// healing is what restarts of the server in this process need. The zero healing is ready.
-type healing struct {
+// healState is the state that restarts of the server in this process need. The zero value is ready.
+type healState struct {
 	mu      sync.Mutex
 	last    time.Time                         // when the last restart ended
-	streams map[string]jetstream.StreamConfig // all that were opened: those in memory end with the server
+	streams map[string]jetstream.StreamConfig // all that were opened, by name: those in memory end with the server
 }
 
-// remember notes a stream that a restart has to bring back.
-func (h *healing) remember(cfg jetstream.StreamConfig) {
+// rememberStream records a stream that a restart has to create again.
+func (h *healState) rememberStream(cfg jetstream.StreamConfig) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.streams == nil {
@@ -36,42 +36,42 @@ func (h *healing) remember(cfg jetstream.StreamConfig) {
 	h.streams[cfg.Name] = cfg
 }
 
-// heal restarts a server in this process that cannot write to its directory although there is space: after the first write
-// that fails, as on a full disk, NATS writes nothing to that stream any more.
-func (s *Store) heal() {
+// restartIfBroken restarts the server in this process if its directory has space. It is called while a bucket cannot be
+// written: after one failed write, as on a full disk, NATS writes nothing to that stream any more.
+func (s *Store) restartIfBroken() {
 	h := &s.healing
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s.server == nil || !s.Durable() || time.Since(h.last) < healPause || !hasSpace(s.server.dir) {
+	if s.server == nil || !s.IsDurable() || time.Since(h.last) < healPause || !hasSpace(s.server.dir) {
 		return
 	}
-	s.env.Log.Warn("the store restarts: it cannot write, but its directory can be written to")
-	s.server.stop()
-	err := s.server.start()
+	s.env.Log.Warn("restarting the store: it cannot write, although its directory is writable")
+	s.server.stopServer()
+	err := s.server.startServer()
 	h.last = time.Now()
 	if err != nil {
-		s.env.Log.Error("the store did not restart; it is tried again", "error", err)
+		s.env.Log.Error("the store did not restart; trying again", "error", err)
 		return
 	}
 	s.server.compareInventory()
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
 	if err := s.awaitConnection(ctx); err != nil {
-		s.env.Log.Error("the store does not answer after its restart; it is tried again", "error", err)
+		s.env.Log.Error("the store does not answer after its restart; trying again", "error", err)
 		return
 	}
 	for name, cfg := range h.streams {
-		if err := s.create(ctx, cfg); err != nil {
-			s.env.Log.Error("the store restarted without a bucket", "bucket", name, "error", err)
+		if err := s.createStream(ctx, cfg); err != nil {
+			s.env.Log.Error("cannot create a bucket again after the restart of the store", "bucket", name, "error", err)
 		}
 	}
 }
 
-// awaitConnection waits until the server is connected. The error is the context's.
+// awaitConnection waits until the store is connected to its server. The error is the context's.
 func (s *Store) awaitConnection(ctx context.Context) error {
 	tick := time.NewTicker(reopenWait / 4)
 	defer tick.Stop()
-	for !s.Connected() {
+	for !s.IsConnected() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -81,7 +81,7 @@ func (s *Store) awaitConnection(ctx context.Context) error {
 	return nil
 }
 
-// hasSpace reports whether a file can be written in a directory.
+// hasSpace reports whether a file of neededSpace bytes can be written to a directory.
 func hasSpace(dir string) bool {
 	name := filepath.Join(dir, "space")
 	defer func() { _ = os.Remove(name) }()

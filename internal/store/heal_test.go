@@ -57,10 +57,10 @@ func healChild(dir string) string {
 	for err = nil; err == nil; put++ {
 		err = b.Put(ctx, fmt.Sprint("k", put), value)
 	}
-	if !errors.Is(err, ErrAway) {
+	if !errors.Is(err, ErrUnavailable) {
 		return "a full disk is " + err.Error()
 	}
-	if !eventually(ctx, func() bool { return s.Trouble() != nil }) {
+	if !eventually(ctx, func() bool { return s.WriteError() != nil }) {
 		return "nobody is told that the store cannot write"
 	}
 	if err := limitFiles(1 << 30); err != nil {
@@ -74,10 +74,10 @@ func healChild(dir string) string {
 			return fmt.Sprintf("value %d of %d: %t, %v", i, put, ok, err)
 		}
 	}
-	if _, _, err := b.Once(ctx, "once", func([]byte) bool { return true }, func(context.Context) ([]byte, error) { return value, nil }); err != nil {
+	if _, _, err := b.GetOrMake(ctx, "once", func([]byte) bool { return true }, func(context.Context) ([]byte, error) { return value, nil }); err != nil {
 		return "locks: " + err.Error()
 	}
-	if _, err := table.Put(ctx, "seen", value, 0, 0); err != nil {
+	if _, err := table.PutIfRevision(ctx, "seen", value, 0, 0); err != nil {
 		return err.Error()
 	}
 	select {
@@ -85,8 +85,8 @@ func healChild(dir string) string {
 	case <-ctx.Done():
 		return "who watched before sees nothing any more"
 	}
-	if !eventually(ctx, func() bool { return s.Trouble() == nil }) {
-		return "trouble: " + s.Trouble().Error()
+	if !eventually(ctx, func() bool { return s.WriteError() == nil }) {
+		return "trouble: " + s.WriteError().Error()
 	}
 	return "healed"
 }

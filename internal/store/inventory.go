@@ -10,43 +10,44 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// noteEvery is how often it is noted what a data directory holds.
+// noteEvery is the time between two inventories of a data directory.
 const noteEvery = 5 * time.Second
 
-// inventory is what a data directory held: a server that finds it damaged goes on with what is left, and says little.
+// inventory lists the content of a data directory. It exists because a server that finds damage continues with the rest of the
+// data and reports little.
 type inventory struct {
 	Noted   time.Time
-	Buckets map[string]contents
+	Buckets map[string]bucketContents
 }
 
-// contents is what a bucket held.
-type contents struct {
+// bucketContents is the content of one bucket, in numbers.
+type bucketContents struct {
 	Values uint64
-	Last   uint64 // the number of the last change
+	Last   uint64 // sequence number of the last change
 }
 
-// count returns what the directory holds. Buckets in memory are not in it.
-func (e *embedded) count() (inventory, error) {
-	found := inventory{Noted: time.Now(), Buckets: map[string]contents{}}
-	all, err := e.current().Jsz(&server.JSzOptions{Accounts: true, Streams: true, Config: true})
+// takeInventory counts the content of the directory. It leaves out buckets in memory.
+func (e *embeddedServer) takeInventory() (inventory, error) {
+	found := inventory{Noted: time.Now(), Buckets: map[string]bucketContents{}}
+	all, err := e.currentServer().Jsz(&server.JSzOptions{Accounts: true, Streams: true, Config: true})
 	if err != nil {
 		return found, err
 	}
 	for _, account := range all.AccountDetails {
 		for _, stream := range account.Streams {
 			if stream.Config != nil && stream.Config.Storage == server.FileStorage {
-				found.Buckets[strings.TrimPrefix(stream.Name, "KV_wxgate_")] = contents{stream.State.Msgs, stream.State.LastSeq}
+				found.Buckets[strings.TrimPrefix(stream.Name, "KV_wxgate_")] = bucketContents{stream.State.Msgs, stream.State.LastSeq}
 			}
 		}
 	}
 	return found, nil
 }
 
-func (e *embedded) inventoryFile() string { return filepath.Join(e.dir, "inventory") }
+func (e *embeddedServer) inventoryFile() string { return filepath.Join(e.dir, "inventory") }
 
-// noteInventory notes what the directory holds. What cannot be noted is not compared later.
-func (e *embedded) noteInventory() {
-	found, err := e.count()
+// noteInventory writes the inventory to the directory. It ignores errors: the content is not compared later then.
+func (e *embeddedServer) noteInventory() {
+	found, err := e.takeInventory()
 	if err != nil {
 		return
 	}
@@ -60,19 +61,18 @@ func (e *embedded) noteInventory() {
 	}
 }
 
-// readInventory reads what the directory held when that was noted last.
-func (e *embedded) readInventory() {
+// readInventory reads the inventory that was written last.
+func (e *embeddedServer) readInventory() {
 	data, err := os.ReadFile(e.inventoryFile())
 	if err != nil || json.Unmarshal(data, &e.before) != nil {
 		e.before = inventory{}
 	}
 }
 
-// compareInventory logs what the directory lost since that was noted last: in a bucket that went back to an earlier change, or
-// whose values are fewer although the server found something wrong. Values that expired are not told apart from lost ones
-// then. A bucket is named once.
-func (e *embedded) compareInventory() {
-	now, err := e.count()
+// compareInventory logs each bucket that lost values since the last inventory: its last change is an earlier one, or it has
+// fewer values and the server warned. In the second case some of the values may only have expired. Each bucket is logged once.
+func (e *embeddedServer) compareInventory() {
+	now, err := e.takeInventory()
 	if err != nil {
 		return
 	}
@@ -80,16 +80,16 @@ func (e *embedded) compareInventory() {
 	defer e.mu.Unlock()
 	for bucket, held := range e.before.Buckets {
 		holds := now.Buckets[bucket]
-		if holds.Last >= held.Last && (holds.Values >= held.Values || !e.log.warned()) {
+		if holds.Last >= held.Last && (holds.Values >= held.Values || !e.log.hasWarned()) {
 			continue
 		}
 		delete(e.before.Buckets, bucket)
-		e.log.log.Error("the data directory is damaged, and lost values", "bucket", bucket, "values", holds.Values, "values_before", held.Values,
+		e.log.log.Error("the data directory is damaged and lost values", "bucket", bucket, "values", holds.Values, "values_before", held.Values,
 			"changes_lost", max(held.Last, holds.Last)-holds.Last, "counted", e.before.Noted.Format(time.RFC3339))
 	}
 }
 
-// keepInventory notes what the directory holds from time to time, until the store ends.
+// keepInventory writes the inventory from time to time, until the store closes.
 func (s *Store) keepInventory() {
 	tick := time.NewTicker(noteEvery)
 	defer tick.Stop()

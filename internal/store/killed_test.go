@@ -43,7 +43,7 @@ func child(dir string) {
 	value := []byte(strings.Repeat("v", 1000))
 	for i := 0; ; i++ {
 		if err := b.Put(context.Background(), fmt.Sprint("k", i), value); err != nil {
-			fmt.Println("put:", errors.Is(err, ErrAway))
+			fmt.Println("put:", errors.Is(err, ErrUnavailable))
 			return
 		}
 		fmt.Println(i)
@@ -100,7 +100,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestFull: a disk that takes no more is ErrAway, and what was put before stays.
+// TestFull: a disk that takes no more is ErrUnavailable, and what was put before stays.
 func TestFull(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("needs a limit of a process's files")
@@ -118,7 +118,7 @@ func TestFull(t *testing.T) {
 		t.Fatalf("%v; want a clean end", err)
 	}
 	if last != "put: true" || put < 10 {
-		t.Errorf("the child ended after %d values with %q; want ErrAway of a Put", put, last)
+		t.Errorf("the child ended after %d values with %q; want ErrUnavailable of a Put", put, last)
 	}
 	b := open(t, Config{Dir: dir}).mustBucket(t, time.Hour)
 	for i := range put + 1 {

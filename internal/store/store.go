@@ -1,5 +1,5 @@
-// Package store keeps what must outlive a process or be one for several: key-value buckets in NATS JetStream, in this
-// process or in a cluster, by the same code.
+// Package store keeps values that must outlive a process or be shared by several: buckets and tables in NATS JetStream, in this
+// process or in a cluster, by the same code. Replicas also exchange messages through it: see Publish and Request.
 package store
 
 import (
@@ -20,23 +20,23 @@ import (
 	"wxgate/internal/service"
 )
 
-// Config says where the store is.
+// Config says which store to open.
 type Config struct {
 	Env service.Env
-	Dir string // a directory of this process alone; "": memory, which ends with the process
-	URL string // of a NATS cluster, or several with commas; then there is no Dir
+	Dir string // a directory of this process alone; "": the values end with the process
+	URL string // of a NATS cluster; several are separated by commas. Dir must be empty then
 
-	// Patient opens a store whose cluster is unreachable, and looks for it meanwhile. Until it is found, what is asked of the
-	// store fails with ErrAway.
+	// Patient lets Open succeed while the cluster is unreachable. The store then keeps connecting, and its operations fail with
+	// ErrUnavailable until it is connected.
 	Patient bool
 
-	lockLife, openTimeout time.Duration // 0: the constants; tests have less time
+	lockLife, openTimeout time.Duration // 0: the constants; tests set shorter ones
 }
 
-// Validate returns what is wrong. It does not show the URL, which may hold a password.
+// Validate returns an error if the Config is invalid. The error does not show the URL, which may hold a password.
 func (c Config) Validate() error {
 	if c.Dir != "" && c.URL != "" {
-		return errors.New("--data-dir and --nats are both given; expected one: the store is here or in the cluster")
+		return errors.New("--data-dir and --nats are both set; set only one: the store is in this process or in the cluster")
 	}
 	for text := range strings.SplitSeq(c.URL, ",") {
 		if c.URL == "" {
@@ -58,54 +58,54 @@ type Store struct {
 	env      service.Env
 	js       jetstream.JetStream
 	conn     *nats.Conn
-	server   *embedded // nil with a cluster
-	memory   string    // the directory of a store in memory, removed at the end
+	server   *embeddedServer // nil with a cluster
+	memory   string          // the directory of a store in memory, removed at the end
 	lock     *flock.Flock
 	locks    *Bucket // nil until the first Bucket is opened
 	lockLife time.Duration
 	patience time.Duration // openTimeout
 	patient  bool          // Config.Patient
 
-	reconnected bell
-	writes      writes
-	healing     healing
+	reconnected wakeup
+	writes      writeHealth
+	healing     healState
 
-	mu      sync.Mutex      // between the end of ctx and the beginning of a maker
+	mu      sync.Mutex      // held when ctx ends and when a maker begins
 	ctx     context.Context // ends with the store
 	stop    context.CancelFunc
-	running sync.WaitGroup // makers of values
+	running sync.WaitGroup // calls of create in GetOrMake, and goroutines of the store
 }
 
-// openTimeout is how long a store may take to open, and a cluster to be found.
+// openTimeout is how long opening a store may take, including the connection to a cluster.
 const openTimeout = 10 * time.Second
 
-// lookForCluster is how often a cluster that went away is looked for.
+// lookForCluster is the time between two attempts to reconnect to a cluster.
 const lookForCluster = 500 * time.Millisecond
 
-// Open opens the store. The error is a line that says what to do.
+// Open opens the store. The error is one line that says what to do.
 func Open(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	s := &Store{env: cfg.Env, lockLife: cmp.Or(cfg.lockLife, lockLife), patience: cmp.Or(cfg.openTimeout, openTimeout), patient: cfg.Patient}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	if err := s.open(cfg); err != nil {
+	if err := s.connect(cfg); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Store) open(cfg Config) error {
+func (s *Store) connect(cfg Config) error {
 	var err error
 	if cfg.URL != "" {
 		if s.conn, err = nats.Connect(cfg.URL, nats.Name("wxgate"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(cfg.Patient),
-			nats.ReconnectBufSize(-1), // what failed is not done later
+			nats.ReconnectBufSize(-1), // a write that failed must not be sent later
 			nats.ReconnectWait(lookForCluster), nats.Timeout(s.patience/2)); err != nil {
-			return fmt.Errorf("--nats: %s: %w", hosts(cfg.URL), err)
+			return fmt.Errorf("--nats: %s: %w", hostsOf(cfg.URL), err)
 		}
 	} else {
-		if err := s.embed(cfg.Dir); err != nil {
+		if err := s.startEmbedded(cfg.Dir); err != nil {
 			return err
 		}
 		if s.conn, err = nats.Connect("", nats.InProcessServer(s.server), nats.MaxReconnects(-1),
@@ -113,11 +113,11 @@ func (s *Store) open(cfg Config) error {
 			return fmt.Errorf("the store in this process: %w", err)
 		}
 	}
-	if !s.Connected() {
-		s.env.Log.Warn("the NATS cluster is unreachable; it is looked for, and what needs it fails meanwhile", "nats", hosts(cfg.URL), "error", s.conn.LastError())
+	if !s.IsConnected() {
+		s.env.Log.Warn("the NATS cluster is unreachable; connecting goes on, and operations that need it fail until then", "nats", hostsOf(cfg.URL), "error", s.conn.LastError())
 	}
-	s.writes.observe(cfg.Env, s.Connected)
-	s.conn.SetReconnectHandler(func(*nats.Conn) { s.reconnected.ring() }) // also after RetryOnFailedConnect
+	s.writes.registerMetrics(cfg.Env, s.IsConnected)
+	s.conn.SetReconnectHandler(func(*nats.Conn) { s.reconnected.wakeAll() }) // also after RetryOnFailedConnect
 	if s.js, err = jetstream.New(s.conn); err != nil {
 		return err
 	}
@@ -126,8 +126,8 @@ func (s *Store) open(cfg Config) error {
 			return err
 		}
 	}
-	cfg.Env.Ready.Check("store", func() error {
-		if !s.Connected() {
+	cfg.Env.Ready.AddNeighbour("store", func() error {
+		if !s.IsConnected() {
 			return errors.New(strings.ToLower(s.conn.Status().String()))
 		}
 		return nil
@@ -135,8 +135,8 @@ func (s *Store) open(cfg Config) error {
 	return nil
 }
 
-// hosts returns the hosts of a list of NATS URLs, without user and password.
-func hosts(urls string) string {
+// hostsOf returns the hosts of a list of NATS URLs, without user and password.
+func hostsOf(urls string) string {
 	list := strings.Split(urls, ",")
 	for i, u := range list {
 		if at := strings.LastIndexByte(u, '@'); at >= 0 {
@@ -146,8 +146,8 @@ func hosts(urls string) string {
 	return strings.Join(list, ",")
 }
 
-// begin counts a maker, for which Close waits; false where the store is closed.
-func (s *Store) begin() bool {
+// beginMaking adds a maker to running, for which Close waits; it reports false if the store is closed.
+func (s *Store) beginMaking() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
@@ -157,7 +157,7 @@ func (s *Store) begin() bool {
 	return true
 }
 
-// Close ends the store, once what is being made has ended. What was put is on disk.
+// Close waits for running makers and closes the store. All values are on disk afterwards.
 func (s *Store) Close() {
 	s.mu.Lock()
 	s.stop()
@@ -167,10 +167,10 @@ func (s *Store) Close() {
 		s.conn.Close()
 	}
 	if s.server != nil {
-		if s.Durable() && s.conn != nil {
+		if s.IsDurable() && s.conn != nil {
 			s.server.noteInventory()
 		}
-		s.server.stop()
+		s.server.stopServer()
 	}
 	if s.lock != nil {
 		_ = s.lock.Unlock()
@@ -187,17 +187,17 @@ func (s *Store) Serve(ctx context.Context) error {
 	return nil
 }
 
-// Connected tells whether the store is there.
-func (s *Store) Connected() bool { return s.conn.Status() == nats.CONNECTED }
+// IsConnected reports whether the store is reachable.
+func (s *Store) IsConnected() bool { return s.conn.Status() == nats.CONNECTED }
 
-// Shared tells whether other processes have the same store.
-func (s *Store) Shared() bool { return s.server == nil }
+// IsShared reports whether other processes can use the same store.
+func (s *Store) IsShared() bool { return s.server == nil }
 
-// MaxValue returns how many bytes a value may have, less what its key takes; 0 while that is unknown.
+// MaxValue returns how many bytes a value may have, with room for its key; 0 while that is unknown.
 func (s *Store) MaxValue() int {
 	const keyAndHeaders = 1 << 10
 	return max(0, int(s.conn.MaxPayload())-keyAndHeaders)
 }
 
-// Durable tells whether what is kept outlives the process.
-func (s *Store) Durable() bool { return s.memory == "" }
+// IsDurable reports whether values outlive the process.
+func (s *Store) IsDurable() bool { return s.memory == "" }

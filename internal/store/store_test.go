@@ -95,7 +95,7 @@ func TestReopen(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "directory")
 	for _, want := range []string{"", "kept", "kept"} {
 		s := open(t, Config{Dir: dir})
-		if !s.Durable() {
+		if !s.IsDurable() {
 			t.Error("a directory is not durable")
 		}
 		b := s.mustBucket(t, time.Hour)
@@ -109,7 +109,7 @@ func TestMemoryLeavesNothing(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
 	s := open(t, Config{})
-	if s.Durable() {
+	if s.IsDurable() {
 		t.Error("memory is durable")
 	}
 	s.mustBucket(t, time.Hour).mustPut(t, "k", "v")
@@ -126,9 +126,9 @@ func TestBadDirectory(t *testing.T) {
 		want string // behind "--data-dir: DIR: "
 	}{
 		"in use": {func(t *testing.T, dir string) { open(t, Config{Dir: dir}) },
-			"in use by another process; give this one a directory of its own"},
+			"in use by another process; choose another directory"},
 		"another version's": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "format"), "2\n") },
-			`holds data of format "2", this version reads "1"; use the version that wrote it, or another directory`},
+			`holds data of format "2", but this version reads "1"; use the version that wrote it, or another directory`},
 		"a file": {func(t *testing.T, dir string) { write(t, dir, "") },
 			"not a directory"},
 		"in a file": {func(t *testing.T, dir string) { write(t, filepath.Dir(dir), "") },
@@ -211,7 +211,7 @@ func TestBadURL(t *testing.T) {
 		"no host":            {Config{URL: "nats://"}, odd},
 		"one of none":        {Config{URL: "nats://" + away + ",,"}, odd},
 		"no JetStream":       {Config{URL: plain.ClientURL()}, "store: bucket shared_locks: "},
-		"both":               {Config{URL: "nats://u:hunter2@" + away, Dir: "d"}, "--data-dir and --nats are both given; "},
+		"both":               {Config{URL: "nats://u:hunter2@" + away, Dir: "d"}, "--data-dir and --nats are both set; "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.cfg.Env = env()
@@ -249,13 +249,13 @@ func TestClusterGoesAndComes(t *testing.T) {
 	for what, do := range map[string]func() error{
 		"Get":    func() error { _, _, err := b.Get(ctx, "k"); return err },
 		"Put":    func() error { return b.Put(ctx, "k2", nil) },
-		"Claim":  func() error { _, err := b.Claim(ctx, "k2", nil); return err },
+		"Claim":  func() error { _, err := b.PutIfAbsent(ctx, "k2", nil); return err },
 		"Delete": func() error { return b.Delete(ctx, "k2") },
-		"Once":   func() error { _, _, err := b.Once(ctx, "k2", always, makes("v")); return err },
+		"Once":   func() error { _, _, err := b.GetOrMake(ctx, "k2", always, makes("v")); return err },
 	} {
 		all.Go(func() {
-			if err := do(); !errors.Is(err, ErrAway) {
-				t.Errorf("%s: %v; want ErrAway", what, err)
+			if err := do(); !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s: %v; want ErrUnavailable", what, err)
 			}
 		})
 	}

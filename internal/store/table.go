@@ -10,40 +10,40 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Table holds records by key, which all replicas watch. Who changes one says which state of it they saw, and changes
-// nothing where that is not the last one. Keys are letters, digits, "-" and "_".
+// Table holds records by key, which all replicas watch. A replica that changes a record names the revision that it saw, and
+// changes nothing if the record has a newer one. Keys consist of letters, digits, "-" and "_".
 type Table struct {
 	bucket *Bucket
 	prefix string // of a key's subject
 }
 
-// Table opens a table, whose records live so long where they are put without a life of their own.
+// Table opens a table. life is how long records live that are put without a life of their own.
 func (s *Store) Table(ctx context.Context, name string, life time.Duration) (*Table, error) {
 	storage := jetstream.FileStorage
-	if !s.Durable() {
+	if !s.IsDurable() {
 		storage = jetstream.MemoryStorage
 	}
-	return s.table(ctx, name, life, storage)
+	return s.openTable(ctx, name, life, storage)
 }
 
-// Signs opens a table for what is put again and again, and matters for seconds.
-func (s *Store) Signs(ctx context.Context, name string, life time.Duration) (*Table, error) {
-	name, storage := s.brief(name)
-	return s.table(ctx, name, life, storage)
+// ShortLivedTable opens a table for records that are put again and again, and matter for seconds.
+func (s *Store) ShortLivedTable(ctx context.Context, name string, life time.Duration) (*Table, error) {
+	name, storage := s.shortLivedStorage(name)
+	return s.openTable(ctx, name, life, storage)
 }
 
-func (s *Store) table(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Table, error) {
+func (s *Store) openTable(ctx context.Context, name string, life time.Duration, storage jetstream.StorageType) (*Table, error) {
 	b := s.newBucket(jetstream.StreamConfig{Name: name, MaxAge: life, Storage: storage, AllowMsgTTL: true})
-	if _, err := b.open(ctx); err != nil {
-		return nil, fmt.Errorf("store: table %s: %w", name, failure(ctx, err))
+	if _, err := b.openStream(ctx); err != nil {
+		return nil, fmt.Errorf("store: table %s: %w", name, classifyError(ctx, err))
 	}
 	return &Table{b, "$KV.wxgate_" + name + "."}, nil
 }
 
-// Put sets a record that still is at a revision, 0 where there is none, and returns its new one: 0 where it is not.
-// life is how long it lives, in whole seconds; 0: as the table says. The error is ErrAway or the context's, and then the
-// record may be set nevertheless; or ErrRejected, and then it never will be.
-func (t *Table) Put(ctx context.Context, key string, value []byte, revision uint64, life time.Duration) (put uint64, err error) {
+// PutIfRevision updates a record if it is still at revision (0: it must not exist). It returns the new revision, or 0 on a
+// conflict. life is how long the record lives, in whole seconds; 0: the table's default. After ErrUnavailable or the
+// context's error the record may be updated nevertheless; after ErrRejected it is not.
+func (t *Table) PutIfRevision(ctx context.Context, key string, value []byte, revision uint64, life time.Duration) (put uint64, err error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	options := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(revision)}
@@ -52,36 +52,36 @@ func (t *Table) Put(ctx context.Context, key string, value []byte, revision uint
 	}
 	ack, err := t.bucket.store.js.PublishMsg(limited, &nats.Msg{Subject: t.prefix + key, Data: value}, options...)
 	switch {
-	case isLate(err):
+	case isConflict(err):
 		return 0, nil
 	case err != nil:
-		return 0, t.bucket.wrote(ctx, err)
+		return 0, t.bucket.writeFailed(ctx, err)
 	}
 	return ack.Sequence, nil
 }
 
-// Get returns a record and its revision, 0 where there is none.
+// Get returns a record and its revision; revision 0 means the key does not exist.
 func (t *Table) Get(ctx context.Context, key string) (value []byte, revision uint64, err error) {
-	return t.bucket.look(ctx, key)
+	return t.bucket.lookUp(ctx, key)
 }
 
-// Size returns how many bytes the records have on disk.
-func (t *Table) Size(ctx context.Context) (uint64, error) {
+// DiskSize returns how many bytes the records take on disk.
+func (t *Table) DiskSize(ctx context.Context) (uint64, error) {
 	limited, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	kv, err := t.bucket.values(limited)
+	kv, err := t.bucket.keyValue(limited)
 	if err != nil {
-		return 0, failure(ctx, err)
+		return 0, classifyError(ctx, err)
 	}
 	status, err := kv.Status(limited)
 	if err != nil {
-		return 0, failure(ctx, err)
+		return 0, classifyError(ctx, err)
 	}
 	return status.Bytes(), nil
 }
 
-// Set sets a record, whatever it was.
-func (t *Table) Set(ctx context.Context, key string, value []byte) error {
+// Put sets a record at any revision.
+func (t *Table) Put(ctx context.Context, key string, value []byte) error {
 	return t.bucket.Put(ctx, key, value)
 }
 
@@ -90,18 +90,18 @@ func (t *Table) Delete(ctx context.Context, key string) error {
 	return t.bucket.Delete(ctx, key)
 }
 
-// Record is a record as it is since a change.
+// Record is a record after a change.
 type Record struct {
 	Key      string
 	Value    []byte // nil: it was deleted
 	Revision uint64
 }
 
-// Watch tells of all records, calls loaded, and then tells of each change, until ctx ends. Where the store was away it
-// tells of all of them anew; loaded is called each time.
+// Watch calls changed for each record, then loaded, and then changed for each change, until ctx ends. After the store was
+// unreachable it starts again with all records; loaded is called each time.
 func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) {
 	for ctx.Err() == nil {
-		t.watch(ctx, changed, loaded)
+		t.watchConnection(ctx, changed, loaded)
 		select {
 		case <-ctx.Done():
 		case <-time.After(lookForCluster):
@@ -109,14 +109,14 @@ func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) 
 	}
 }
 
-// loadQuiet is how long a watch may hear nothing before all that was stored counts as loaded: NATS says so after the last
-// value only if it could read all of them.
+// loadQuiet is how long no record may arrive before all count as loaded: NATS marks the last record only if it could read all
+// of them.
 const loadQuiet = 3 * time.Second
 
-// watch is Watch while the connection lasts: what was being told before it broke would come again after long only.
-func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) {
-	reconnected := t.bucket.store.reconnected.next()
-	kv, err := t.bucket.values(ctx)
+// watchConnection is Watch for as long as the connection lasts: NATS would resume an interrupted watch only after a long time.
+func (t *Table) watchConnection(ctx context.Context, changed func(Record), loaded func()) {
+	reconnected := t.bucket.store.reconnected.nextWakeup()
+	kv, err := t.bucket.keyValue(ctx)
 	if err != nil {
 		return
 	}
@@ -139,7 +139,7 @@ func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) 
 				return
 			case entry == nil:
 				if server := t.bucket.store.server; quiet.Stop() && server != nil {
-					server.compareInventory() // some damage is found only when the values are read
+					server.compareInventory() // the server finds some damage only when it reads the values
 				}
 				loaded()
 				continue
@@ -163,18 +163,18 @@ func (t *Table) watch(ctx context.Context, changed func(Record), loaded func()) 
 // warnUnread logs that a data directory holds more values than could be read.
 func (t *Table) warnUnread(stored, read uint64) {
 	if s := t.bucket.store; read < stored && s.server != nil {
-		s.env.Log.Error("the data directory is damaged: values cannot be read", "bucket", t.bucket.name, "values", stored, "read", read)
+		s.env.Log.Error("the data directory is damaged: some values cannot be read", "bucket", t.bucket.name, "values", stored, "read", read)
 	}
 }
 
-// bell wakes all who wait for its next ring. The zero bell is ready.
-type bell struct {
+// wakeup wakes all goroutines that wait for it. The zero value is ready.
+type wakeup struct {
 	mu sync.Mutex
 	ch chan struct{}
 }
 
-// next returns what is closed at the next ring.
-func (b *bell) next() <-chan struct{} {
+// nextWakeup returns a channel that is closed by the next wakeAll.
+func (b *wakeup) nextWakeup() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ch == nil {
@@ -183,7 +183,7 @@ func (b *bell) next() <-chan struct{} {
 	return b.ch
 }
 
-func (b *bell) ring() {
+func (b *wakeup) wakeAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ch != nil {

@@ -31,24 +31,24 @@ func TestTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			table := mustTable(t, open(t, cfg))
 			ctx := t.Context()
-			first, err := table.Put(ctx, "k", []byte("1"), 0, 0)
+			first, err := table.PutIfRevision(ctx, "k", []byte("1"), 0, 0)
 			if err != nil || first == 0 {
 				t.Fatalf("put: %d, %v", first, err)
 			}
-			if again, err := table.Put(ctx, "k", []byte("2"), 0, 0); again != 0 || err != nil {
+			if again, err := table.PutIfRevision(ctx, "k", []byte("2"), 0, 0); again != 0 || err != nil {
 				t.Errorf("put what is there: %d, %v; want 0", again, err)
 			}
-			next, err := table.Put(ctx, "k", []byte("2"), first, 0)
+			next, err := table.PutIfRevision(ctx, "k", []byte("2"), first, 0)
 			if err != nil || next <= first {
 				t.Errorf("put: %d, %v", next, err)
 			}
-			if late, err := table.Put(ctx, "k", []byte("3"), first, 0); late != 0 || err != nil {
+			if late, err := table.PutIfRevision(ctx, "k", []byte("3"), first, 0); late != 0 || err != nil {
 				t.Errorf("put from an old state: %d, %v; want 0", late, err)
 			}
 			if value, revision, err := table.Get(ctx, "k"); string(value) != "2" || revision != next || err != nil {
 				t.Errorf("get: %q, %d, %v", value, revision, err)
 			}
-			if size, err := table.Size(ctx); size == 0 || err != nil {
+			if size, err := table.DiskSize(ctx); size == 0 || err != nil {
 				t.Errorf("size: %d, %v", size, err)
 			}
 
@@ -73,7 +73,7 @@ func TestTable(t *testing.T) {
 				until(t, func() bool { mu.Lock(); defer mu.Unlock(); return heard[key] == want && loads > 0 })
 			}
 			hears("k", "2")
-			if err := table.Set(ctx, "k", []byte("4")); err != nil {
+			if err := table.Put(ctx, "k", []byte("4")); err != nil {
 				t.Fatal(err)
 			}
 			hears("k", "4")
@@ -81,7 +81,7 @@ func TestTable(t *testing.T) {
 				t.Fatal(err)
 			}
 			hears("k", "deleted")
-			if _, err := table.Put(ctx, "short", []byte("5"), 0, time.Second); err != nil {
+			if _, err := table.PutIfRevision(ctx, "short", []byte("5"), 0, time.Second); err != nil {
 				t.Fatal(err)
 			}
 			hears("short", "5")
@@ -96,11 +96,11 @@ func TestTable(t *testing.T) {
 func TestAsk(t *testing.T) {
 	url := cluster(t)
 	asker, knows, other := open(t, Config{URL: url}), open(t, Config{URL: url}), open(t, Config{URL: url})
-	if yes, there, err := asker.Ask(t.Context(), "known", []byte("a"), patience); yes || there || err != nil {
+	if yes, there, err := asker.Request(t.Context(), "known", []byte("a"), patience); yes || there || err != nil {
 		t.Error("nobody said yes, and nobody is there")
 	}
 	says := func(question string) bool {
-		yes, _, _ := asker.Ask(t.Context(), "known", []byte(question), time.Second)
+		yes, _, _ := asker.Request(t.Context(), "known", []byte(question), time.Second)
 		return yes
 	}
 	for s, what := range map[*Store]string{knows: "a", other: "b"} {
@@ -109,7 +109,7 @@ func TestAsk(t *testing.T) {
 		}
 	}
 	until(t, func() bool { return says("a") && says("b") }) // the servers hear of it
-	if yes, there, err := asker.Ask(t.Context(), "known", []byte("c"), 200*time.Millisecond); yes || !there || err != nil {
+	if yes, there, err := asker.Request(t.Context(), "known", []byte("c"), 200*time.Millisecond); yes || !there || err != nil {
 		t.Error("nobody knows it, and somebody is there")
 	}
 }
@@ -119,8 +119,8 @@ func TestAskAway(t *testing.T) {
 	ns, stop := natsServer(t, server.RANDOM_PORT, t.TempDir())
 	s := open(t, Config{URL: ns.ClientURL()})
 	stop()
-	if yes, there, err := s.Ask(t.Context(), "known", []byte("a"), 100*time.Millisecond); yes || there || !errors.Is(err, ErrAway) {
-		t.Errorf("got %t, %t, %v; want %v", yes, there, err, ErrAway)
+	if yes, there, err := s.Request(t.Context(), "known", []byte("a"), 100*time.Millisecond); yes || there || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %t, %t, %v; want %v", yes, there, err, ErrUnavailable)
 	}
 }
 
@@ -133,12 +133,12 @@ func TestAskLate(t *testing.T) {
 	if err := knows.Respond("known", func([]byte) bool { time.Sleep(wait / 2); return true }); err != nil {
 		t.Fatal(err)
 	}
-	if err := knows.Tell("nobody", nil); err != nil { // the server has heard of it
+	if err := knows.Publish("nobody", nil); err != nil { // the server has heard of it
 		t.Fatal(err)
 	}
 	held.Lock()
 	time.AfterFunc(2*wait, held.Unlock)
-	if yes, there, err := asker.Ask(t.Context(), "known", []byte("a"), wait); !yes || !there || err != nil {
+	if yes, there, err := asker.Request(t.Context(), "known", []byte("a"), wait); !yes || !there || err != nil {
 		t.Errorf("got %t, %t, %v; want a yes", yes, there, err)
 	}
 }
@@ -185,16 +185,16 @@ func TestFindingsBucketsWaitForTheCluster(t *testing.T) {
 	nats := storetest.Reserve(t)
 	s := open(t, Config{URL: nats.URL(), Patient: true})
 	b := s.mustBucket(t, time.Hour)
-	if err := b.Put(t.Context(), "k", []byte("v")); !errors.Is(err, ErrAway) {
-		t.Errorf("put while the cluster is unreachable: %v; want ErrAway", err)
+	if err := b.Put(t.Context(), "k", []byte("v")); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("put while the cluster is unreachable: %v; want ErrUnavailable", err)
 	}
-	if _, _, err := b.Get(t.Context(), "k"); !errors.Is(err, ErrAway) {
-		t.Errorf("got while the cluster is unreachable: %v; want ErrAway", err)
+	if _, _, err := b.Get(t.Context(), "k"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got while the cluster is unreachable: %v; want ErrUnavailable", err)
 	}
 	nats.Run()
 	until(t, func() bool { return b.Put(t.Context(), "k", []byte("v")) == nil })
 	made := func(context.Context) ([]byte, error) { return []byte("made"), nil }
-	if _, _, err := b.Once(t.Context(), "once", func([]byte) bool { return true }, made); err != nil {
+	if _, _, err := b.GetOrMake(t.Context(), "once", func([]byte) bool { return true }, made); err != nil {
 		t.Errorf("locks: %v", err)
 	}
 }
@@ -203,12 +203,12 @@ func TestFindingsBucketsWaitForTheCluster(t *testing.T) {
 func TestPatient(t *testing.T) {
 	addr := testaddr.Unused(t)
 	s := open(t, Config{URL: addr, Patient: true})
-	if s.Connected() {
+	if s.IsConnected() {
 		t.Error("connected to nothing")
 	}
 	natsServer(t, int(netip.MustParseAddrPort(addr).Port()), t.TempDir())
-	until(t, s.Connected)
-	if !s.Shared() {
+	until(t, s.IsConnected)
+	if !s.IsShared() {
 		t.Error("a cluster is not shared")
 	}
 	s.mustBucket(t, time.Hour).mustPut(t, "k", "v")

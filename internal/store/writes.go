@@ -16,14 +16,14 @@ import (
 	"wxgate/internal/service"
 )
 
-// probeEvery is how often a bucket that could not be written is tried.
+// probeEvery is the time between two attempts to write to a bucket that could not be written.
 const probeEvery = time.Second
 
-// probeKey is a key that nobody has: deleting it is a write that changes nothing.
+// probeKey is a key that does not exist: deleting it is a write that changes nothing.
 const probeKey = "probe"
 
-// writes knows which buckets cannot be written. It is safe for concurrent use.
-type writes struct {
+// writeHealth records which buckets cannot be written. It is safe for concurrent use.
+type writeHealth struct {
 	failed prometheus.Counter
 
 	mu      sync.Mutex
@@ -31,30 +31,30 @@ type writes struct {
 	failing map[string]error // those whose last probe failed
 }
 
-// observe registers what metrics and /readyz tell of writes.
-func (w *writes) observe(env service.Env, connected func() bool) {
+// registerMetrics adds failing writes to the metrics and to /readyz.
+func (w *writeHealth) registerMetrics(env service.Env, connected func() bool) {
 	w.probed, w.failing = map[string]bool{}, map[string]error{}
 	w.failed = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "wxgate_store_write_failures_total", Help: "Writes to the store that failed and may be tried again.",
+		Name: "wxgate_store_write_failures_total", Help: "Writes to the store that failed and can be tried again.",
 	})
 	env.Registerer.MustRegister(w.failed, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "wxgate_store_write_blocked", Help: "1 while the store cannot write, else 0.",
 	}, func() float64 {
-		if w.err() != nil {
+		if w.firstFailure() != nil {
 			return 1
 		}
 		return 0
 	}))
-	env.Ready.Problem("store", func() error {
-		if err := w.err(); err != nil && connected() { // one that is unreachable is listed as away
+	env.Ready.AddProblem("store", func() error {
+		if err := w.firstFailure(); err != nil && connected() { // an unreachable store is listed under away
 			return fmt.Errorf("cannot write: %w", err)
 		}
 		return nil
 	})
 }
 
-// err returns why the store cannot write; nil if it can.
-func (w *writes) err() error {
+// firstFailure returns why the first of the failing buckets cannot be written; nil if none fails.
+func (w *writeHealth) firstFailure() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(w.failing)) {
@@ -63,8 +63,8 @@ func (w *writes) err() error {
 	return nil
 }
 
-// beginProbing reports whether the caller should probe a bucket: nobody does.
-func (w *writes) beginProbing(name string) bool {
+// beginProbing reports whether the caller has to probe a bucket: no other goroutine does.
+func (w *writeHealth) beginProbing(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.probed[name] {
@@ -74,8 +74,8 @@ func (w *writes) beginProbing(name string) bool {
 	return true
 }
 
-// setFailing sets what a probe found, and reports whether that is a change.
-func (w *writes) setFailing(name string, err error) (changed bool) {
+// setFailing records the result of a probe, and reports whether it is a change.
+func (w *writeHealth) setFailing(name string, err error) (changed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, before := w.failing[name]
@@ -88,26 +88,26 @@ func (w *writes) setFailing(name string, err error) (changed bool) {
 	return before != (err != nil)
 }
 
-// wrote classifies the error of a write. One that can pass has the bucket probed, so that log, metrics and /readyz say
-// when the store cannot write, and when it can again.
-func (b *Bucket) wrote(ctx context.Context, err error) error {
-	err = failure(ctx, err)
+// writeFailed classifies the error of a write. If it may be temporary, the bucket is probed, so that log, metrics and /readyz
+// show when the store cannot write, and when it can again.
+func (b *Bucket) writeFailed(ctx context.Context, err error) error {
+	err = classifyError(ctx, err)
 	if errors.Is(err, ErrRejected) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	s := b.store
 	s.writes.failed.Inc()
-	if s.writes.beginProbing(b.name) && s.begin() {
+	if s.writes.beginProbing(b.name) && s.beginMaking() {
 		go func() {
 			defer s.running.Done()
-			b.probe()
+			b.probeUntilWritten()
 		}()
 	}
 	return err
 }
 
-// probe tries to write until that succeeds or the store closes.
-func (b *Bucket) probe() {
+// probeUntilWritten tries to write until it succeeds or the store closes.
+func (b *Bucket) probeUntilWritten() {
 	s, began := b.store, time.Now()
 	for s.ctx.Err() == nil {
 		err := b.tryWrite()
@@ -117,14 +117,14 @@ func (b *Bucket) probe() {
 		changed := s.writes.setFailing(b.name, err)
 		switch {
 		case err != nil && changed:
-			s.env.Log.Warn("the store cannot write; writes are tried again", "bucket", b.name, "error", err)
+			s.env.Log.Warn("the store cannot write; trying again", "bucket", b.name, "error", err)
 		case err == nil && changed:
 			s.env.Log.Info("the store can write again", "bucket", b.name, "seconds", fmt.Sprintf("%.1f", time.Since(began).Seconds()))
 		}
 		if err == nil {
 			return
 		}
-		s.heal()
+		s.restartIfBroken()
 		select {
 		case <-s.ctx.Done():
 		case <-time.After(probeEvery):
@@ -132,11 +132,11 @@ func (b *Bucket) probe() {
 	}
 }
 
-// tryWrite writes something that changes nothing. A stream that is gone is created again.
+// tryWrite makes a write that changes nothing. If the stream is missing, it creates it again.
 func (b *Bucket) tryWrite() error {
 	ctx, cancel := context.WithTimeout(b.store.ctx, answerTime)
 	defer cancel()
-	kv, err := b.values(ctx)
+	kv, err := b.keyValue(ctx)
 	if err == nil {
 		err = kv.Purge(ctx, probeKey)
 	}
@@ -146,5 +146,5 @@ func (b *Bucket) tryWrite() error {
 	return err
 }
 
-// Trouble returns why the store cannot write; nil if it can, as far as it knows.
-func (s *Store) Trouble() error { return s.writes.err() }
+// WriteError returns why the store cannot write; nil if no probe has failed.
+func (s *Store) WriteError() error { return s.writes.firstFailure() }

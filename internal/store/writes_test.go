@@ -31,7 +31,7 @@ func TestFindingsRejectedValuesAreToldApart(t *testing.T) {
 				}
 			}
 			put := func(key string, size int) error {
-				_, err := table.Put(t.Context(), key, bytes.Repeat([]byte{1}, size), 0, 0)
+				_, err := table.PutIfRevision(t.Context(), key, bytes.Repeat([]byte{1}, size), 0, 0)
 				return err
 			}
 			if err := put("k", s.MaxValue()+2<<10); !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrRejected) || !strings.Contains(err.Error(), "payload") {
@@ -51,7 +51,7 @@ func TestFindingsRejectedValuesAreToldApart(t *testing.T) {
 			if err := put("k2", 1); !errors.Is(err, ErrRejected) || errors.Is(err, ErrTooLarge) {
 				t.Errorf("a sealed stream: %v; want ErrRejected", err)
 			}
-			if err := s.Trouble(); err != nil {
+			if err := s.WriteError(); err != nil {
 				t.Errorf("trouble: %v; want none: only the values were wrong", err)
 			}
 		})
@@ -81,10 +81,10 @@ func TestFindingsBlockedWritesAreVisible(t *testing.T) {
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		err = errors.Join(err, fill(key))
 	}
-	if !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), "insufficient resources") {
-		t.Fatalf("a full store: %v; want ErrAway, and the cause", err)
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "insufficient resources") {
+		t.Fatalf("a full store: %v; want ErrUnavailable, and the cause", err)
 	}
-	until(t, func() bool { return s.Trouble() != nil })
+	until(t, func() bool { return s.WriteError() != nil })
 	if report := readiness(e); !strings.Contains(report, `"problems":{"store":"cannot write: test: `) {
 		t.Errorf("/readyz: %s; want that the store cannot write", report)
 	}
@@ -98,7 +98,7 @@ func TestFindingsBlockedWritesAreVisible(t *testing.T) {
 	if err := stream.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() bool { return s.Trouble() == nil })
+	until(t, func() bool { return s.WriteError() == nil })
 	if report := readiness(e); strings.Contains(report, "cannot write") {
 		t.Errorf("/readyz: %s; want no problem any more", report)
 	}
@@ -117,7 +117,7 @@ func TestFindingsBlockedWritesAreVisible(t *testing.T) {
 func TestFindingsLateCausesAreKept(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 0)
 	defer cancel()
-	if err := failure(ctx, errors.New("no space")); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no space") {
+	if err := classifyError(ctx, errors.New("no space")); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("got %v; want the context's error, and the cause", err)
 	}
 }

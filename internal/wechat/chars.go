@@ -6,34 +6,34 @@ import (
 	"unicode/utf8"
 )
 
-// blanks is white space to XML.
+// blanks are the white space characters of XML.
 const blanks = " \t\r\n"
 
-// blank tells whether c is white space to XML.
-func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+// isBlank reports whether c is white space in XML.
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
 func trimLeft(s string) string {
-	for s != "" && blank(s[0]) {
+	for s != "" && isBlank(s[0]) {
 		s = s[1:]
 	}
 	return s
 }
 
-func trim(s string) string {
+func trimBlanks(s string) string {
 	s = trimLeft(s)
-	for s != "" && blank(s[len(s)-1]) {
+	for s != "" && isBlank(s[len(s)-1]) {
 		s = s[:len(s)-1]
 	}
 	return s
 }
 
-// isName tells whether the whole of s is an element's name.
+// isName reports whether the whole of s is an element's name.
 func isName(s string) bool {
 	p := parser{s: s}
 	return p.readName() != "" && p.pos == len(s)
 }
 
-// nameBytes tells of each byte whether a name may hold it.
+// nameBytes says for each byte whether a name may contain it.
 var nameBytes = func() (may [256]bool) {
 	for c := range may {
 		may[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= utf8.RuneSelf ||
@@ -42,7 +42,7 @@ var nameBytes = func() (may [256]bool) {
 	return may
 }()
 
-// unescape resolves the five entities of XML and character references; any other & stays as it is.
+// unescape resolves the five entities of XML and character references. It keeps any other & unchanged.
 func unescape(s string) string {
 	amp := strings.IndexByte(s, '&')
 	if amp < 0 {
@@ -53,7 +53,7 @@ func unescape(s string) string {
 		b.WriteString(s[:amp])
 		s = s[amp:]
 		semi := strings.IndexByte(s[:min(len(s), 12)], ';')
-		if r, ok := entity(s[1:max(semi, 1)]); ok {
+		if r, ok := entityRune(s[1:max(semi, 1)]); ok {
 			b.WriteRune(r)
 			s = s[semi+1:]
 		} else {
@@ -66,8 +66,8 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// entity returns the character that an entity's name stands for.
-func entity(name string) (rune, bool) {
+// entityRune returns the character that an entity's name stands for.
+func entityRune(name string) (rune, bool) {
 	switch name {
 	case "lt":
 		return '<', true
@@ -98,30 +98,31 @@ func entity(name string) (rune, bool) {
 	return rune(n), true
 }
 
-// pieces joins the texts of an element. One alone is not copied, and blanks between child elements need no memory.
-type pieces struct {
+// textPieces joins the texts of an element. It does not copy a single text, and needs no memory for blanks between child
+// elements.
+type textPieces struct {
 	first string
-	at    int // where first stands in the document; -1: nowhere
+	at    int // offset of first in the document; -1: it is not in it
 	room  [32]byte
 	used  int    // of room
-	solid bool   // not all of it is blank
-	spill []byte // the whole, once room is too small
+	solid bool   // some of it is not blank
+	spill []byte // all of the text, once room is too small
 }
 
-// add adds a text, which stands in the document at an offset; -1: nowhere.
-func (t *pieces) add(s string, at int) {
-	t.solid = t.solid || !empty(s)
+// addText adds a text. at is its offset in the document; -1: it is not in it.
+func (t *textPieces) addText(s string, at int) {
+	t.solid = t.solid || !isEmpty(s)
 	if t.used == 0 && t.spill == nil {
 		if t.first == "" {
 			t.first, t.at = s, at
 			return
 		}
-		t.grow(t.first)
+		t.appendBytes(t.first)
 	}
-	t.grow(s)
+	t.appendBytes(s)
 }
 
-func (t *pieces) grow(s string) {
+func (t *textPieces) appendBytes(s string) {
 	if t.spill == nil && t.used+len(s) <= len(t.room) {
 		t.used += copy(t.room[t.used:], s)
 		return
@@ -132,8 +133,9 @@ func (t *pieces) grow(s string) {
 	t.spill = append(t.spill, s...)
 }
 
-// text returns the whole and where it stands; of an element with children "" where the whole is layout.
-func (t *pieces) text(children bool) (whole string, at int) {
+// joinedText returns the joined text and its offset in the document; -1: it is not in it. If the element has children and the
+// text is blank, it is layout: the result is "".
+func (t *textPieces) joinedText(children bool) (whole string, at int) {
 	joined := t.room[:t.used]
 	if t.spill != nil {
 		joined = t.spill

@@ -7,38 +7,40 @@ import (
 	v1 "wxgate/proto/wechat/v1"
 )
 
-// elements are what a message made from an element holds beyond its fields.
+// elements are the child elements for which a message has no field.
 type elements = []*v1.Element
 
-// field ties an element of a callback to a field of M, both ways.
+// field maps an element of a callback to a field of M, for reading and writing.
 type field[M any] struct {
-	name  string                              // the element's
-	also  string                              // another spelling that is read too; "": none
-	many  bool                                // it takes every element of that name, up to the first that does not fit
-	text  func(m *M, text string) bool        // takes the text of an element; false leaves it to extra
-	box   func(d *Document, i int, m *M) bool // the same for node i, which may have children; one of the two is set
+	name  string                              // of the element
+	also  string                              // an alternative name that is read too; "": none
+	many  bool                                // it takes all elements of that name, up to the first that does not fit
+	text  func(m *M, text string) bool        // sets the field from an element's text; false: the element goes to extra
+	box   func(d *Document, i int, m *M) bool // the same for node i, which may have children; either text or box is set
 	write func(b []byte, m *M) []byte         // appends the field's elements
 }
 
-// spelled adds another spelling, where the SDKs of the field disagree.
-func spelled[M any](also string, f field[M]) field[M] {
+// withSpelling adds an alternative name, for elements that SDKs spell in two ways.
+func withSpelling[M any](also string, f field[M]) field[M] {
 	f.also = also
 	return f
 }
 
-// named tells whether elements of that name belong to the field.
-func (f *field[M]) named(name string) bool { return name == f.name || name == f.also && name != "" }
+// matchesName reports whether elements of that name belong to the field.
+func (f *field[M]) matchesName(name string) bool {
+	return name == f.name || name == f.also && name != ""
+}
 
-// take takes node i; false leaves it to extra.
-func (f *field[M]) take(d *Document, i int, m *M) bool {
+// takeNode sets the field from node i. If it reports false, the node goes to extra.
+func (f *field[M]) takeNode(d *Document, i int, m *M) bool {
 	if f.text == nil {
 		return f.box(d, i, m)
 	}
-	return d.next(i) == i+1 && f.text(m, d.text(i))
+	return d.nextSibling(i) == i+1 && f.text(m, d.nodeText(i))
 }
 
-// words is a field that holds people's words, exactly as sent.
-func words[M any](name string, at func(*M) *string) field[M] {
+// textField is a field with a text that people wrote, exactly as sent.
+func textField[M any](name string, at func(*M) *string) field[M] {
 	return field[M]{
 		name:  name,
 		text:  func(m *M, text string) bool { *at(m) = text; return true },
@@ -46,11 +48,11 @@ func words[M any](name string, at func(*M) *string) field[M] {
 	}
 }
 
-// token is a field that holds an identifier, a key, a URL or a decimal: blanks around it are layout.
-func token[M any](name string, at func(*M) *string) field[M] {
+// tokenField is a field with an identifier, a key, a URL or a decimal. Blanks around it are layout and are removed.
+func tokenField[M any](name string, at func(*M) *string) field[M] {
 	return field[M]{
 		name:  name,
-		text:  func(m *M, text string) bool { *at(m) = trim(text); return true },
+		text:  func(m *M, text string) bool { *at(m) = trimBlanks(text); return true },
 		write: writeString(name, at),
 	}
 }
@@ -64,11 +66,11 @@ func writeString[M any](name string, at func(*M) *string) func([]byte, *M) []byt
 	}
 }
 
-// integer is what a field of numbers can hold.
+// integer is the type of a number in a field.
 type integer interface{ int32 | int64 }
 
-// number is a field that holds an integer, 0 included.
-func number[M any, N integer](name string, at func(*M) **N) field[M] {
+// numberField is a field with an integer that may be 0.
+func numberField[M any, N integer](name string, at func(*M) **N) field[M] {
 	return field[M]{
 		name: name,
 		text: func(m *M, text string) bool {
@@ -76,7 +78,7 @@ func number[M any, N integer](name string, at func(*M) **N) field[M] {
 			if ok {
 				*at(m) = &n
 			}
-			return ok || empty(text)
+			return ok || isEmpty(text)
 		},
 		write: func(b []byte, m *M) []byte {
 			if n := *at(m); n != nil {
@@ -87,14 +89,14 @@ func number[M any, N integer](name string, at func(*M) **N) field[M] {
 	}
 }
 
-// positive is a field that holds an integer and for which 0 means none; a 0 that was sent stays in extra.
-func positive[M any, N integer](name string, at func(*M) *N) field[M] {
+// positiveField is a field with an integer for which 0 means "not set". An element with 0 goes to extra.
+func positiveField[M any, N integer](name string, at func(*M) *N) field[M] {
 	return field[M]{
 		name: name,
 		text: func(m *M, text string) bool {
 			n, ok := parseInteger[N](text)
 			*at(m) = n
-			return ok && n != 0 || empty(text)
+			return ok && n != 0 || isEmpty(text)
 		},
 		write: func(b []byte, m *M) []byte {
 			if n := *at(m); n != 0 {
@@ -105,8 +107,8 @@ func positive[M any, N integer](name string, at func(*M) *N) field[M] {
 	}
 }
 
-// numbers is a field that holds the integers of every element of that name.
-func numbers[M any, N integer](name string, at func(*M) *[]N) field[M] {
+// numbersField is a field with the integers of all elements of that name.
+func numbersField[M any, N integer](name string, at func(*M) *[]N) field[M] {
 	return field[M]{
 		name: name,
 		many: true,
@@ -115,7 +117,7 @@ func numbers[M any, N integer](name string, at func(*M) *[]N) field[M] {
 			if ok {
 				*at(m) = append(*at(m), n)
 			}
-			return ok || empty(text)
+			return ok || isEmpty(text)
 		},
 		write: func(b []byte, m *M) []byte {
 			for _, n := range *at(m) {
@@ -126,14 +128,14 @@ func numbers[M any, N integer](name string, at func(*M) *[]N) field[M] {
 	}
 }
 
-// truth is a field that holds "true" or "false".
-func truth[M any](name string, at func(*M) **bool) field[M] {
+// boolField is a field with "true" or "false".
+func boolField[M any](name string, at func(*M) **bool) field[M] {
 	return field[M]{
 		name: name,
 		text: func(m *M, text string) bool {
-			value := trim(text) == "true"
-			if !value && trim(text) != "false" {
-				return empty(text)
+			value := trimBlanks(text) == "true"
+			if !value && trimBlanks(text) != "false" {
+				return isEmpty(text)
 			}
 			*at(m) = &value
 			return true
@@ -147,8 +149,9 @@ func truth[M any](name string, at func(*M) **bool) field[M] {
 	}
 }
 
-// one is a field that holds a message made from an element with children; what has no field in it goes to its extra.
-func one[M, C any](name string, at func(*M) **C, extra func(*C) *elements, fields ...field[C]) field[M] {
+// messageField is a field with a message, made from an element with children. Children without a field go to the message's
+// extra.
+func messageField[M, C any](name string, at func(*M) **C, extra func(*C) *elements, fields ...field[C]) field[M] {
 	return field[M]{
 		name: name,
 		box: func(d *Document, i int, m *M) bool {
@@ -165,8 +168,8 @@ func one[M, C any](name string, at func(*M) **C, extra func(*C) *elements, field
 	}
 }
 
-// several is a field that holds such messages, one for every element of that name.
-func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *elements, fields ...field[C]) field[M] {
+// repeatedField is a field with such messages, one for each element of that name.
+func repeatedField[M, C any](name string, at func(*M) *[]*C, extra func(*C) *elements, fields ...field[C]) field[M] {
 	return field[M]{
 		name: name,
 		many: true,
@@ -186,14 +189,14 @@ func several[M, C any](name string, at func(*M) *[]*C, extra func(*C) *elements,
 	}
 }
 
-// readBox reads the children of node i; false where the node holds a text.
+// readBox makes a message from the children of node i. It reports false if the node has a text.
 func readBox[C any](d *Document, i int, extra func(*C) *elements, fields []field[C]) (*C, bool) {
-	if !empty(d.text(i)) {
+	if !isEmpty(d.nodeText(i)) {
 		return nil, false
 	}
 	c := new(C)
-	fill(d, i, c, fields)
-	*extra(c) = d.rest(i)
+	setFields(d, i, c, fields)
+	*extra(c) = d.untakenChildren(i)
 	return c, true
 }
 
@@ -204,26 +207,26 @@ func writeBox[C any](b []byte, name string, c *C, extra func(*C) *elements, fiel
 	return closeTag(b, name)
 }
 
-// fill sets the fields of m from the children of node i, and marks those that it took.
-func fill[M any](d *Document, i int, m *M, fields []field[M]) {
+// setFields sets the fields of m from the children of node i, and marks the children that it used.
+func setFields[M any](d *Document, i int, m *M, fields []field[M]) {
 	var seen uint64
-	likely := 0 // elements come mostly in the order of the fields
-	for c, end := i+1, d.next(i); c < end; c = d.next(c) {
+	likely := 0 // elements mostly come in the order of the fields
+	for c, end := i+1, d.nextSibling(i); c < end; c = d.nextSibling(c) {
 		n := &d.nodes[c]
 		if n.taken {
 			continue
 		}
-		name := d.name(c)
+		name := d.nodeName(c)
 		for range fields {
 			f := likely
 			if likely++; likely == len(fields) {
 				likely = 0
 			}
-			if !fields[f].named(name) {
+			if !fields[f].matchesName(name) {
 				continue
 			}
 			if seen>>f&1 == 0 {
-				n.taken = fields[f].take(d, c, m)
+				n.taken = fields[f].takeNode(d, c, m)
 				if !fields[f].many || !n.taken {
 					seen |= 1 << f
 				}
@@ -233,37 +236,37 @@ func fill[M any](d *Document, i int, m *M, fields []field[M]) {
 	}
 }
 
-// rest returns the children of node i that no field took.
-func (d *Document) rest(i int) []*v1.Element {
+// untakenChildren returns the children of node i that no field has taken.
+func (d *Document) untakenChildren(i int) []*v1.Element {
 	var rest []*v1.Element
-	for c, end := i+1, d.next(i); c < end; c = d.next(c) {
+	for c, end := i+1, d.nextSibling(i); c < end; c = d.nextSibling(c) {
 		if !d.nodes[c].taken {
-			rest = append(rest, d.tree(c))
+			rest = append(rest, d.genericElement(c))
 		}
 	}
 	return rest
 }
 
-// tree returns node i as a generic element.
-func (d *Document) tree(i int) *v1.Element {
-	e := &v1.Element{Name: d.name(i), Text: d.text(i)}
-	for c := i + 1; c < d.next(i); c = d.next(c) {
-		e.Children = append(e.Children, d.tree(c))
+// genericElement returns node i as a generic element.
+func (d *Document) genericElement(i int) *v1.Element {
+	e := &v1.Element{Name: d.nodeName(i), Text: d.nodeText(i)}
+	for c := i + 1; c < d.nextSibling(i); c = d.nextSibling(c) {
+		e.Children = append(e.Children, d.genericElement(c))
 	}
 	return e
 }
 
-// empty tells whether an element's text says as little as a missing element.
-func empty(text string) bool { return trim(text) == "" }
+// isEmpty reports whether an element with this text means the same as a missing element.
+func isEmpty(text string) bool { return trimBlanks(text) == "" }
 
-// parseInteger reads an integer as WeChat writes one. What another writing would lose is not read: "007", "+7", "-0".
+// parseInteger parses an integer as WeChat writes it. It rejects "007", "+7" and "-0", which would be written differently.
 func parseInteger[N integer](text string) (N, bool) {
-	text = trim(text)
+	text = trimBlanks(text)
 	digits := strings.TrimPrefix(text, "-")
 	if digits == "" || len(digits) > len("9223372036854775808") || digits[0] == '0' && text != "0" {
 		return 0, false
 	}
-	var n uint64 // no overflow in 19 digits
+	var n uint64 // 19 digits do not overflow
 	for _, c := range []byte(digits) {
 		if c < '0' || c > '9' {
 			return 0, false
@@ -274,7 +277,7 @@ func parseInteger[N integer](text string) (N, bool) {
 	if len(digits) < len(text) {
 		value = -value
 	}
-	// Too large for 64 bits, or for N: what comes back is another number.
+	// A number too large for 64 bits, or for N, comes back as another one.
 	if (value < 0) != (len(digits) < len(text)) || int64(N(value)) != value {
 		return 0, false
 	}

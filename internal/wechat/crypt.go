@@ -14,10 +14,10 @@ import (
 	"strconv"
 )
 
-// What Open refuses. They stand for the codes of WeChat's WXBizMsgCrypt library, which never cross the wire.
+// The errors of Open. In brackets are the codes of WeChat's WXBizMsgCrypt library, which are never sent.
 var (
 	ErrBase64  = errors.New("the envelope is not base64 (-40010)")
-	ErrDecrypt = errors.New("the envelope is no whole number of AES blocks (-40007)")
+	ErrDecrypt = errors.New("the envelope's length is not a multiple of the AES block size (-40007)")
 	ErrPadding = errors.New("the envelope's padding or length is wrong (-40008)")
 	ErrAppID   = errors.New("the envelope is for another AppID (-40005)")
 )
@@ -42,13 +42,13 @@ func ParseAESKey(encodingAESKey string) ([]byte, error) {
 	}
 	// Not Strict: real keys leave the two unused bits of the last character set.
 	key, err := base64.StdEncoding.DecodeString(encodingAESKey + "=")
-	if err != nil || len(key) != 32 { // shorter where the decoder skipped line breaks, or a "=" stood in for a character
+	if err != nil || len(key) != 32 { // shorter if the decoder skipped line breaks, or a "=" replaced a character
 		return nil, errors.New("an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /")
 	}
 	return key, nil
 }
 
-// NewCipher returns the Cipher of an account: its EncodingAESKey (43 characters) and its AppID.
+// NewCipher returns the Cipher of an account with this EncodingAESKey (43 characters) and AppID.
 func NewCipher(encodingAESKey, appID string) (*Cipher, error) {
 	key, err := ParseAESKey(encodingAESKey)
 	if err != nil {
@@ -64,8 +64,8 @@ func NewCipher(encodingAESKey, appID string) (*Cipher, error) {
 	return &Cipher{block: block, iv: key[:aes.BlockSize], appID: appID}, nil
 }
 
-// Open returns the message in an Encrypt text. Check msg_signature first: the envelope itself has no authentication.
-// The errors are ErrBase64, ErrDecrypt, ErrPadding and ErrAppID.
+// Open decrypts the message in an Encrypt text. Check msg_signature first: the envelope itself is not authenticated. The
+// errors are ErrBase64, ErrDecrypt, ErrPadding and ErrAppID.
 func (c *Cipher) Open(encrypt string) ([]byte, error) {
 	buf := make([]byte, base64.StdEncoding.DecodedLen(len(encrypt)))
 	n, err := base64.StdEncoding.Decode(buf, []byte(encrypt))
@@ -102,7 +102,7 @@ func (c *Cipher) Open(encrypt string) ([]byte, error) {
 	return rest[:size:size], nil
 }
 
-// Seal returns the Encrypt text of a message, with fresh random bytes.
+// Seal encrypts a message into an Encrypt text, with fresh random bytes.
 func (c *Cipher) Seal(message []byte) string {
 	return string(c.appendSealed(nil, message, freshRandom()))
 }
@@ -112,13 +112,13 @@ func freshRandom() (random [randomLen]byte) {
 	return random
 }
 
-// sealedLen returns the size of a message once it is padded.
+// sealedLen returns the length of a message after padding, in bytes.
 func (c *Cipher) sealedLen(message []byte) int {
 	n := headLen + len(message) + len(c.appID)
 	return n + padBlock - n%padBlock
 }
 
-// appendSealed appends the Encrypt text of message to dst. What is sealed is made behind the text, in the same memory.
+// appendSealed appends the Encrypt text of message to dst. It builds the plaintext after it, in the same memory.
 func (c *Cipher) appendSealed(dst, message []byte, random [randomLen]byte) []byte {
 	size := c.sealedLen(message)
 	text := base64.StdEncoding.EncodedLen(size)
@@ -151,7 +151,7 @@ func (c *Cipher) SealReply(token string, reply []byte, timestamp int64, nonce st
 	var digits [20]byte
 	seconds := strconv.AppendInt(digits[:0], timestamp, 10)
 	var signature [2 * sha1.Size]byte
-	sign(&signature, [][]byte{[]byte(token), seconds, []byte(nonce), out[len(head):]})
+	signParts(&signature, [][]byte{[]byte(token), seconds, []byte(nonce), out[len(head):]})
 	out = append(out, "]]></Encrypt><MsgSignature><![CDATA["...)
 	out = append(out, signature[:]...)
 	out = append(out, "]]></MsgSignature><TimeStamp>"...)

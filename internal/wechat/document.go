@@ -2,15 +2,16 @@ package wechat
 
 import "sync"
 
-// Document is a callback's body, parsed. Its texts share the memory of one copy of the body. Message ends it.
+// Document is the parsed body of a callback. Its texts share the memory of one copy of the body. After Message it cannot be
+// used again.
 type Document struct {
 	body  string
-	made  []string // texts that do not stand in the body as they are
+	made  []string // texts that are not in the body as they are
 	nodes []node   // in document order; the first is the root
 	room  [24]node
 }
 
-// documents are kept for the next callback: they are a fifth of what reading one costs.
+// documents are reused: allocating them would be a fifth of the cost of reading a callback.
 var documents = sync.Pool{New: func() any { return new(Document) }}
 
 // newDocument returns a document without nodes.
@@ -20,25 +21,25 @@ func newDocument(body string) *Document {
 	return d
 }
 
-// end gives the document back; what was taken from it stays.
-func (d *Document) end() {
+// recycle returns the document to the pool. Texts taken from it stay valid.
+func (d *Document) recycle() {
 	d.body, d.made, d.nodes = "", nil, nil
 	documents.Put(d)
 }
 
-// node is an element. Its children are the nodes behind it, up to end. It holds no pointers, which is half the cost of
-// a document's memory.
+// node is an element. Its children are the nodes after it, up to end. It has no pointers, which halves the cost of a
+// document's memory.
 type node struct {
 	name, text span
-	end        int32 // index behind its last descendant
-	taken      bool  // a field has it
+	end        int32 // index after its last descendant
+	taken      bool  // a field was set from it
 }
 
-// span is a text of a document: a part of the body, or where from is negative number -1-from of those made.
+// span is a text of a document: a part of the body or, if from is negative, entry -1-from of made.
 type span struct{ from, to int32 }
 
-// keep returns the span of a text, which begins at an offset of the body; -1: nowhere.
-func (d *Document) keep(text string, at int) span {
+// keepText returns the span of a text. at is its offset in the body; -1: it is not in the body.
+func (d *Document) keepText(text string, at int) span {
 	if at < 0 && text != "" {
 		d.made = append(d.made, text)
 		return span{from: int32(-len(d.made))}
@@ -46,27 +47,27 @@ func (d *Document) keep(text string, at int) span {
 	return span{int32(max(at, 0)), int32(max(at, 0) + len(text))}
 }
 
-func (d *Document) string(s span) string {
+func (d *Document) spanText(s span) string {
 	if s.from < 0 {
 		return d.made[-1-s.from]
 	}
 	return d.body[s.from:s.to]
 }
 
-// name returns the name of node i.
-func (d *Document) name(i int) string { return d.string(d.nodes[i].name) }
+// nodeName returns the name of node i.
+func (d *Document) nodeName(i int) string { return d.spanText(d.nodes[i].name) }
 
-// text returns the text of node i.
-func (d *Document) text(i int) string { return d.string(d.nodes[i].text) }
+// nodeText returns the text of node i.
+func (d *Document) nodeText(i int) string { return d.spanText(d.nodes[i].text) }
 
-// next returns the index behind node i and all that is in it.
-func (d *Document) next(i int) int { return int(d.nodes[i].end) }
+// nextSibling returns the index after node i and its descendants.
+func (d *Document) nextSibling(i int) int { return int(d.nodes[i].end) }
 
-// Text returns the text of the first child of the root with that name, blanks around it trimmed.
+// Text returns the text of the root's first child with that name, without the blanks around it.
 func (d *Document) Text(name string) (text string, ok bool) {
-	for c := 1; c < d.next(0); c = d.next(c) {
-		if d.name(c) == name {
-			return trim(d.text(c)), true
+	for c := 1; c < d.nextSibling(0); c = d.nextSibling(c) {
+		if d.nodeName(c) == name {
+			return trimBlanks(d.nodeText(c)), true
 		}
 	}
 	return "", false

@@ -18,7 +18,7 @@ func TestFindingsEveryEventSaysWhatBecomesOfAReply(t *testing.T) {
 		} else {
 			seen[lower] = true
 		}
-		if eventKinds.find(name) == nil {
+		if eventKinds.findKind(name) == nil {
 			t.Errorf("%s stands in the table of replies, and there is no kind for it", name)
 		}
 	}
@@ -51,8 +51,8 @@ func TestFindingsEventReply(t *testing.T) {
 		{event("unsubscribe"), v1.ReplyInvalid, false, false},
 	} {
 		got := test.message.EventReply()
-		if got != test.want || got.Answerable() != test.answerable || got.Shown() != test.shown {
-			t.Errorf("%s: %v, answerable %t, shown %t", test.message.GetEvent().GetEvent(), got, got.Answerable(), got.Shown())
+		if got != test.want || got.IsAnswerable() != test.answerable || got.IsShown() != test.shown {
+			t.Errorf("%s: %v, answerable %t, shown %t", test.message.GetEvent().GetEvent(), got, got.IsAnswerable(), got.IsShown())
 		}
 	}
 }

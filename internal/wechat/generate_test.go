@@ -29,9 +29,9 @@ func newGenerator(t testing.TB, seed uint64) *generator {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.kinds = append(g.kinds, d.tree(0))
+		g.kinds = append(g.kinds, d.genericElement(0))
 		for i := range d.nodes[1:] {
-			g.names = append(g.names, d.name(i+1))
+			g.names = append(g.names, d.nodeName(i+1))
 		}
 	}
 	return g

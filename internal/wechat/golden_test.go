@@ -111,8 +111,8 @@ func TestKindsHaveSamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		messages[messageKinds.find(m.GetMsgType())] = true
-		events[eventKinds.find(m.GetEvent().GetEvent())] = true
+		messages[messageKinds.findKind(m.GetMsgType())] = true
+		events[eventKinds.findKind(m.GetEvent().GetEvent())] = true
 	}
 	for i := range messageKinds.list {
 		if k := &messageKinds.list[i]; !messages[k] {

@@ -8,15 +8,15 @@ import (
 	"io"
 )
 
-// parseJSON reads a callback in the JSON form, which the platform's pages show for encrypted pushes and mini programs
-// get: each member is an element, an array is an element for each item. An object that has neither ToUserName nor
-// Encrypt is no callback.
+// parseJSON parses a callback in the JSON form. The platform's pages show it for encrypted pushes, and mini programs get it.
+// Each member becomes an element, and each item of an array too. An object that has neither ToUserName nor Encrypt is not a
+// callback.
 func parseJSON(body []byte) (*Document, error) {
 	r := jsonReader{d: newDocument(""), body: body}
-	r.d.nodes = append(r.d.nodes, node{name: r.d.keep(rootName, -1)})
+	r.d.nodes = append(r.d.nodes, node{name: r.d.keepText(rootName, -1)})
 	r.dec = json.NewDecoder(bytes.NewReader(escapeControls(body)))
 	r.dec.UseNumber()
-	if err := r.object(0); err != nil {
+	if err := r.readObject(0); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{"ToUserName", "Encrypt"} {
@@ -24,8 +24,8 @@ func parseJSON(body []byte) (*Document, error) {
 			return r.d, nil
 		}
 	}
-	r.dec = json.NewDecoder(bytes.NewReader(nil)) // the position is the object's begin
-	return nil, r.fail("the object has neither ToUserName nor Encrypt")
+	r.dec = json.NewDecoder(bytes.NewReader(nil)) // so that the error's position is the start of the object
+	return nil, r.syntaxFail("the object has neither ToUserName nor Encrypt")
 }
 
 type jsonReader struct {
@@ -35,15 +35,15 @@ type jsonReader struct {
 	depth int
 }
 
-// object reads an object into the children of node i.
-func (r *jsonReader) object(i int) error {
+// readObject reads an object into the children of node i.
+func (r *jsonReader) readObject(i int) error {
 	if i == 0 {
-		if _, err := r.token(); err != nil {
+		if _, err := r.readToken(); err != nil {
 			return err
 		}
 	}
 	for {
-		t, err := r.token()
+		t, err := r.readToken()
 		if err != nil {
 			return err
 		}
@@ -53,69 +53,70 @@ func (r *jsonReader) object(i int) error {
 			return nil
 		}
 		if !isName(name) {
-			return r.fail("a member's name is no element's name")
+			return r.syntaxFail("the name of a member is not an element's name")
 		}
-		if err := r.value(name); err != nil {
+		if err := r.readValue(name); err != nil {
 			return err
 		}
 	}
 }
 
-// value reads a value into an element called name, or several.
-func (r *jsonReader) value(name string) error {
-	t, err := r.token()
+// readValue reads a value into one or several elements called name.
+func (r *jsonReader) readValue(name string) error {
+	t, err := r.readToken()
 	if err != nil {
 		return err
 	}
 	if t == json.Delim('[') {
 		if r.depth++; r.depth > maxDepth {
-			return r.fail("arrays nest too deep")
+			return r.syntaxFail("arrays nest too deep")
 		}
 		defer func() { r.depth-- }()
 		for r.dec.More() {
-			if err := r.value(name); err != nil {
+			if err := r.readValue(name); err != nil {
 				return err
 			}
 		}
-		_, err := r.token()
+		_, err := r.readToken()
 		return err
 	}
 	i := len(r.d.nodes)
 	if i > maxElements {
-		return r.fail("too many members")
+		return r.syntaxFail("too many members")
 	}
-	r.d.nodes = append(r.d.nodes, node{name: r.d.keep(name, -1), end: int32(i + 1)})
+	r.d.nodes = append(r.d.nodes, node{name: r.d.keepText(name, -1), end: int32(i + 1)})
 	switch t := t.(type) {
 	case json.Delim:
 		if r.depth++; r.depth >= maxDepth {
-			return r.fail("objects nest too deep")
+			return r.syntaxFail("objects nest too deep")
 		}
 		defer func() { r.depth-- }()
-		return r.object(i)
+		return r.readObject(i)
 	case nil:
 	default:
-		r.d.nodes[i].text = r.d.keep(fmt.Sprint(t), -1)
+		r.d.nodes[i].text = r.d.keepText(fmt.Sprint(t), -1)
 	}
 	return nil
 }
 
-func (r *jsonReader) token() (json.Token, error) {
+func (r *jsonReader) readToken() (json.Token, error) {
 	t, err := r.dec.Token()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, r.fail("the document ends inside an object")
+		return nil, r.syntaxFail("the document ends inside an object")
 	case err != nil:
-		return nil, r.fail("not JSON")
+		return nil, r.syntaxFail("not JSON")
 	}
 	return t, nil
 }
 
-// fail tells the position that was reached; where control characters were escaped, the body's end at most.
-func (r *jsonReader) fail(problem string) error {
+// syntaxFail returns an error with the current position. If control characters were escaped, the position may be too far on,
+// but not after the body's end.
+func (r *jsonReader) syntaxFail(problem string) error {
 	return syntaxError("JSON", string(r.body[:min(int(r.dec.InputOffset()), len(r.body))]), problem)
 }
 
-// escapeControls escapes what stands in a string and may not: one odd character must not cost a message.
+// escapeControls escapes control characters in strings, which JSON forbids: one odd character must not cost a message.
 func escapeControls(body []byte) []byte {
 	if bytes.IndexFunc(body, func(c rune) bool { return c < ' ' }) < 0 {
 		return body

@@ -115,7 +115,7 @@ func TestJSONRefused(t *testing.T) {
 		{"a word", "{\n\"ToUserName\":s3cr3t}", 2, 14, "not JSON"},
 		{"empty object", "{}", 1, 1, "neither ToUserName nor Encrypt"},
 		{"something else", `{"s3cr3t":1}`, 1, 1, "neither ToUserName nor Encrypt"},
-		{"a name that is none", `{"ToUserName":"gh","s3cr3t b":1}`, 1, 30, "no element's name"},
+		{"a name that is none", `{"ToUserName":"gh","s3cr3t b":1}`, 1, 30, "is not an element's name"},
 		{"deep objects", `{"ToUserName":` + strings.Repeat(`{"a":`, 1000), 1, 0, "nest too deep"},
 		{"deep arrays", `{"ToUserName":` + strings.Repeat(`[`, 1000), 1, 0, "nest too deep"},
 		{"many members", `{"ToUserName":[` + strings.Repeat(`1,`, maxElements+1) + `1]}`, 1, 0, "too many"},

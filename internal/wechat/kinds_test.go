@@ -31,7 +31,7 @@ func arms(m proto.Message, oneof protoreflect.Name) map[protoreflect.Name]protor
 func kindsByArm[P any, M interface {
 	*P
 	proto.Message
-}](t testing.TB, table *kinds[P], oneof protoreflect.Name) map[protoreflect.Name]string {
+}](t testing.TB, table *kindTable[P], oneof protoreflect.Name) map[protoreflect.Name]string {
 	t.Helper()
 	d, err := Parse([]byte("<xml/>"))
 	if err != nil {
@@ -315,7 +315,7 @@ func elementsByKind(t *testing.T, names []string, document func(string) []byte) 
 		}
 		var found []string
 		for i := range d.nodes[1:] {
-			found = append(found, d.name(i+1))
+			found = append(found, d.nodeName(i+1))
 		}
 		m := d.Message()
 		kind := m.GetMsgType()

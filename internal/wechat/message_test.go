@@ -134,7 +134,7 @@ func TestTreeOfSamples(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if diff := cmp.Diff(want, d.tree(0), protocmp.Transform()); diff != "" {
+		if diff := cmp.Diff(want, d.genericElement(0), protocmp.Transform()); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", file, diff)
 		}
 	}

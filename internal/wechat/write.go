@@ -34,7 +34,7 @@ func integerElement[N integer](b []byte, name string, n N) []byte {
 	return closeTag(b, name)
 }
 
-// rawElement appends a leaf whose text stands in CDATA as it is, control characters too: as WeChat sends it.
+// rawElement appends a leaf with an unchanged text in CDATA, control characters included, as WeChat sends it.
 func rawElement(b []byte, name, text string) []byte {
 	return closeTag(rawCDATA(openTag(b, name), text), name)
 }
@@ -54,42 +54,42 @@ func rawCDATA(b []byte, text string) []byte {
 	return append(b, cdataClose...)
 }
 
-// writeFields appends the elements of a message's fields. extra is what will follow them: where a field that is not set
-// would take an element of it, an empty one is written in front, as it was in the callback, because the first counts.
+// writeFields appends the elements of a message's fields. extra has the elements that will follow them. If a field that is not
+// set would take one of them, writeFields appends an empty element for it, as the callback had: the first element counts.
 func writeFields[M any](b []byte, m *M, fields []field[M], extra elements) []byte {
 	for i := range fields {
 		before := len(b)
 		b = fields[i].write(b, m)
-		if len(b) == before && fields[i].takes(extra) {
+		if len(b) == before && fields[i].takesExtra(extra) {
 			b = plainElement(b, fields[i].name, "")
 		}
 	}
 	return b
 }
 
-// takes tells whether the field would take one of extra.
-func (f *field[M]) takes(extra elements) bool {
+// takesExtra reports whether the field would take an element of extra.
+func (f *field[M]) takesExtra(extra elements) bool {
 	for _, e := range extra {
-		if f.named(e.GetName()) {
+		if f.matchesName(e.GetName()) {
 			d := &Document{}
-			d.grow(e)
-			return !f.many && f.take(d, 0, new(M))
+			d.appendElement(e)
+			return !f.many && f.takeNode(d, 0, new(M))
 		}
 	}
 	return false
 }
 
-// grow appends a generic element to the nodes, with all that is in it.
-func (d *Document) grow(e *v1.Element) {
+// appendElement appends a generic element and its descendants to the nodes.
+func (d *Document) appendElement(e *v1.Element) {
 	i := len(d.nodes)
-	d.nodes = append(d.nodes, node{name: d.keep(e.GetName(), -1), text: d.keep(e.GetText(), -1)})
+	d.nodes = append(d.nodes, node{name: d.keepText(e.GetName(), -1), text: d.keepText(e.GetText(), -1)})
 	for _, c := range e.GetChildren() {
-		d.grow(c)
+		d.appendElement(c)
 	}
 	d.nodes[i].end = int32(len(d.nodes))
 }
 
-// escaper makes characters of a text that would be markup.
+// escaper escapes the characters of a text that would be markup.
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // writeElements appends generic elements.
@@ -100,7 +100,7 @@ func writeElements(b []byte, list elements) []byte {
 			continue
 		}
 		b = openTag(b, e.GetName())
-		b = append(b, escaper.Replace(e.GetText())...) // beside elements a CDATA section would be a broken text
+		b = append(b, escaper.Replace(e.GetText())...) // not in CDATA: beside elements that would be read as a text that broke out of its section
 		b = writeElements(b, e.GetChildren())
 		b = closeTag(b, e.GetName())
 	}

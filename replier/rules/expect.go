@@ -174,7 +174,7 @@ func (e *expectation) findMismatch(ctx context.Context, r *Rules) string {
 	if err != nil {
 		return "the expected reply: " + err.Error()
 	}
-	want, _ = want.Shown(e.msg)
+	want, _ = want.WithoutSurplus(e.msg)
 	if !t.mayReply(want) {
 		return fmt.Sprintf("expected %s, got %s", formatReply(want), got)
 	}

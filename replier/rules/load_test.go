@@ -198,10 +198,10 @@ var bad = map[string][]string{
 		`1:7: expected a list with at least one item`,
 	},
 	"tab_inside": {
-		`4:1: not YAML: found character that cannot start any token; a tab cannot indent, expected blanks`,
+		`4:1: not YAML: found character that cannot start any token; a tab cannot indent, expected spaces`,
 	},
 	"tabs": {
-		`2:1: not YAML: found character that cannot start any token; a tab cannot indent, expected blanks`,
+		`2:1: not YAML: found character that cannot start any token; a tab cannot indent, expected spaces`,
 	},
 	"two_documents": {
 		`5:1: a second YAML document; expected one`,

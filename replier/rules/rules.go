@@ -88,7 +88,7 @@ func (r *Rules) Decide(ctx context.Context, msg *wechatv1.Message, ask ForwardFu
 			continue
 		}
 		d.Rule = rule
-		d.Reply, d.Surplus = reply.Shown(msg)
+		d.Reply, d.Surplus = reply.WithoutSurplus(msg)
 		return d
 	}
 	return d
@@ -134,7 +134,7 @@ func (m replyFunc) makeChecked(ctx context.Context, msg *wechatv1.Message) (*wec
 	if err != nil {
 		return nil, err
 	}
-	shown, _ := reply.Shown(msg)
+	shown, _ := reply.WithoutSurplus(msg)
 	return reply, shown.Validate()
 }
 

@@ -70,7 +70,7 @@ func (a *ruleAction) makeAllReplies(ctx context.Context, msg *wechatv1.Message) 
 		if err != nil {
 			return nil, err
 		}
-		shown, _ := reply.Shown(msg)
+		shown, _ := reply.WithoutSurplus(msg)
 		all = append(all, shown)
 	}
 	return all, nil

@@ -15,7 +15,7 @@ func (r *Rule) mayAnswer(s *matchInput) bool {
 		return true
 	}
 	reply := wechatv1.EventReplyOf(s.event)
-	return reply.Answerable() || reply != wechatv1.ReplyInvalid && len(r.match.events) > 0
+	return reply.IsAnswerable() || reply != wechatv1.ReplyInvalid && len(r.match.events) > 0
 }
 
 // warnUnread warns of a reply to an event that the user does not see, or sees every few seconds. n is the rule.

@@ -7,7 +7,7 @@ export function drawProblems(problems) {
   $('problems').hidden = !problems.length;
   const known = t('problem');
   arrange($('problems'), problems.map(p => ({ key: p.name, state: [language, p.text].join(), p })), ({ p: { name, text } }) => {
-    const [, why] = /^refused, what was loaded before goes on: (.*)$/s.exec(text) ?? [];
+    const [, why] = /^rejected; keeping the previous version: (.*)$/s.exec(text) ?? [];
     return h('li', {}, h('b', {}, why ? (known[name] ?? known.file(name)) : name), ' ', h('code', {}, why ?? text));
   });
 }

@@ -14,12 +14,12 @@ import (
 	"wxgate/internal/testaddr"
 )
 
-// VerifyTestMain is goleak's, but for a clock of the NATS server: it stays where a stream was made while the server ended.
+// VerifyTestMain is goleak's. It ignores a clock of the NATS server, which leaks if a stream is created while the server stops.
 func VerifyTestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
 }
 
-// NATS is a server with JetStream, which can stop and come back.
+// NATS is a server with JetStream, which can be stopped and started again.
 type NATS struct {
 	t    testing.TB
 	port int
@@ -35,14 +35,14 @@ func Start(t testing.TB) *NATS {
 	return n
 }
 
-// Reserve returns a server that does not run yet.
+// Reserve returns a server that is not running yet.
 func Reserve(t testing.TB) *NATS {
 	t.Helper()
 	port := netip.MustParseAddrPort(testaddr.Unused(t)).Port()
 	return &NATS{t: t, port: int(port), dir: t.TempDir(), stop: func() {}}
 }
 
-// Run starts the server, with what it had when it stopped.
+// Run starts the server, with the data of its last run.
 func (n *NATS) Run() {
 	n.t.Helper()
 	ns, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: n.port, NoSigs: true, JetStream: true, StoreDir: n.dir})
@@ -60,7 +60,7 @@ func (n *NATS) Run() {
 // Stop stops the server.
 func (n *NATS) Stop() { n.stop() }
 
-// URL returns where the server is.
+// URL returns the server's host and port.
 func (n *NATS) URL() string {
 	return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: n.port}).String()
 }

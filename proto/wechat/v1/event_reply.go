@@ -18,11 +18,11 @@ const (
 	ReplyInvalid
 )
 
-// Answerable reports whether a reply that was not written for the event, as that of a default, makes sense.
-func (r EventReply) Answerable() bool { return r == ReplyUnsure || r == ReplyShown }
+// IsAnswerable reports whether a reply that was not written for the event, as that of a default, makes sense.
+func (r EventReply) IsAnswerable() bool { return r == ReplyUnsure || r == ReplyShown }
 
-// Shown reports whether the user may read the reply.
-func (r EventReply) Shown() bool { return r != ReplyHidden && r != ReplyInvalid }
+// IsShown reports whether the user may read the reply.
+func (r EventReply) IsShown() bool { return r != ReplyHidden && r != ReplyInvalid }
 
 // EventReplyOf returns what becomes of a reply to an event by its name, in any case; ReplyUnsure if the name is unknown.
 func EventReplyOf(event string) EventReply { return eventReplyByName[strings.ToLower(event)] }

@@ -13,22 +13,22 @@ const MaxArticles = 8
 func (r *Reply) Validate() error {
 	switch c := r.GetContent().(type) {
 	case *Reply_Image:
-		return required("image.media_id", c.Image.GetMediaId())
+		return requireField("image.media_id", c.Image.GetMediaId())
 	case *Reply_Voice:
-		return required("voice.media_id", c.Voice.GetMediaId())
+		return requireField("voice.media_id", c.Voice.GetMediaId())
 	case *Reply_Video:
-		return required("video.media_id", c.Video.GetMediaId())
+		return requireField("video.media_id", c.Video.GetMediaId())
 	case *Reply_Music:
-		return required("music.thumb_media_id", c.Music.GetThumbMediaId())
+		return requireField("music.thumb_media_id", c.Music.GetThumbMediaId())
 	case *Reply_News:
-		return c.News.validate()
+		return c.News.validateArticles()
 	}
 	return nil
 }
 
-// Shown returns a reply without the articles that WeChat does not show in the answer to a message, and how many these are. The
+// WithoutSurplus returns a reply without the articles that WeChat does not show in the answer to a message, and how many these are. The
 // reply stays as it is.
-func (r *Reply) Shown(m *Message) (shown *Reply, surplus int) {
+func (r *Reply) WithoutSurplus(m *Message) (shown *Reply, surplus int) {
 	articles := r.GetNews().GetArticles()
 	most := m.shownArticles()
 	if len(articles) <= most {
@@ -45,19 +45,19 @@ func (m *Message) shownArticles() int {
 	return MaxArticles
 }
 
-// validate wants what WeChat shows: a title. Articles without a description, a picture or a page are widely used.
-func (n *NewsReply) validate() error {
+// validateArticles wants what WeChat shows: a title. Articles without a description, a picture or a page are widely used.
+func (n *NewsReply) validateArticles() error {
 	if len(n.GetArticles()) == 0 {
 		return errors.New("news.articles: empty, but required")
 	}
 	var errs []error
 	for i, a := range n.GetArticles() {
-		errs = append(errs, required(fmt.Sprintf("news.articles[%d].title", i), a.GetTitle()))
+		errs = append(errs, requireField(fmt.Sprintf("news.articles[%d].title", i), a.GetTitle()))
 	}
 	return errors.Join(errs...)
 }
 
-func required(field, value string) error {
+func requireField(field, value string) error {
 	if value == "" {
 		return fmt.Errorf("%s: empty, but required", field)
 	}

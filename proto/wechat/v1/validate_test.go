@@ -23,7 +23,7 @@ func TestFindingsSurplusArticles(t *testing.T) {
 		{"none", event, 0, 0, 0},
 	} {
 		reply := &Reply{Content: &Reply_News{News: &NewsReply{Articles: slices.Repeat([]*Article{{Title: "t"}}, test.articles)}}}
-		shown, surplus := reply.Shown(test.message)
+		shown, surplus := reply.WithoutSurplus(test.message)
 		if got := len(shown.GetNews().GetArticles()); got != test.shown || surplus != test.surplus {
 			t.Errorf("%s: %d shown, surplus %d; want %d, %d", test.name, got, surplus, test.shown, test.surplus)
 		}
@@ -31,7 +31,7 @@ func TestFindingsSurplusArticles(t *testing.T) {
 			t.Errorf("%s: the reply has %d articles now", test.name, got)
 		}
 	}
-	if shown, surplus := (*Reply)(nil).Shown(text); shown != nil || surplus != 0 {
+	if shown, surplus := (*Reply)(nil).WithoutSurplus(text); shown != nil || surplus != 0 {
 		t.Errorf("no reply: %v, %d", shown, surplus)
 	}
 }

@@ -20,7 +20,7 @@ func makes(value string) func(context.Context) ([]byte, error) {
 // expectOnce checks what Once returns.
 func (b *Bucket) expectOnce(t *testing.T, fresh func([]byte) bool, create func(context.Context) ([]byte, error), want string, wantShared bool) {
 	t.Helper()
-	value, shared, err := b.Once(t.Context(), "k", fresh, create)
+	value, shared, err := b.GetOrMake(t.Context(), "k", fresh, create)
 	if err != nil || string(value) != want || shared != wantShared {
 		t.Errorf("%q, shared %t, %v; want %q, %t", value, shared, err, want, wantShared)
 	}
@@ -37,7 +37,7 @@ func TestOnceColdHerd(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 1000 {
 		wg.Go(func() {
-			value, shared, err := buckets[i%3].Once(t.Context(), "k", always, func(context.Context) ([]byte, error) {
+			value, shared, err := buckets[i%3].GetOrMake(t.Context(), "k", always, func(context.Context) ([]byte, error) {
 				calls.Add(1)
 				time.Sleep(50 * time.Millisecond) // as a call takes
 				return []byte("v"), nil
@@ -65,13 +65,13 @@ func TestOnce(t *testing.T) {
 	b.expectValue(t, "k", "b")
 
 	failure := errors.New("no")
-	_, shared, err := b.Once(t.Context(), "k", is("c"), func(context.Context) ([]byte, error) { return nil, failure })
+	_, shared, err := b.GetOrMake(t.Context(), "k", is("c"), func(context.Context) ([]byte, error) { return nil, failure })
 	if !errors.Is(err, failure) || shared {
 		t.Errorf("a maker that fails: shared %t, %v; want its error", shared, err)
 	}
 	b.expectValue(t, "k", "b")
-	_, _, err = b.Once(t.Context(), "k", is("c"), func(context.Context) ([]byte, error) { panic("a secret") })
-	if err == nil || !strings.Contains(err.Error(), "panic") || strings.Contains(err.Error(), "a secret") || errors.Is(err, ErrAway) {
+	_, _, err = b.GetOrMake(t.Context(), "k", is("c"), func(context.Context) ([]byte, error) { panic("a secret") })
+	if err == nil || !strings.Contains(err.Error(), "panic") || strings.Contains(err.Error(), "a secret") || errors.Is(err, ErrUnavailable) {
 		t.Errorf("a maker that panics: %v; want an error that says so, without the value", err)
 	}
 	// The lock is free at once.
@@ -104,7 +104,7 @@ func TestCallerGoesMakerStays(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
 	go func() {
-		_, _, err := here.Once(ctx, "k", always, m.make)
+		_, _, err := here.GetOrMake(ctx, "k", always, m.make)
 		gone <- err
 	}()
 	<-m.begun
@@ -170,12 +170,12 @@ func TestChangedMeanwhile(t *testing.T) {
 func TestLockOfTheDead(t *testing.T) {
 	s := open(t, Config{URL: cluster(t), lockLife: 300 * time.Millisecond})
 	b := s.mustBucket(t, time.Hour)
-	if locked, err := s.locks.putAfter(t.Context(), "test-k", nil, 0); err != nil || locked == 0 {
+	if locked, err := s.locks.putIfRevision(t.Context(), "test-k", nil, 0); err != nil || locked == 0 {
 		t.Fatal(locked, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	_, _, err := b.Once(ctx, "k", always, func(context.Context) ([]byte, error) {
+	_, _, err := b.GetOrMake(ctx, "k", always, func(context.Context) ([]byte, error) {
 		if _, held, err := s.locks.Get(t.Context(), "test-k"); !held || err != nil {
 			t.Errorf("made while another held the lock: %v", err)
 		}
@@ -184,7 +184,7 @@ func TestLockOfTheDead(t *testing.T) {
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v; want the deadline", err)
 	}
-	value, _, err := b.Once(t.Context(), "k", always, makes("v"))
+	value, _, err := b.GetOrMake(t.Context(), "k", always, makes("v"))
 	if err != nil || string(value) != "v" {
 		t.Errorf("%q, %v; want v", value, err)
 	}
@@ -197,7 +197,7 @@ func TestCloseEndsMakers(t *testing.T) {
 	m := newBlocked()
 	got := make(chan error, 1)
 	go func() {
-		_, _, err := b.Once(t.Context(), "k", always, m.make)
+		_, _, err := b.GetOrMake(t.Context(), "k", always, m.make)
 		got <- err
 	}()
 	<-m.begun
@@ -217,7 +217,7 @@ func TestMadeWhileClosing(t *testing.T) {
 	b := s.mustBucket(t, time.Hour)
 	begun := make(chan struct{})
 	go func() {
-		_, _, _ = b.Once(context.WithoutCancel(t.Context()), "k", always, func(ctx context.Context) ([]byte, error) {
+		_, _, _ = b.GetOrMake(context.WithoutCancel(t.Context()), "k", always, func(ctx context.Context) ([]byte, error) {
 			close(begun)
 			<-ctx.Done()
 			return []byte("made"), nil
