@@ -11,13 +11,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// RPCError is the error of a gRPC handler. Callers see all but the cause, with reason and metadata as google.rpc.ErrorInfo.
+// RPCError is the error of a gRPC handler. Callers see everything except the cause. Reason and metadata are sent as
+// google.rpc.ErrorInfo.
 type RPCError struct {
 	Code     codes.Code
 	Reason   string // from a fixed set; "": the name of the code, such as UNAVAILABLE
 	Message  string
 	Metadata map[string]string
-	Cause    error // for the log alone; may be nil
+	Cause    error // only for the log; may be nil
 }
 
 // errorDomain is the domain of reasons in google.rpc.ErrorInfo.
@@ -39,8 +40,8 @@ func (e *RPCError) GRPCStatus() *status.Status {
 	return st
 }
 
-// explain gives an error without details the reason of its code.
-func explain(err error) error {
+// withReason adds the reason of its code to an error without details.
+func withReason(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -51,18 +52,18 @@ func explain(err error) error {
 	return &RPCError{Code: st.Code(), Message: st.Message()}
 }
 
-// explainUnary sees to it that each error of a call has a reason.
+// explainUnary makes sure that each error of a call has a reason.
 func explainUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	resp, err := handler(ctx, req)
-	return resp, explain(err)
+	return resp, withReason(err)
 }
 
 // explainStream is explainUnary for streams.
 func explainStream(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	return explain(handler(srv, s))
+	return withReason(handler(srv, s))
 }
 
-// SpecificInfo returns the ErrorInfo of a failed call, or nil if it says no more than the code.
+// SpecificInfo returns the ErrorInfo of a failed call, or nil if its reason is only the name of the code.
 func SpecificInfo(err error) *errdetails.ErrorInfo {
 	st := status.Convert(err)
 	for _, detail := range st.Details() {
@@ -73,5 +74,5 @@ func SpecificInfo(err error) *errdetails.ErrorInfo {
 	return nil
 }
 
-// codeName returns the name of a code as gRPC's documents have it, such as NOT_FOUND.
+// codeName returns the name of a code as in gRPC's documents, such as NOT_FOUND.
 func codeName(c codes.Code) string { return code.Code(c).String() }

@@ -9,7 +9,7 @@ import (
 
 const reasonPrefix = "ERROR_REASON_"
 
-// Name returns the reason as google.rpc.ErrorInfo has it, such as CODE_USED; "" if it is unspecified.
+// Name returns the reason as it is in google.rpc.ErrorInfo, such as CODE_USED; "" if it is unspecified.
 func (x ErrorReason) Name() string {
 	if x == ErrorReason_ERROR_REASON_UNSPECIFIED {
 		return ""
@@ -17,12 +17,12 @@ func (x ErrorReason) Name() string {
 	return strings.TrimPrefix(x.String(), reasonPrefix)
 }
 
-// ReasonNamed returns the reason of a name that Name gave; unspecified if there is none.
+// ReasonNamed returns the reason with a name as Name returns it; unspecified if there is none.
 func ReasonNamed(name string) ErrorReason {
 	return ErrorReason(ErrorReason_value[reasonPrefix+name])
 }
 
-// ReasonOf returns why a call failed; unspecified if its error does not say so by one of these reasons.
+// ReasonOf returns the reason in a call's error; unspecified if it has none of these reasons.
 func ReasonOf(err error) ErrorReason {
 	for _, detail := range status.Convert(err).Details() {
 		if info, ok := detail.(*errdetails.ErrorInfo); ok {

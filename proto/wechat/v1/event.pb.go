@@ -850,7 +850,7 @@ type Event_Subscribe struct {
 }
 
 type Event_Unsubscribe struct {
-	// The user follows no longer: what is stored about the user must be deleted.
+	// The user unfollowed the account: stored data about the user must be deleted.
 	Unsubscribe *UnsubscribeEvent `protobuf:"bytes,17,opt,name=unsubscribe,proto3,oneof"`
 }
 
@@ -860,7 +860,7 @@ type Event_Scan struct {
 }
 
 type Event_Location struct {
-	// LOCATION: the user's client reports where it is.
+	// LOCATION: the user's client reports its position.
 	Location *LocationEvent `protobuf:"bytes,19,opt,name=location,proto3,oneof"`
 }
 
@@ -875,7 +875,7 @@ type Event_View struct {
 }
 
 type Event_ScancodePush struct {
-	// The user scanned a code; the client opens what it says.
+	// The user scanned a code; the client opens its content.
 	ScancodePush *ScanCodeEvent `protobuf:"bytes,30,opt,name=scancode_push,json=scancodePush,proto3,oneof"`
 }
 
@@ -975,7 +975,7 @@ type Event_UserAuthorizationRevoke struct {
 }
 
 type Event_UserAuthorizationCancellation struct {
-	// A user who has gone revoked all of the consent.
+	// A user who has unfollowed revoked all consent.
 	UserAuthorizationCancellation *AuthorizationEvent `protobuf:"bytes,75,opt,name=user_authorization_cancellation,json=userAuthorizationCancellation,proto3,oneof"`
 }
 
@@ -1190,7 +1190,7 @@ type Event_UserScanProductEnterSession struct {
 }
 
 type Event_UserScanProductAsync struct {
-	// A user scanned a product, and WeChat asks for what its page shows.
+	// A user scanned a product, and WeChat requests the content of its page.
 	UserScanProductAsync *UserScanProductAsyncEvent `protobuf:"bytes,142,opt,name=user_scan_product_async,json=userScanProductAsync,proto3,oneof"`
 }
 
@@ -1369,7 +1369,7 @@ func (*Event_AddGuideBuyerRelationEvent) isEvent_Kind() {}
 
 func (*Event_Unknown) isEvent_Kind() {}
 
-// UnknownEvent stands for an Event that this version has no type for.
+// UnknownEvent stands for an Event for which this version has no type.
 type UnknownEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1409,7 +1409,7 @@ func (*UnknownEvent) Descriptor() ([]byte, []int) {
 // SubscribeEvent: the user follows the account.
 type SubscribeEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The QR code's scene, without the prefix "qrscene_" that event_key has; empty where no scene's code led here.
+	// The QR code's scene, without the prefix "qrscene_" that event_key has; empty if the user did not come through such a code.
 	Scene string `protobuf:"bytes,1,opt,name=scene,proto3" json:"scene,omitempty"`
 	// Ticket: with it the QR code's picture can be fetched.
 	Ticket        string `protobuf:"bytes,2,opt,name=ticket,proto3" json:"ticket,omitempty"`
@@ -1461,7 +1461,7 @@ func (x *SubscribeEvent) GetTicket() string {
 	return ""
 }
 
-// UnsubscribeEvent: the user follows no longer.
+// UnsubscribeEvent: the user unfollowed the account.
 type UnsubscribeEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1553,7 +1553,7 @@ func (x *ScanEvent) GetTicket() string {
 	return ""
 }
 
-// LocationEvent: the user's client reports where it is, on entering the chat or every 5 seconds.
+// LocationEvent: the user's client reports its position, when the user opens the chat or every 5 seconds.
 type LocationEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Latitude, a decimal number as sent.

@@ -72,9 +72,9 @@ func (x *KfSessionEvent) GetKfAccount() string {
 // KfSwitchSessionEvent: a customer-service session was handed over.
 type KfSwitchSessionEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// FromKfAccount: the agent who had it, "prefix@account-id".
+	// FromKfAccount: the previous agent, "prefix@account-id".
 	FromKfAccount string `protobuf:"bytes,1,opt,name=from_kf_account,json=fromKfAccount,proto3" json:"from_kf_account,omitempty"`
-	// ToKfAccount: the agent who has it now.
+	// ToKfAccount: the new agent.
 	ToKfAccount   string `protobuf:"bytes,2,opt,name=to_kf_account,json=toKfAccount,proto3" json:"to_kf_account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -125,16 +125,16 @@ func (x *KfSwitchSessionEvent) GetToKfAccount() string {
 }
 
 // AuthorizationEvent: a user's profile or consent changed. The message comes from a user of the platform, not from the
-// user concerned. After a revocation what is stored about the user must be deleted.
+// user concerned. After a revocation, stored data about the user must be deleted.
 type AuthorizationEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// OpenID: the user concerned.
 	Openid string `protobuf:"bytes,1,opt,name=openid,proto3" json:"openid,omitempty"`
-	// UnionID of that user, where the account is bound to an open platform.
+	// UnionID of that user, if the account is bound to an open platform.
 	Unionid string `protobuf:"bytes,2,opt,name=unionid,proto3" json:"unionid,omitempty"`
 	// AppID that the consent was given to.
 	Appid string `protobuf:"bytes,3,opt,name=appid,proto3" json:"appid,omitempty"`
-	// RevokeInfo, in user_authorization_revoke: what was revoked. On web pages 201 address, 202 invoice, 203 card,
+	// RevokeInfo, in user_authorization_revoke: the revoked permission. On web pages 201 address, 202 invoice, 203 card,
 	// 204 microphone, 205 nickname and picture, 206 location, 207 chosen pictures and videos; 301 everything; smaller
 	// numbers are those of mini programs.
 	RevokeInfo    string `protobuf:"bytes,4,opt,name=revoke_info,json=revokeInfo,proto3" json:"revoke_info,omitempty"`
@@ -304,7 +304,7 @@ func (x *VerifyFailEvent) GetFailReason() string {
 // DebugDemoEvent: the console's test tool sent something.
 type DebugDemoEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// debug_str: what was typed there.
+	// debug_str: the text that was typed.
 	DebugStr      string `protobuf:"bytes,1,opt,name=debug_str,json=debugStr,proto3" json:"debug_str,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -400,7 +400,7 @@ type WeappAuditFailEvent struct {
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// FailTime, in seconds since 1970.
 	FailTime *int64 `protobuf:"varint,2,opt,name=fail_time,json=failTime,proto3,oneof" json:"fail_time,omitempty"`
-	// ScreenShot: pictures of what is wrong, media ids with "|" between them.
+	// ScreenShot: pictures of the faults, media ids separated by "|".
 	ScreenShot    string `protobuf:"bytes,3,opt,name=screen_shot,json=screenShot,proto3" json:"screen_shot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -528,9 +528,9 @@ type WxaMediaCheckEvent struct {
 	StatusCode *int64 `protobuf:"varint,5,opt,name=status_code,json=statusCode,proto3,oneof" json:"status_code,omitempty"`
 	// version: 2.
 	Version *int32 `protobuf:"varint,6,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// detail: what each way of checking found.
+	// detail: the result of each check.
 	Detail []*WxaMediaCheckDetail `protobuf:"bytes,7,rep,name=detail,proto3" json:"detail,omitempty"`
-	// result: what follows from them.
+	// result: the overall result.
 	Result        *WxaMediaCheckResult `protobuf:"bytes,8,opt,name=result,proto3" json:"result,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -622,20 +622,20 @@ func (x *WxaMediaCheckEvent) GetResult() *WxaMediaCheckResult {
 	return nil
 }
 
-// WxaMediaCheckDetail is what one way of checking found.
+// WxaMediaCheckDetail is the result of one check.
 type WxaMediaCheckDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// strategy: the way of checking, "content_model".
 	Strategy string `protobuf:"bytes,1,opt,name=strategy,proto3" json:"strategy,omitempty"`
-	// errcode: 0 where the rest is good.
+	// errcode: 0 if the other fields are valid.
 	Errcode *int32 `protobuf:"varint,2,opt,name=errcode,proto3,oneof" json:"errcode,omitempty"`
 	// suggest: "risky", "pass" or "review".
 	Suggest string `protobuf:"bytes,3,opt,name=suggest,proto3" json:"suggest,omitempty"`
-	// label: what was found: 100 nothing, 20001 politics, 20002 pornography, 20006 crime, 21000 others.
+	// label: the finding: 100 nothing, 20001 politics, 20002 pornography, 20006 crime, 21000 others.
 	Label *int32 `protobuf:"varint,4,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// prob: how likely it is, 0 to 100.
 	Prob *int32 `protobuf:"varint,5,opt,name=prob,proto3,oneof" json:"prob,omitempty"`
-	// Elements of it that have no field.
+	// Its elements that have no field.
 	Extra         []*Element `protobuf:"bytes,15,rep,name=extra,proto3" json:"extra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -713,14 +713,14 @@ func (x *WxaMediaCheckDetail) GetExtra() []*Element {
 	return nil
 }
 
-// WxaMediaCheckResult is what follows from all ways of checking.
+// WxaMediaCheckResult is the overall result of all checks.
 type WxaMediaCheckResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// suggest: "risky", "pass" or "review".
 	Suggest string `protobuf:"bytes,1,opt,name=suggest,proto3" json:"suggest,omitempty"`
-	// label: what was found, as in a detail.
+	// label: the finding, as in a detail.
 	Label *int32 `protobuf:"varint,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// Elements of it that have no field.
+	// Its elements that have no field.
 	Extra         []*Element `protobuf:"bytes,15,rep,name=extra,proto3" json:"extra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

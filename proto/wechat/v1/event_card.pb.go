@@ -186,21 +186,21 @@ type UserGetCardEvent struct {
 	CardId string `protobuf:"bytes,1,opt,name=card_id,json=cardId,proto3" json:"card_id,omitempty"`
 	// UserCardCode: the user's copy of it.
 	UserCardCode string `protobuf:"bytes,2,opt,name=user_card_code,json=userCardCode,proto3" json:"user_card_code,omitempty"`
-	// IsGiveByFriend: 1 where it is a friend's gift.
+	// IsGiveByFriend: 1 if it is a friend's gift.
 	IsGiveByFriend *int32 `protobuf:"varint,3,opt,name=is_give_by_friend,json=isGiveByFriend,proto3,oneof" json:"is_give_by_friend,omitempty"`
 	// FriendUserName: that friend's openid.
 	FriendUserName string `protobuf:"bytes,4,opt,name=friend_user_name,json=friendUserName,proto3" json:"friend_user_name,omitempty"`
-	// OldUserCardCode: the friend's copy, which is no longer good.
+	// OldUserCardCode: the code of the friend's copy, which is no longer valid.
 	OldUserCardCode string `protobuf:"bytes,5,opt,name=old_user_card_code,json=oldUserCardCode,proto3" json:"old_user_card_code,omitempty"`
 	// OuterId: through which channel it was taken, a number that the account chose.
 	OuterId *int64 `protobuf:"varint,6,opt,name=outer_id,json=outerId,proto3,oneof" json:"outer_id,omitempty"`
 	// OuterStr: the same as a text.
 	OuterStr string `protobuf:"bytes,7,opt,name=outer_str,json=outerStr,proto3" json:"outer_str,omitempty"`
-	// IsRestoreMemberCard: 1 where the user had deleted this membership card and took it again.
+	// IsRestoreMemberCard: 1 if the user had deleted this membership card and took it again.
 	IsRestoreMemberCard *int32 `protobuf:"varint,8,opt,name=is_restore_member_card,json=isRestoreMemberCard,proto3,oneof" json:"is_restore_member_card,omitempty"`
-	// IsRecommendByFriend: 1 where a friend recommended it.
+	// IsRecommendByFriend: 1 if a friend recommended it.
 	IsRecommendByFriend *int32 `protobuf:"varint,9,opt,name=is_recommend_by_friend,json=isRecommendByFriend,proto3,oneof" json:"is_recommend_by_friend,omitempty"`
-	// UnionId of the user, where the account is bound to an open platform.
+	// UnionId of the user, if the account is bound to an open platform.
 	Unionid       string `protobuf:"bytes,10,opt,name=unionid,proto3" json:"unionid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -313,11 +313,11 @@ type UserGiftingCardEvent struct {
 	CardId string `protobuf:"bytes,1,opt,name=card_id,json=cardId,proto3" json:"card_id,omitempty"`
 	// UserCardCode: the user's copy of it.
 	UserCardCode string `protobuf:"bytes,2,opt,name=user_card_code,json=userCardCode,proto3" json:"user_card_code,omitempty"`
-	// IsReturnBack: 1 where it was given back.
+	// IsReturnBack: 1 if it was given back.
 	IsReturnBack *int32 `protobuf:"varint,3,opt,name=is_return_back,json=isReturnBack,proto3,oneof" json:"is_return_back,omitempty"`
-	// FriendUserName: the openid of who gets it.
+	// FriendUserName: the recipient's openid.
 	FriendUserName string `protobuf:"bytes,4,opt,name=friend_user_name,json=friendUserName,proto3" json:"friend_user_name,omitempty"`
-	// IsChatRoom: 1 where it was offered to a group.
+	// IsChatRoom: 1 if it was offered to a group.
 	IsChatRoom    *int32 `protobuf:"varint,5,opt,name=is_chat_room,json=isChatRoom,proto3,oneof" json:"is_chat_room,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -465,7 +465,7 @@ type UserConsumeCardEvent struct {
 	LocationId *int64 `protobuf:"varint,4,opt,name=location_id,json=locationId,proto3,oneof" json:"location_id,omitempty"`
 	// LocationName: the store's name.
 	LocationName string `protobuf:"bytes,5,opt,name=location_name,json=locationName,proto3" json:"location_name,omitempty"`
-	// StaffOpenId: the openid of who accepted it.
+	// StaffOpenId: the openid of the person who accepted it.
 	StaffOpenid string `protobuf:"bytes,6,opt,name=staff_openid,json=staffOpenid,proto3" json:"staff_openid,omitempty"`
 	// VerifyCode: the code that was typed.
 	VerifyCode string `protobuf:"bytes,7,opt,name=verify_code,json=verifyCode,proto3" json:"verify_code,omitempty"`
@@ -583,9 +583,9 @@ type UserPayFromPayCellEvent struct {
 	LocationId *int64 `protobuf:"varint,4,opt,name=location_id,json=locationId,proto3,oneof" json:"location_id,omitempty"`
 	// LocationName: the store's name.
 	LocationName string `protobuf:"bytes,5,opt,name=location_name,json=locationName,proto3" json:"location_name,omitempty"`
-	// Fee: what was paid, in fen.
+	// Fee: the amount paid, in fen.
 	Fee *int64 `protobuf:"varint,6,opt,name=fee,proto3,oneof" json:"fee,omitempty"`
-	// OriginalFee: what it would have cost, in fen.
+	// OriginalFee: the full price, in fen.
 	OriginalFee   *int64 `protobuf:"varint,7,opt,name=original_fee,json=originalFee,proto3,oneof" json:"original_fee,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -803,11 +803,11 @@ type CardPayOrderEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// OrderId: the order.
 	OrderId string `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	// Status: what became of it, "ORDER_STATUS_FINANCE_SUCC".
+	// Status: the order's state, "ORDER_STATUS_FINANCE_SUCC".
 	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
 	// CreateOrderTime, in seconds since 1970.
 	CreateOrderTime *int64 `protobuf:"varint,3,opt,name=create_order_time,json=createOrderTime,proto3,oneof" json:"create_order_time,omitempty"`
-	// PayFinishTime, in seconds since 1970; 0 where nothing was paid.
+	// PayFinishTime, in seconds since 1970; 0 if nothing was paid.
 	PayFinishTime *int64 `protobuf:"varint,4,opt,name=pay_finish_time,json=payFinishTime,proto3,oneof" json:"pay_finish_time,omitempty"`
 	// Desc: how it was paid.
 	Desc string `protobuf:"bytes,5,opt,name=desc,proto3" json:"desc,omitempty"`
@@ -1087,7 +1087,7 @@ type UserAuthorizeInvoiceEvent struct {
 	SuccOrderId string `protobuf:"bytes,1,opt,name=succ_order_id,json=succOrderId,proto3" json:"succ_order_id,omitempty"`
 	// FailOrderId: the order that was not.
 	FailOrderId string `protobuf:"bytes,2,opt,name=fail_order_id,json=failOrderId,proto3" json:"fail_order_id,omitempty"`
-	// AuthorizeAppId or AppId: where the user agreed.
+	// AuthorizeAppId or AppId: the AppID of the app in which the user agreed.
 	AuthorizeAppid string `protobuf:"bytes,3,opt,name=authorize_appid,json=authorizeAppid,proto3" json:"authorize_appid,omitempty"`
 	// Source: "web", "app" or "wxa".
 	Source        string `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
@@ -1156,7 +1156,7 @@ func (x *UserAuthorizeInvoiceEvent) GetSource() string {
 // UpdateInvoiceStatusEvent: an invoice changed.
 type UpdateInvoiceStatusEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Status: what it is now, "INVOICE_REIMBURSE_INIT".
+	// Status: the current state, "INVOICE_REIMBURSE_INIT".
 	Status string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
 	// CardId: the invoice's card.
 	CardId string `protobuf:"bytes,2,opt,name=card_id,json=cardId,proto3" json:"card_id,omitempty"`
@@ -1232,7 +1232,7 @@ type SubmitInvoiceTitleEvent struct {
 	BankType string `protobuf:"bytes,5,opt,name=bank_type,json=bankType,proto3" json:"bank_type,omitempty"`
 	// bank_no: the bank account.
 	BankNo string `protobuf:"bytes,6,opt,name=bank_no,json=bankNo,proto3" json:"bank_no,omitempty"`
-	// attach: what the account attached to its question.
+	// attach: the data that the account attached to its request.
 	Attach string `protobuf:"bytes,7,opt,name=attach,proto3" json:"attach,omitempty"`
 	// title_type: InvoiceUserTitlePersonType or InvoiceUserTitleBusinessType.
 	TitleType     string `protobuf:"bytes,8,opt,name=title_type,json=titleType,proto3" json:"title_type,omitempty"`
@@ -1333,7 +1333,7 @@ type CloudInvoiceResultEvent struct {
 	Fpqqlsh string `protobuf:"bytes,1,opt,name=fpqqlsh,proto3" json:"fpqqlsh,omitempty"`
 	// status: the result.
 	Status *int32 `protobuf:"varint,2,opt,name=status,proto3,oneof" json:"status,omitempty"`
-	// nsrsbh: the tax number of who makes it out.
+	// nsrsbh: the tax number of the issuer.
 	Nsrsbh        string `protobuf:"bytes,3,opt,name=nsrsbh,proto3" json:"nsrsbh,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

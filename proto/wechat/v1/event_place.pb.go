@@ -169,7 +169,7 @@ type AddStoreAuditInfoEvent struct {
 	Status *int32 `protobuf:"varint,2,opt,name=status,proto3,oneof" json:"status,omitempty"`
 	// reason: why it was refused.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// is_upgrade: 1 where an older store was taken over.
+	// is_upgrade: 1 if an older store was taken over.
 	IsUpgrade *int32 `protobuf:"varint,4,opt,name=is_upgrade,json=isUpgrade,proto3,oneof" json:"is_upgrade,omitempty"`
 	// poiid: WeChat's id of the store.
 	Poiid         *int64 `protobuf:"varint,5,opt,name=poiid,proto3,oneof" json:"poiid,omitempty"`
@@ -493,7 +493,7 @@ type AroundBeacons struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// AroundBeacon: one for each.
 	AroundBeacon []*Beacon `protobuf:"bytes,1,rep,name=around_beacon,json=aroundBeacon,proto3" json:"around_beacon,omitempty"`
-	// Elements of it that have no field.
+	// Its elements that have no field.
 	Extra         []*Element `protobuf:"bytes,15,rep,name=extra,proto3" json:"extra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -554,7 +554,7 @@ type Beacon struct {
 	Minor *int32 `protobuf:"varint,3,opt,name=minor,proto3,oneof" json:"minor,omitempty"`
 	// Distance to the user in metres, a decimal number as sent.
 	Distance string `protobuf:"bytes,4,opt,name=distance,proto3" json:"distance,omitempty"`
-	// Elements of it that have no field.
+	// Its elements that have no field.
 	Extra         []*Element `protobuf:"bytes,15,rep,name=extra,proto3" json:"extra,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -630,7 +630,7 @@ type MerchantOrderEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// OrderId: the order.
 	OrderId string `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	// OrderStatus: 2 where it is to be sent.
+	// OrderStatus: 2 if it has to be shipped.
 	OrderStatus *int32 `protobuf:"varint,2,opt,name=order_status,json=orderStatus,proto3,oneof" json:"order_status,omitempty"`
 	// ProductId: the product.
 	ProductId string `protobuf:"bytes,3,opt,name=product_id,json=productId,proto3" json:"product_id,omitempty"`
@@ -705,17 +705,17 @@ type UserScanProductEvent struct {
 	KeyStandard string `protobuf:"bytes,1,opt,name=key_standard,json=keyStandard,proto3" json:"key_standard,omitempty"`
 	// KeyStr: the code.
 	KeyStr string `protobuf:"bytes,2,opt,name=key_str,json=keyStr,proto3" json:"key_str,omitempty"`
-	// Country where the user is.
+	// The user's country.
 	Country string `protobuf:"bytes,3,opt,name=country,proto3" json:"country,omitempty"`
-	// Province where the user is.
+	// The user's province.
 	Province string `protobuf:"bytes,4,opt,name=province,proto3" json:"province,omitempty"`
-	// City where the user is.
+	// The user's city.
 	City string `protobuf:"bytes,5,opt,name=city,proto3" json:"city,omitempty"`
 	// Sex: 1 male, 2 female, 0 unknown.
 	Sex *int32 `protobuf:"varint,6,opt,name=sex,proto3,oneof" json:"sex,omitempty"`
-	// Scene: how the user got there: 1 on its page, 2 by scanning, 3 otherwise.
+	// Scene: the way to the product: 1 on its page, 2 by scanning, 3 otherwise.
 	Scene *int32 `protobuf:"varint,7,opt,name=scene,proto3,oneof" json:"scene,omitempty"`
-	// ExtInfo: what the account put into the code.
+	// ExtInfo: the data that the account put into the code.
 	ExtInfo       string `protobuf:"bytes,8,opt,name=ext_info,json=extInfo,proto3" json:"ext_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -814,7 +814,7 @@ type UserScanProductEnterSessionEvent struct {
 	KeyStandard string `protobuf:"bytes,1,opt,name=key_standard,json=keyStandard,proto3" json:"key_standard,omitempty"`
 	// KeyStr: the code.
 	KeyStr string `protobuf:"bytes,2,opt,name=key_str,json=keyStr,proto3" json:"key_str,omitempty"`
-	// ExtInfo: what the account put into the code.
+	// ExtInfo: the data that the account put into the code.
 	ExtInfo       string `protobuf:"bytes,3,opt,name=ext_info,json=extInfo,proto3" json:"ext_info,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -871,16 +871,16 @@ func (x *UserScanProductEnterSessionEvent) GetExtInfo() string {
 	return ""
 }
 
-// UserScanProductAsyncEvent: a user scanned a product, and WeChat asks for what its page shows.
+// UserScanProductAsyncEvent: a user scanned a product, and WeChat requests the content of its page.
 type UserScanProductAsyncEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// KeyStandard: the code's standard, "ean13" or "qrcode".
 	KeyStandard string `protobuf:"bytes,1,opt,name=key_standard,json=keyStandard,proto3" json:"key_standard,omitempty"`
 	// KeyStr: the code.
 	KeyStr string `protobuf:"bytes,2,opt,name=key_str,json=keyStr,proto3" json:"key_str,omitempty"`
-	// ExtInfo: what the account put into the code.
+	// ExtInfo: the data that the account put into the code.
 	ExtInfo string `protobuf:"bytes,3,opt,name=ext_info,json=extInfo,proto3" json:"ext_info,omitempty"`
-	// RegionCode: where the user is, a Chinese administrative region's number.
+	// RegionCode: the user's region, as the number of a Chinese administrative region.
 	RegionCode    string `protobuf:"bytes,4,opt,name=region_code,json=regionCode,proto3" json:"region_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1022,13 +1022,13 @@ type GuideQrcodeScanEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// qrcode_guide_account: the guide's WeChat id.
 	QrcodeGuideAccount string `protobuf:"bytes,1,opt,name=qrcode_guide_account,json=qrcodeGuideAccount,proto3" json:"qrcode_guide_account,omitempty"`
-	// qrcode_guide_openid: the guide's openid, where the guide was bound by it.
+	// qrcode_guide_openid: the guide's openid, if the guide was bound by it.
 	QrcodeGuideOpenid string `protobuf:"bytes,2,opt,name=qrcode_guide_openid,json=qrcodeGuideOpenid,proto3" json:"qrcode_guide_openid,omitempty"`
 	// openid of the user who scanned.
 	Openid string `protobuf:"bytes,3,opt,name=openid,proto3" json:"openid,omitempty"`
-	// action: what scanning did, a number of WeChat's.
+	// action: the effect of the scan, a number of WeChat's.
 	Action *int32 `protobuf:"varint,4,opt,name=action,proto3,oneof" json:"action,omitempty"`
-	// qrcode_info: what the account put into the code.
+	// qrcode_info: the data that the account put into the code.
 	QrcodeInfo string `protobuf:"bytes,5,opt,name=qrcode_info,json=qrcodeInfo,proto3" json:"qrcode_info,omitempty"`
 	// Elements of GuideScanEvent that have no field.
 	Extra         []*Element `protobuf:"bytes,15,rep,name=extra,proto3" json:"extra,omitempty"`

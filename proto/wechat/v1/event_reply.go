@@ -2,32 +2,32 @@ package wechatv1
 
 import "strings"
 
-// EventReply is what WeChat makes of a passive reply to an event.
+// EventReply says how WeChat treats a passive reply to an event.
 type EventReply int
 
 const (
-	// ReplyUnsure means that no source says whether the user reads the reply.
+	// ReplyUnsure means that no source says whether the user sees the reply.
 	ReplyUnsure EventReply = iota
-	// ReplyShown means that the user reads it.
+	// ReplyShown means that the user sees it.
 	ReplyShown
-	// ReplyFrequent means that the user reads it, but did nothing for it, and the event comes again every few seconds.
+	// ReplyFrequent means that the user sees it, but did nothing to cause the event, which comes again every few seconds.
 	ReplyFrequent
-	// ReplyHidden means that WeChat accepts it and shows it to nobody.
+	// ReplyHidden means that WeChat accepts it and does not show it.
 	ReplyHidden
 	// ReplyInvalid means that WeChat reports it to the account's owner as an invalid response.
 	ReplyInvalid
 )
 
-// IsAnswerable reports whether a reply that was not written for the event, as that of a default, makes sense.
+// IsAnswerable reports whether a reply that was not written for the event, such as the default's, makes sense.
 func (r EventReply) IsAnswerable() bool { return r == ReplyUnsure || r == ReplyShown }
 
-// IsShown reports whether the user may read the reply.
+// IsShown reports whether the user may see the reply.
 func (r EventReply) IsShown() bool { return r != ReplyHidden && r != ReplyInvalid }
 
-// EventReplyOf returns what becomes of a reply to an event by its name, in any case; ReplyUnsure if the name is unknown.
+// EventReplyOf returns how WeChat treats a reply to the event with this name, in any case; ReplyUnsure if the name is unknown.
 func EventReplyOf(event string) EventReply { return eventReplyByName[strings.ToLower(event)] }
 
-// EventReply returns what becomes of a reply to the message: ReplyShown if it is not an event.
+// EventReply returns how WeChat treats a reply to the message; ReplyShown if it is not an event.
 func (m *Message) EventReply() EventReply {
 	if m.GetEvent() == nil {
 		return ReplyShown
@@ -44,7 +44,7 @@ func EventNames() []string {
 	return names
 }
 
-// eventReplies has each event that WeChat is known to send once. The sections are those of internal/wechat/platform.md.
+// eventReplies lists each event that WeChat is known to send, once. The sections are those of internal/wechat/platform.md.
 var eventReplies = []struct {
 	reply  EventReply
 	source string

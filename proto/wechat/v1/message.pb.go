@@ -41,7 +41,7 @@ type Message struct {
 	MsgType string `protobuf:"bytes,5,opt,name=msg_type,json=msgType,proto3" json:"msg_type,omitempty"`
 	// MsgId, 64 bits: the same in each of WeChat's attempts to send a user's message. Events have none.
 	MsgId int64 `protobuf:"varint,6,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
-	// MsgDataId: the article from which the user wrote, where there is one.
+	// MsgDataId: the article from which the user wrote, if any.
 	MsgDataId string `protobuf:"bytes,7,opt,name=msg_data_id,json=msgDataId,proto3" json:"msg_data_id,omitempty"`
 	// Idx: which article of a multi-article push it was, from 1.
 	Idx int32 `protobuf:"varint,8,opt,name=idx,proto3" json:"idx,omitempty"`
@@ -67,7 +67,7 @@ type Message struct {
 	//	*Message_Event
 	//	*Message_Unknown
 	Content isMessage_Content `protobuf_oneof:"content"`
-	// Every element of the callback that has no field, in the order sent. Here is, too, the second of two
+	// Every element of the callback that has no field, in the order sent. It also has the second of two
 	// elements with one name (the first one counts), and an element whose text does not fit its field's type.
 	Extra         []*Element `protobuf:"bytes,15,rep,name=extra,proto3" json:"extra,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -363,7 +363,7 @@ type Message_Event struct {
 }
 
 type Message_Unknown struct {
-	// Any other MsgType, and none: all its elements are in extra.
+	// Any other MsgType, or a missing one: all its elements are in extra.
 	Unknown *Unknown `protobuf:"bytes,65,opt,name=unknown,proto3,oneof"`
 }
 
@@ -393,7 +393,7 @@ func (*Message_Event) isMessage_Content() {}
 
 func (*Message_Unknown) isMessage_Content() {}
 
-// Unknown stands for a MsgType or an Event that this version has no type for.
+// Unknown stands for a MsgType or an Event for which this version has no type.
 type Unknown struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -430,7 +430,7 @@ func (*Unknown) Descriptor() ([]byte, []int) {
 	return file_wechat_v1_message_proto_rawDescGZIP(), []int{1}
 }
 
-// Text is what a user wrote.
+// Text is a text that a user wrote.
 type Text struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Content: the text.
@@ -488,7 +488,7 @@ func (x *Text) GetBizmsgmenuid() string {
 // Image is a picture.
 type Image struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// PicUrl: where WeChat serves the picture.
+	// PicUrl: the picture's URL at WeChat.
 	PicUrl string `protobuf:"bytes,1,opt,name=pic_url,json=picUrl,proto3" json:"pic_url,omitempty"`
 	// MediaId, for the media API, good for 3 days.
 	MediaId       string `protobuf:"bytes,2,opt,name=media_id,json=mediaId,proto3" json:"media_id,omitempty"`
@@ -547,7 +547,7 @@ type Voice struct {
 	MediaId string `protobuf:"bytes,1,opt,name=media_id,json=mediaId,proto3" json:"media_id,omitempty"`
 	// Format: "amr" or "speex".
 	Format string `protobuf:"bytes,2,opt,name=format,proto3" json:"format,omitempty"`
-	// Recognition: what WeChat heard. WeChat retired it in 2023; old accounts may still get it.
+	// Recognition: the recognized speech. WeChat retired it in 2023; old accounts may still get it.
 	Recognition string `protobuf:"bytes,3,opt,name=recognition,proto3" json:"recognition,omitempty"`
 	// MediaId16K: the same in 16 kHz.
 	MediaId_16K   string `protobuf:"bytes,4,opt,name=media_id_16k,json=mediaId16k,proto3" json:"media_id_16k,omitempty"`
@@ -896,7 +896,7 @@ type MiniProgramPage struct {
 	Appid string `protobuf:"bytes,2,opt,name=appid,proto3" json:"appid,omitempty"`
 	// PagePath: the page that a tap opens.
 	PagePath string `protobuf:"bytes,3,opt,name=page_path,json=pagePath,proto3" json:"page_path,omitempty"`
-	// ThumbUrl: where WeChat serves the card's picture.
+	// ThumbUrl: the URL of the card's picture at WeChat.
 	ThumbUrl string `protobuf:"bytes,4,opt,name=thumb_url,json=thumbUrl,proto3" json:"thumb_url,omitempty"`
 	// ThumbMediaId: the card's picture, for the media API.
 	ThumbMediaId  string `protobuf:"bytes,5,opt,name=thumb_media_id,json=thumbMediaId,proto3" json:"thumb_media_id,omitempty"`
@@ -1066,7 +1066,7 @@ type DeviceEvent struct {
 	Content string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
 	// OpenID: the device's owner.
 	Openid string `protobuf:"bytes,6,opt,name=openid,proto3" json:"openid,omitempty"`
-	// OpType: what to do, in subscribe_status and unsubscribe_status.
+	// OpType: the requested action, in subscribe_status and unsubscribe_status.
 	OpType        *int32 `protobuf:"varint,7,opt,name=op_type,json=opType,proto3,oneof" json:"op_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

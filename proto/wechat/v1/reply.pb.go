@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Reply is a passive reply. To whom it goes and from whom follows from the message it answers.
+// Reply is a passive reply. Its sender and recipient follow from the message that it answers.
 type Reply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is said, one arm for each MsgType of a reply.
@@ -601,7 +601,7 @@ func (x *Article) GetUrl() string {
 // TransferCustomerServiceReply hands the message to the customer-service client.
 type TransferCustomerServiceReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only to this agent, "prefix@account-id"; empty: to whoever is free.
+	// The agent who gets it, "prefix@account-id"; empty: any agent who is free.
 	KfAccount     string `protobuf:"bytes,1,opt,name=kf_account,json=kfAccount,proto3" json:"kf_account,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

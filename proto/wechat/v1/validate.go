@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// MaxArticles is how many articles WeChat shows at most in one reply.
+// MaxArticles is the largest number of articles that WeChat shows in one reply.
 const MaxArticles = 8
 
-// Validate returns why WeChat would refuse a reply, naming the fields that are required and missing. A nil reply, one without
-// content and an empty text are valid: nothing is said. So are more articles than WeChat shows: see Shown.
+// Validate returns an error that names missing required fields: WeChat would reject the reply. A nil reply, a reply without
+// content and an empty text are valid: they mean no answer. More articles than WeChat shows are valid too: see WithoutSurplus.
 func (r *Reply) Validate() error {
 	switch c := r.GetContent().(type) {
 	case *Reply_Image:
@@ -26,8 +26,8 @@ func (r *Reply) Validate() error {
 	return nil
 }
 
-// WithoutSurplus returns a reply without the articles that WeChat does not show in the answer to a message, and how many these are. The
-// reply stays as it is.
+// WithoutSurplus returns a reply without the articles that WeChat would not show in the answer to a message, and the number of
+// these. It does not change the reply.
 func (r *Reply) WithoutSurplus(m *Message) (shown *Reply, surplus int) {
 	articles := r.GetNews().GetArticles()
 	most := m.shownArticles()
@@ -37,7 +37,8 @@ func (r *Reply) WithoutSurplus(m *Message) (shown *Reply, surplus int) {
 	return &Reply{Content: &Reply_News{News: &NewsReply{Articles: articles[:most]}}}, len(articles) - most
 }
 
-// shownArticles returns how many articles WeChat shows in the answer to a message: one, unless it is an event (platform.md D).
+// shownArticles returns how many articles WeChat shows in the answer to a message: one, or MaxArticles for an event
+// (platform.md D).
 func (m *Message) shownArticles() int {
 	if m.GetEvent() == nil {
 		return 1
@@ -45,7 +46,7 @@ func (m *Message) shownArticles() int {
 	return MaxArticles
 }
 
-// validateArticles wants what WeChat shows: a title. Articles without a description, a picture or a page are widely used.
+// validateArticles requires a title for each article. Articles without a description, a picture or a page are widely used.
 func (n *NewsReply) validateArticles() error {
 	if len(n.GetArticles()) == 0 {
 		return errors.New("news.articles: empty, but required")
@@ -64,8 +65,8 @@ func requireField(field, value string) error {
 	return nil
 }
 
-// Kind returns the MsgType, or where that is not set the arm's name, which is the same: for a message that was not made
-// from a callback.
+// Kind returns the MsgType. If that is not set, as in a message that was not made from a callback, it returns the arm's name,
+// which is the same.
 func (m *Message) Kind() string {
 	if m.GetMsgType() != "" || m == nil {
 		return m.GetMsgType()
