@@ -1,12 +1,9 @@
 package service
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
-	"runtime/debug"
 
 	"golang.org/x/term"
 )
@@ -52,13 +49,4 @@ func ShortOpenID(openid string) string {
 		return "…"
 	}
 	return openid[:6] + "…"
-}
-
-// PanicError returns a recovered panic as an error, with its stack. It shows the value only if that is an error of the
-// runtime: another value may hold a message's text.
-func PanicError(value any) error {
-	if err, ok := value.(runtime.Error); ok {
-		return fmt.Errorf("panic: %w\n%s", err, debug.Stack())
-	}
-	return fmt.Errorf("panic: a %T\n%s", value, debug.Stack())
 }

@@ -81,10 +81,8 @@ func (b *Bucket) makeLocked(ctx context.Context, key string, fresh func([]byte) 
 			defer func() { _ = locks.deleteAt(context.WithoutCancel(ctx), lock, locked) }()
 			break
 		}
-		select {
-		case <-ctx.Done():
+		if !service.SleepContext(ctx, lookAgain) {
 			return nil, false, ctx.Err()
-		case <-time.After(lookAgain):
 		}
 	}
 	// Another process may have made it between the lookup and the lock.
@@ -94,20 +92,10 @@ func (b *Bucket) makeLocked(ctx context.Context, key string, fresh func([]byte) 
 	}
 	limited, cancel := context.WithTimeout(ctx, MakeTime)
 	defer cancel()
-	if value, err = recoverPanic(limited, create); err != nil {
+	if value, err = service.CatchPanic(func() ([]byte, error) { return create(limited) }); err != nil {
 		return nil, true, err
 	}
 	// The value is stored even if the store is about to close: it may be impossible to make it again.
 	_, err = b.putIfRevision(context.WithoutCancel(ctx), key, value, revision)
 	return value, true, err
-}
-
-// recoverPanic calls create and returns its panic as an error: in this goroutine a panic would end the process.
-func recoverPanic(ctx context.Context, create func(context.Context) ([]byte, error)) (value []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = service.PanicError(p)
-		}
-	}()
-	return create(ctx)
 }

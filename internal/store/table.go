@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"wxgate/internal/service"
 )
 
 // Table holds records by key, which all replicas watch. A replica that changes a record names the revision that it saw, and
@@ -102,10 +104,7 @@ type Record struct {
 func (t *Table) Watch(ctx context.Context, changed func(Record), loaded func()) {
 	for ctx.Err() == nil {
 		t.watchConnection(ctx, changed, loaded)
-		select {
-		case <-ctx.Done():
-		case <-time.After(lookForCluster):
-		}
+		service.SleepContext(ctx, lookForCluster)
 	}
 }
 

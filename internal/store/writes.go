@@ -125,10 +125,7 @@ func (b *Bucket) probeUntilWritten() {
 			return
 		}
 		s.restartIfBroken()
-		select {
-		case <-s.ctx.Done():
-		case <-time.After(probeEvery):
-		}
+		service.SleepContext(s.ctx, probeEvery)
 	}
 }
 
