@@ -77,7 +77,7 @@ func TestNewTakenAddress(t *testing.T) {
 	second := goodConfig()
 	second.Listen = first.Addr().String()
 	_, err = New(second)
-	if err == nil || !strings.Contains(err.Error(), "--oauth-listen: "+second.Listen+" is taken") {
+	if err == nil || !strings.Contains(err.Error(), "--oauth-listen: "+second.Listen+" is in use by another process") {
 		t.Errorf("a taken address: %v; want an error that names --oauth-listen and the address", err)
 	}
 }

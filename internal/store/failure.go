@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -49,4 +50,20 @@ func isRejected(err error) bool {
 	}
 	const badRequest, sealed, badLife, noLives = 10003, 10109, 10165, 10166
 	return isAPIError(err, badRequest, sealed, badLife, noLives)
+}
+
+// isAPIError reports whether an error is one of JetStream's with one of these codes.
+func isAPIError(err error, errcodes ...jetstream.ErrorCode) bool {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		if slices.Contains(errcodes, api.ErrorCode) {
+			return true
+		}
+	}
+	return false
+}
+
+// isConflict reports whether a write was rejected because another one came first. Buckets with and without replicas report it
+// differently, and nats.go does not translate it everywhere.
+func isConflict(err error) bool {
+	return isAPIError(err, jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }

@@ -2,8 +2,8 @@ package wechat
 
 import "strings"
 
-// content is the content of an element, as far as it has been read.
-type content struct {
+// elementContent is the content of an element, as far as it has been read.
+type elementContent struct {
 	node   int  // index of the element's node
 	begin  int  // offset of the content
 	root   bool // the element is the root, whose own text has no meaning
@@ -13,7 +13,7 @@ type content struct {
 
 // parseContent reads up to and including the end tag of node i.
 func (p *parser) parseContent(i int) error {
-	c := content{node: i, begin: p.pos, root: i == 0}
+	c := elementContent{node: i, begin: p.pos, root: i == 0}
 	for {
 		if err := p.readCharacters(&c); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (p *parser) parseContent(i int) error {
 }
 
 // readCharacters reads up to the next "<".
-func (p *parser) readCharacters(c *content) error {
+func (p *parser) readCharacters(c *elementContent) error {
 	length := strings.IndexByte(p.s[p.pos:], '<')
 	if length < 0 {
 		p.pos = len(p.s)
@@ -70,7 +70,7 @@ func (p *parser) readCharacters(c *content) error {
 }
 
 // readCDATA reads a CDATA section.
-func (p *parser) readCDATA(c *content) error {
+func (p *parser) readCDATA(c *elementContent) error {
 	begin := p.pos + len(cdataOpen)
 	length := indexClose(p.s[begin:])
 	if length < 0 {
@@ -84,7 +84,7 @@ func (p *parser) readCDATA(c *content) error {
 }
 
 // readEndTag reads an end tag. It reports whether that ends the content; the node has its text then.
-func (p *parser) readEndTag(c *content) (ended bool, err error) {
+func (p *parser) readEndTag(c *elementContent) (ended bool, err error) {
 	tagBegin := p.pos
 	length := endTag(p.s[p.pos:], p.nodeName(c.node))
 	if length == 0 && c.root {
