@@ -1,5 +1,5 @@
-// Package rebinding recognizes DNS rebinding: a site whose name was made to point to this machine. To a browser, the
-// pages of that site and what listens here are of one origin.
+// Package rebinding recognizes DNS rebinding: a stranger's name that resolves to this machine. To a browser, the stranger's pages
+// and the servers of this machine then have the same origin.
 package rebinding
 
 import (
@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// ForeignHost reports whether a stranger can own the name in a request's Host, with or without a port. Addresses,
-// localhost, names of one label, which the public DNS gives to nobody, and the "" of a client that is not a browser are
-// not foreign.
+// ForeignHost reports whether a stranger can own the name in a request's Host, with or without a port. Not foreign are addresses,
+// localhost, names of one label, which the public DNS does not have, and the "" of a client that is not a browser.
 func ForeignHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

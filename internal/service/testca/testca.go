@@ -1,4 +1,4 @@
-// Package testca issues certificates, for tests alone.
+// Package testca issues certificates for tests.
 package testca
 
 import (
@@ -25,7 +25,7 @@ type Authority struct {
 // Pair is a certificate and its key, in PEM.
 type Pair struct{ Cert, Key []byte }
 
-// New returns an authority that is good for an hour.
+// New returns an authority that is valid for an hour.
 func New(t testing.TB, name string) *Authority {
 	t.Helper()
 	template := x509.Certificate{
@@ -38,7 +38,7 @@ func New(t testing.TB, name string) *Authority {
 	return a
 }
 
-// Issue returns a certificate. What the template leaves out is filled in: good for an hour, as server and as client.
+// Issue returns a certificate. Unless the template says otherwise, it is valid for an hour, for servers and clients.
 func (a *Authority) Issue(t testing.TB, template x509.Certificate) Pair {
 	t.Helper()
 	if template.NotAfter.IsZero() {
@@ -62,7 +62,7 @@ func (a *Authority) Named(t testing.TB, name string, hosts ...string) Pair {
 	return a.Issue(t, x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: hosts})
 }
 
-// Client returns the settings of a client that shows p and trusts a. It takes a server of any name.
+// Client returns the TLS settings of a client with certificate p that trusts a. It accepts servers of any name.
 func (a *Authority) Client(t testing.TB, p Pair) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
