@@ -33,7 +33,7 @@ func BenchmarkReply(b *testing.B) {
 	}
 }
 
-// ruleName returns the name of the rule that answered; "" where none did.
+// ruleName returns the name of the rule that answered; "" if none did.
 func ruleName(d Decision) string {
 	if d.Rule == nil {
 		return ""

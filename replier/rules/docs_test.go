@@ -33,7 +33,7 @@ var (
 	code      = regexp.MustCompile("`[^`]+`")
 )
 
-// TestManualRules: each block of YAML is a rules file that does what it expects.
+// TestManualRules: each block of YAML is a rules file that meets its own expectations.
 func TestManualRules(t *testing.T) {
 	schema := newSchemas(t).part(t, "")
 	for _, path := range manuals {
@@ -43,7 +43,7 @@ func TestManualRules(t *testing.T) {
 				continue
 			}
 			blocks++
-			name := filepath.Join("..", "..", "examples", "rules", "manual.yaml") // what it includes is there
+			name := filepath.Join("..", "..", "examples", "rules", "manual.yaml") // the files that it includes are in this folder
 			rules, err := Parse(name, []byte(block[2]))
 			if err != nil {
 				t.Errorf("%s: %v\n%s", path, err, block[2])
@@ -63,7 +63,7 @@ func TestManualRules(t *testing.T) {
 	}
 }
 
-// TestManualExpressions: what the tables of expressions say is there compiles, and what they say is not there does not.
+// TestManualExpressions: the expressions that the tables list as available compile; those listed as missing do not.
 // Fields that are named anywhere are fields of a message.
 func TestManualExpressions(t *testing.T) {
 	compiles := func(source string) bool {
@@ -115,7 +115,7 @@ func TestManualsAgree(t *testing.T) {
 	type outline struct {
 		Headings []string // the marks before the words
 		Rows     []string // the keys that the rows of tables are about
-		Blocks   []string // code that is not YAML, and the names of the rules in what is
+		Blocks   []string // code that is not YAML, and the names of the rules in YAML code
 		Links    []string
 	}
 	read := func(path string) outline {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestExamples: each file of examples/rules does what it expects, and says nothing that it does not mean; each of its
-// rules answers at least one of the messages that it expects.
+// TestExamples: each file of examples/rules meets its expectations and has no warnings. Each of its rules answers at least one of
+// the expected messages.
 func TestExamples(t *testing.T) {
 	for _, path := range glob(t, "../../examples/rules/*.yaml") {
 		t.Run(path, func(t *testing.T) {

@@ -29,7 +29,7 @@ rules:
     reply: {text: good morning}
 `
 
-// TestExpectations: an expectation that is not met says at its place what came instead.
+// TestExpectations: an expectation that is not met is reported with its position and the actual answer.
 func TestExpectations(t *testing.T) {
 	for _, tt := range []struct{ expect, want string }{
 		{`{message: hi, rule: greeting}`, ""},
@@ -79,7 +79,7 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
-// TestExpectationsAllAtOnce: all that is not met is told, in the order of the file.
+// TestExpectationsAllAtOnce: all unmet expectations are reported, in the order of the file.
 func TestExpectationsAllAtOnce(t *testing.T) {
 	rules := parseRules(t, tried+"expect:\n  - {message: hi, rule: a}\n  - {message: hi, rule: greeting}\n  - {message: x, rule: b}\n")
 	var got []int
@@ -91,7 +91,7 @@ func TestExpectationsAllAtOnce(t *testing.T) {
 	}
 }
 
-// TestTry: a trial says which rule answers, with what, and why those in front of it do not.
+// TestTry: a trial names the rule that answers, its replies, and why the rules before it do not answer.
 func TestTry(t *testing.T) {
 	greetings := []*wechatv1.Reply{says("hello"), says("hello shop")}
 	afternoon := text("time")
@@ -120,8 +120,8 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// TestFindingsExpectedMessages: what is wrong with a message that is expected has its place in the file, not in the JSON that is
-// made of it.
+// TestFindingsExpectedMessages: a problem in the message of an expectation has its position in the file, not in the JSON made from
+// it.
 func TestFindingsExpectedMessages(t *testing.T) {
 	for message, want := range map[string]string{
 		"{text: hi}":                   "f:4:22: expect: expected a mapping with fields of wechat.v1.Text, such as {content: …}; MESSAGES.md lists them",

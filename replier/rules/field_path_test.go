@@ -26,7 +26,7 @@ func pathsIn(d protoreflect.MessageDescriptor, prefix string, depth int) []strin
 	return found
 }
 
-// TestPath: what a path leads to is what CEL says, on messages that have the fields and on those that do not.
+// TestPath: a path returns the same value as CEL, for messages with and without the fields.
 func TestPath(t *testing.T) {
 	x, err := newCompiler()
 	if err != nil {

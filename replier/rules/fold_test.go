@@ -2,7 +2,7 @@ package rules
 
 import "testing"
 
-// TestFindingsFold: texts that look alike, and differ in characters that nobody sees or tells apart, are one when folded.
+// TestFindingsFold: texts that look alike, but differ in characters that users cannot see or tell apart, are equal when folded.
 func TestFindingsFold(t *testing.T) {
 	for _, tt := range []struct{ name, one, other string }{
 		{"zero width", "价\u200b格\ufeff", "价格"},
@@ -37,7 +37,7 @@ func TestFindingsFold(t *testing.T) {
 	}
 }
 
-// FuzzFold: what is folded stays as it is when it is folded again.
+// FuzzFold: folding a folded text does not change it.
 func FuzzFold(f *testing.F) {
 	f.Add("Ｐrice ？ e\u0301 ｶﾞ\u200b  ❤\ufe0f")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -12,8 +12,8 @@ import (
 	"wxgate/internal/configfile"
 )
 
-// FuzzParseRules: no file breaks the loader. One that is refused says where and why; one that loads gives replies
-// that gRPC can carry.
+// FuzzParseRules: no file breaks the loader. If a file is rejected, each problem has a position; if it loads, gRPC can carry its
+// replies.
 func FuzzParseRules(f *testing.F) {
 	f.Add([]byte(Builtin()))
 	for _, dir := range []string{"good", "bad"} {

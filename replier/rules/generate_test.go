@@ -48,7 +48,7 @@ func byChance(r *rand.Rand, n int) []byte {
 	return b
 }
 
-// pick returns a number below n; 0 where there are no choices left.
+// pick returns a number below n; 0 if there are no choices left.
 func (g *generator) pick(n int) int {
 	if len(g.choices) == 0 {
 		return 0

@@ -11,8 +11,8 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// checkDecide makes rules and messages from choices, and checks that the index finds the rule that trying all of them
-// in order finds. It returns how many messages were answered.
+// checkDecide makes rules and messages from choices, and checks that the index finds the same rule as trying all of them in
+// order. It returns the number of messages that were answered.
 func checkDecide(tb testing.TB, choices []byte) (answered int) {
 	tb.Helper()
 	g := &generator{choices: choices}
@@ -37,7 +37,7 @@ func checkDecide(tb testing.TB, choices []byte) (answered int) {
 	return answered
 }
 
-// TestDecide: the index is a shorter way to the same rule.
+// TestDecide: the index finds the same rule as trying all rules in order.
 func TestDecide(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	sets, answered := 4000, 0
@@ -84,7 +84,7 @@ func TestDecideAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// TestManyHits: a text of 1 MiB in which each place is one of all parts takes no memory to speak of.
+// TestManyHits: a text of 1 MiB that contains each part at each position needs little memory.
 func TestManyHits(t *testing.T) {
 	const size = 1 << 20
 	var b strings.Builder

@@ -11,7 +11,7 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// answer is a message, and what is said to it; "": nothing.
+// answer is a message and its expected reply; "": none.
 type answer struct {
 	name string
 	msg  *wechatv1.Message
@@ -178,7 +178,7 @@ func TestTimes(t *testing.T) {
 		at("b", "2026-10-25T02:30:00+02:00", "spring forward"),
 		at("b", "2026-10-25T02:30:00+01:00", "spring forward"),
 		at("b", "2026-10-25T03:00:00+01:00", "around it"),
-		// Days that wrap around the week's end, where it is still Friday and no more Monday.
+		// Days that wrap around the week's end, when it is still Friday and no longer Monday.
 		at("b", "2026-01-31T04:59:59Z", ""),
 		at("b", "2026-01-31T05:00:00Z", "wrapped days"),
 		at("b", "2026-02-03T04:59:59Z", "wrapped days"),
@@ -217,7 +217,7 @@ func TestInclude(t *testing.T) {
 	}
 }
 
-// TestRandom: each of several replies is said, and nothing else; one that fails on a message counts as not matched.
+// TestRandom: each of the replies is sent, and no other. If one fails, the rule counts as not matched.
 func TestRandom(t *testing.T) {
 	rules := parseRules(t, `
 rules:

@@ -12,7 +12,7 @@ import (
 	"wxgate/internal/configfile"
 )
 
-// bad is what each file of testdata/bad gets told, all of it at once: line:column: problem.
+// bad lists all problems of each file of testdata/bad: line:column: problem.
 var bad = map[string][]string{
 	"alias": {
 		`6:12: rule "b": expected account, type, event, event_key, text, fold, time or when; aliases (*m) are not resolved, write it out`,
@@ -273,7 +273,7 @@ func TestLoadRulesBad(t *testing.T) {
 	}
 }
 
-// TestLoadRulesGood: each file of testdata/good loads, warns as often as told, and does what it expects of itself.
+// TestLoadRulesGood: each file of testdata/good loads, has the given number of warnings, and meets its own expectations.
 func TestLoadRulesGood(t *testing.T) {
 	type counts struct{ rules, warnings, expectations int }
 	want := map[string]counts{
@@ -297,7 +297,7 @@ func TestLoadRulesGood(t *testing.T) {
 	}
 }
 
-// TestNames: a rule without a name is called by its place.
+// TestNames: a rule without a name is named by its number.
 func TestNames(t *testing.T) {
 	rules, err := Load("testdata/good/unnamed.yaml")
 	if err != nil {

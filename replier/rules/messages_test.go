@@ -6,7 +6,7 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// message is a message of a kind, as a gateway hands it on.
+// message returns a message of a MsgType, as a gateway passes it on.
 func message(msgType string) *wechatv1.Message {
 	return &wechatv1.Message{
 		Account: "shop", ToUserName: "gh_0123456789ab", FromUserName: "oABCDEF1234567890abcdefghijk", CreateTime: 1460537339,
@@ -32,7 +32,7 @@ func location(x, y, label string) *wechatv1.Message {
 	return m
 }
 
-// event is an event of a kind that has no type; rules go by its name.
+// event returns an event without a type of its own in the contract.
 func event(name, key string) *wechatv1.Message {
 	m := message("event")
 	m.MsgId = 0
@@ -46,7 +46,7 @@ func says(content string) *wechatv1.Reply {
 	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: content}}}
 }
 
-// noBot is a bot that is away.
+// noBot is a bot that is unreachable.
 func noBot(context.Context, *Rule, *wechatv1.Message) (*wechatv1.Reply, error) {
-	return nil, errors.New("away")
+	return nil, errors.New("unreachable")
 }

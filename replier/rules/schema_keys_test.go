@@ -17,7 +17,7 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// mappings are files in which %s stands where the loader reads what a definition of the schema describes.
+// mappings holds a rules file for each definition of the schema; %s stands for the mapping that the definition describes.
 var mappings = map[string]string{
 	"":                 `%s`,
 	"rule":             `rules: [%s]`,
@@ -101,7 +101,7 @@ func loaderWords(t *testing.T) []string {
 	return words
 }
 
-// TestSchemaInclude: the mapping that is no rule.
+// TestSchemaInclude: the item of rules: that is not a rule.
 func TestSchemaInclude(t *testing.T) {
 	s := newSchemas(t)
 	keys := slices.Collect(maps.Keys(object(s.root, "$defs", "include", "properties")))

@@ -35,7 +35,7 @@ func newSchemas(t *testing.T) *schemas {
 	return &schemas{compiler, doc.(map[string]any)}
 }
 
-// part returns the schema at a JSON pointer; it fails the test where that is no schema.
+// part returns the schema at a JSON pointer; it fails the test if that is not a schema.
 func (s *schemas) part(t *testing.T, pointer string) *jsonschema.Schema {
 	t.Helper()
 	compiled, err := s.compiler.Compile("rules.schema.json#" + pointer) // checks it by the schema of schemas
@@ -84,7 +84,7 @@ func valueOf(n *yaml.Node) any {
 	return n.Value
 }
 
-// readYAML returns what a file holds; false where it is no YAML document.
+// readYAML returns the content of a file; false if it is not a YAML document.
 func readYAML(path string) (any, bool) {
 	doc := (&configfile.Load{}).Open(path)
 	if doc == nil {
@@ -118,7 +118,7 @@ func TestSchemaTakesGoodFiles(t *testing.T) {
 	}
 }
 
-// unseen are the files of testdata/bad whose problems no schema sees: they are in what YAML or CEL means, or in two places.
+// unseen are the files of testdata/bad whose problems a schema cannot see: they lie in the meaning of YAML or CEL, or in two places.
 var unseen = []string{"braces", "cel", "duplicate_flow_keys", "duplicate_keys", "duplicate_names", "not_text"}
 
 func TestSchemaRefusesBadFiles(t *testing.T) {
@@ -135,7 +135,7 @@ func TestSchemaRefusesBadFiles(t *testing.T) {
 	}
 }
 
-// unseenProblems are what no schema sees: what is inside an expression, a name or a number, and what two places say.
+// unseenProblems match problems that a schema cannot see: inside an expression, a name or a number, or between two places.
 var unseenProblems = regexp.MustCompile(`undefined field|undeclared reference|Syntax error|found no matching overload|the expression returns|the expression is empty; |\{\{ has no` +
 	`|matches: |is not a time zone|from and to are equal|timeout: "[^"]*[a-z]"|include: |match(es)? .*; expected type: |not a wechat.v1.Message: |unknown field "[^"]*" of wechat`)
 
@@ -177,7 +177,7 @@ func TestSchemaAgrees(t *testing.T) {
 				t.Fatal(err)
 			}
 			visible := slices.DeleteFunc(problems, func(p configfile.Problem) bool { return p.File != path || unseenProblems.MatchString(p.Text) })
-			// What the schema sees is what the loader gets.
+			// The schema sees the same text as the loader.
 			err = rules.Validate(file)
 			if (err == nil) != (len(visible) == 0) {
 				t.Errorf("%s: %s\nthe loader says: %v\nthe schema says: %v", path, text, visible, err)

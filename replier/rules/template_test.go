@@ -92,7 +92,7 @@ func TestTemplateOffsets(t *testing.T) {
 	}
 }
 
-// TestTemplateFails: what goes wrong on a message is told without a word of it.
+// TestTemplateFails: the error of an expression contains no word of the message.
 func TestTemplateFails(t *testing.T) {
 	const failed = "an expression of its reply failed on this message"
 	for _, tt := range []struct{ name, template, want string }{
@@ -147,7 +147,7 @@ func compile(tb testing.TB, source string) (textTemplate, []expressionError) {
 	return x.compileTemplate(source)
 }
 
-// TestOffsetOf: a place behind the end is the end.
+// TestOffsetOf: a position after the end is the end.
 func TestOffsetOf(t *testing.T) {
 	for _, tt := range []struct {
 		source       string

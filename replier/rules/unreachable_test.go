@@ -142,7 +142,7 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-// TestExample: a rule matches the message that is made for it, but for what is not made from.
+// TestExample: a rule matches its example, unless it has conditions for which no example is made.
 func TestExample(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	for range 5000 {

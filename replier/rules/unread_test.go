@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFindingsUnreadRepliesAreWarnings: a rule that names an event to which nobody reads a reply, and replies, is worth a warning.
+// TestFindingsUnreadRepliesAreWarnings: a rule that names an event whose reply nobody reads, and replies, gets a warning.
 func TestFindingsUnreadRepliesAreWarnings(t *testing.T) {
 	rules, err := Parse("f.yaml", []byte(`rules:
   - {name: bye, match: {event: unsubscribe}, reply: {text: Come back!}}

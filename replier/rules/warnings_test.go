@@ -8,13 +8,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFindingsWarnings: what is allowed and probably not meant is a warning, which has a place and says how to write it instead.
+// TestFindingsWarnings: text that is allowed but probably a mistake gets a warning, with its position and how to write it instead.
 func TestFindingsWarnings(t *testing.T) {
 	const breaks = `\n is two characters here, and the user reads them; expected double quotes around the text ("one\ntwo"), or a block (|-) with a line for each`
 	const unknown = "WeChat is not known to send "
 	const blank = " begins or ends with a space, "
 	for _, tt := range []struct {
-		name, rule string   // the rule: what stands behind "  - "
+		name, rule string   // the rule: the text after "  - "
 		want       []string // column: text
 	}{
 		{"a good rule", `{match: {type: [text, MiniProgramPage], when: message.msg_id > 0}, reply: {text: "one\ntwo"}}`, nil},
@@ -79,7 +79,7 @@ func TestFindingsWarnings(t *testing.T) {
 	}
 }
 
-// TestFindingsLongTextsAreWarnings: a text that WeChat cuts is a warning.
+// TestFindingsLongTextsAreWarnings: a text that WeChat cuts off gets a warning.
 func TestFindingsLongTextsAreWarnings(t *testing.T) {
 	for size, warned := range map[int]int{maxShown: 0, maxShown + 1: 1, 9000: 1} {
 		rules := parseRules(t, "rules:\n  - {name: a, reply: {text: "+strings.Repeat("a", size)+"}}\n")
