@@ -124,7 +124,7 @@ func TestOutageStored(t *testing.T) {
 // TestUnsure: a replier that was cut off says what it would; where the message turns out to be stored its answer follows, and
 // WeChat gets none now.
 func TestUnsure(t *testing.T) {
-	nats := storetest.Start(t)
+	nats := storetest.StartServer(t)
 	const stored = 1001
 	says := &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: "re"}}}
 	f := start(t, func(cfg *Config) {
@@ -163,7 +163,7 @@ func TestUnsure(t *testing.T) {
 
 // TestHandsOver: what a gateway answered is known after its end too.
 func TestHandsOver(t *testing.T) {
-	nats := storetest.Start(t)
+	nats := storetest.StartServer(t)
 	f := start(t, func(cfg *Config) {
 		here := cfg.Replier
 		withBacklog(t, nats.URL())(cfg)
@@ -215,7 +215,7 @@ func TestUnstored(t *testing.T) {
 func TestOutageHeld(t *testing.T) {
 	for name, change := range map[string]func(*testing.T, *Config){
 		"no store":      func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Backlog = nil },
-		"store away":    func(t *testing.T, cfg *Config) { withBacklog(t, storetest.Reserve(t).URL())(cfg) },
+		"store away":    func(t *testing.T, cfg *Config) { withBacklog(t, storetest.ReserveServer(t).URL())(cfg) },
 		"no AppSecret":  func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts[0].Pushable = false },
 		"told to hold":  func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Slow.How = accounts.Hold },
 		"account holds": func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts[0].Slow.How = accounts.Hold },

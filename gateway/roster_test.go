@@ -57,9 +57,9 @@ func withFile(path string) func(*Config) {
 func (f *fixture) loads(t testing.TB, number int, refused bool) {
 	t.Helper()
 	live := f.server.accounts
-	for end := time.Now().Add(patience); live.Version().Number != number || (live.Problem() != nil) != refused; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); live.Version().Number != number || (live.ReloadError() != nil) != refused; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("version %d, problem %v; want version %d, refused %v", live.Version().Number, live.Problem(), number, refused)
+			t.Fatalf("version %d, problem %v; want version %d, refused %v", live.Version().Number, live.ReloadError(), number, refused)
 		}
 	}
 }

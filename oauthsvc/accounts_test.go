@@ -110,7 +110,7 @@ func TestAccountsFile(t *testing.T) {
 	accountsFile(t, path, bareEntry)
 	f.loads(t, 2, true)
 	expect("club", "wxclub", "newsecret")
-	if problem := f.server.file.Problem().Error(); !strings.Contains(problem, "accounts.yaml:2:3: no account has an AppSecret") {
+	if problem := f.server.file.ReloadError().Error(); !strings.Contains(problem, "accounts.yaml:2:3: no account has an AppSecret") {
 		t.Errorf("problem: %s", problem)
 	}
 
@@ -136,9 +136,9 @@ func expectUnknown(t *testing.T, err error, message string) {
 func (f *fixture) loads(t testing.TB, number int, refused bool) {
 	t.Helper()
 	live := f.server.file
-	for end := time.Now().Add(patience); live.Version().Number != number || (live.Problem() != nil) != refused; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); live.Version().Number != number || (live.ReloadError() != nil) != refused; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("version %d, problem %v; want version %d, refused %v", live.Version().Number, live.Problem(), number, refused)
+			t.Fatalf("version %d, problem %v; want version %d, refused %v", live.Version().Number, live.ReloadError(), number, refused)
 		}
 	}
 }

@@ -90,10 +90,10 @@ func (c Config) readAccounts(load *configfile.Load, before *ruleSets) map[string
 	read := &configfile.Load{}
 	list := accounts.ReadFile(read, c.AccountsFile, accounts.Replier)
 	if read.Err() != nil && before.main != nil { // rejected: the previous accounts stay active
-		load.Add(read)
+		load.AddPart(read)
 		return before.settings
 	}
-	load.Need(read)
+	load.RequirePart(read)
 	all := map[string]accountSettings{}
 	for _, a := range list {
 		all[a.Name] = accountSettings{name: a.Name, path: a.Rules, slow: a.Slow, hasSecret: a.HasSecret}
@@ -125,19 +125,19 @@ func (s *ruleSets) allSets() []*ruleSet {
 
 // readRuleSet loads a rules file if it changed. If it has problems, the previous rules stay active, with the problems noted.
 func (c Config) readRuleSet(load *configfile.Load, path string, before *ruleSet) *ruleSet {
-	if before != nil && !before.read.Changed() {
-		load.Add(before.read)
+	if before != nil && !before.read.HasChanged() {
+		load.AddPart(before.read)
 		return before
 	}
 	read := &configfile.Load{}
 	loaded := c.readRules(read, path)
 	if before == nil {
-		load.Need(read)
+		load.RequirePart(read)
 	} else {
-		load.Add(read)
+		load.AddPart(read)
 	}
 	if loaded != nil {
-		e := &ruleSet{path: path, rules: loaded, version: 1, hash: hashOf(path, read), loadTime: time.Now(), files: read.Files(), read: read}
+		e := &ruleSet{path: path, rules: loaded, version: 1, hash: hashOf(path, read), loadTime: time.Now(), files: read.FilePaths(), read: read}
 		if before != nil {
 			e.version = before.version + 1
 		}

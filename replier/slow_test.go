@@ -445,7 +445,7 @@ func TestFindingsMessagesThatNeverFit(t *testing.T) {
 
 // TestFindingsLogSaysWhyNotStored: the line of a message that could not be stored in time has the reason of the store.
 func TestFindingsLogSaysWhyNotStored(t *testing.T) {
-	nats := storetest.Start(t)
+	nats := storetest.StartServer(t)
 	s := startSlow(t, atOnce, store.Config{URL: nats.URL()}, nil)
 	s.expect(t, text("a"), deferred)
 	nats.Stop()
@@ -457,7 +457,7 @@ func TestFindingsLogSaysWhyNotStored(t *testing.T) {
 
 // TestUnsure: a replica that is cut off from the store goes on to answer, and says that it does not know what is stored.
 func TestUnsure(t *testing.T) {
-	nats := storetest.Start(t)
+	nats := storetest.StartServer(t)
 	s := startSlow(t, "rules:\n  - {name: fast, reply: {text: re}}\n", store.Config{URL: nats.URL()}, nil)
 	number := int64(0)
 	until := func(unsure bool) {
@@ -481,6 +481,6 @@ func TestUnsure(t *testing.T) {
 	until(false)
 	nats.Stop()
 	until(true)
-	nats.Run()
+	nats.StartAgain()
 	until(false)
 }

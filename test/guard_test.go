@@ -130,18 +130,18 @@ func TestInternalKey(t *testing.T) {
 // tlsEnv writes a certificate and returns the settings that name it.
 func tlsEnv(t *testing.T, dir string, ca *testca.Authority, p testca.Pair) []string {
 	t.Helper()
-	cert, key, issuers := p.Write(t, dir, ca)
+	cert, key, issuers := p.WriteFiles(t, dir, ca)
 	return []string{"WXGATE_TLS_CERT=" + cert, "WXGATE_TLS_KEY=" + key, "WXGATE_TLS_CA=" + issuers}
 }
 
 // Two processes with a certificate each find each other by it; the replier's is replaced while it serves.
 func TestMutualTLS(t *testing.T) {
 	t.Parallel()
-	ca, other := testca.New(t, "ours"), testca.New(t, "other")
+	ca, other := testca.NewAuthority(t, "ours"), testca.NewAuthority(t, "other")
 	dir := t.TempDir()
-	replierEnv := tlsEnv(t, dir, ca, ca.Named(t, "replier", "replier.internal"))
-	gatewayEnv := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "gateway"))
-	foreignEnv := tlsEnv(t, t.TempDir(), other, other.Named(t, "gateway"))
+	replierEnv := tlsEnv(t, dir, ca, ca.IssueNamed(t, "replier", "replier.internal"))
+	gatewayEnv := tlsEnv(t, t.TempDir(), ca, ca.IssueNamed(t, "gateway"))
+	foreignEnv := tlsEnv(t, t.TempDir(), other, other.IssueNamed(t, "gateway"))
 	replier := testproc.Start(t, testproc.Env(replierEnv...), "replier")
 	addr := replier.Addr("replier-listen")
 	account := testproc.Env("WECHAT_TOKEN="+testproc.Token, "WXGATE_REPLIER="+addr)
@@ -154,7 +154,7 @@ func TestMutualTLS(t *testing.T) {
 
 	// REST, with a certificate and without.
 	internal := "https://" + gateway.Addr("internal-listen")
-	config := ca.Client(t, ca.Named(t, "operator"))
+	config := ca.ClientConfig(t, ca.IssueNamed(t, "operator"))
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
 	if status, body := restReply(t, &http.Client{Transport: transport}, internal, ""); status != http.StatusOK || !strings.Contains(body, "over REST") {
@@ -192,7 +192,7 @@ func TestMutualTLS(t *testing.T) {
 	}
 
 	// A new certificate, while messages go on.
-	ca.Named(t, "renewed", "replier.internal").Write(t, dir, ca)
+	ca.IssueNamed(t, "renewed", "replier.internal").WriteFiles(t, dir, ca)
 	config.NextProtos = []string{"h2"}
 	testproc.WaitFor(t, "the replier to show its new certificate", func() bool {
 		conn, err := tls.Dial("tcp", addr, config)
@@ -216,8 +216,8 @@ func TestMutualTLS(t *testing.T) {
 // One process with all of it: it talks to itself without certificate and key, which others need.
 func TestServeGuarded(t *testing.T) {
 	t.Parallel()
-	ca := testca.New(t, "ours")
-	settings := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "wxgate", "wx.example.com"))
+	ca := testca.NewAuthority(t, "ours")
+	settings := tlsEnv(t, t.TempDir(), ca, ca.IssueNamed(t, "wxgate", "wx.example.com"))
 	p := testproc.Start(t, testproc.Env(append(append(settings, testproc.AccountEnv...), "WXGATE_INTERNAL_KEY="+internalKey)...), "dev")
 	if got := testproc.Say(t, testproc.SenderTo(p.Addr("listen"), "safe"), "text", "hello"); got != "hello" {
 		t.Errorf("the answer was %q", got)
@@ -239,8 +239,8 @@ func TestServeGuarded(t *testing.T) {
 // A bad key or file stops the start of every role, before anything serves.
 func TestBadGuardStopsStart(t *testing.T) {
 	t.Parallel()
-	ca := testca.New(t, "ours")
-	settings := tlsEnv(t, t.TempDir(), ca, ca.Named(t, "wxgate"))
+	ca := testca.NewAuthority(t, "ours")
+	settings := tlsEnv(t, t.TempDir(), ca, ca.IssueNamed(t, "wxgate"))
 	for _, role := range []string{"dev", "serve", "gateway", "replier", "oauthsvc"} {
 		for _, tt := range []struct {
 			env  []string

@@ -17,7 +17,7 @@ func TestFindingsServeWaitsForNATS(t *testing.T) {
 	t.Parallel()
 	b, bot := startBot(t)
 	wechat, api := testproc.Platform(t)
-	nats := storetest.Reserve(t)
+	nats := storetest.ReserveServer(t)
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	text := "rules:\n  - {name: now, match: {text: hello}, reply: {text: hi}}\n  - {name: bot, match: {type: text}, forward: \"passthrough:///" + bot + "\"}\n"
 	if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
@@ -33,7 +33,7 @@ func TestFindingsServeWaitsForNATS(t *testing.T) {
 	if log := p.Logged(); !strings.Contains(log, "the NATS cluster is unreachable") || !strings.Contains(log, nats.URL()) {
 		t.Errorf("no line of the log says that NATS is unreachable:\n%s", log)
 	}
-	nats.Run()
+	nats.StartAgain()
 	testproc.WaitFor(t, "readiness", func() bool {
 		return !strings.Contains(testproc.Get(t, http.DefaultClient, "http://"+p.Addr("internal-listen")+"/readyz"), "store")
 	})

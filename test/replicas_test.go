@@ -88,7 +88,7 @@ func TestDeadline(t *testing.T) {
 			b, bot := startBot(t)
 			defer close(b.release)
 			wechat, api := testproc.Platform(t)
-			gateway, replier := scaled(t, api, storetest.Start(t).URL(), "WXGATE_REPLY_TIMEOUT=")
+			gateway, replier := scaled(t, api, storetest.StartServer(t).URL(), "WXGATE_REPLY_TIMEOUT=")
 			r := replier(bot)
 			r.Addr("replier-listen")
 			if become != nil {

@@ -134,7 +134,7 @@ func TestOutage(t *testing.T) {
 	b, bot := startBot(t)
 	close(b.release)
 	wechat, api := testproc.Platform(t)
-	gateway, replier := scaled(t, api, storetest.Start(t).URL())
+	gateway, replier := scaled(t, api, storetest.StartServer(t).URL())
 	s := testproc.SenderTo(gateway.Addr("listen"), "safe")
 	s.BeforeSend = wechat.RecordCallback
 	var want []string
@@ -164,7 +164,7 @@ func TestTakeover(t *testing.T) {
 			t.Parallel()
 			b, bot := startBot(t)
 			wechat, api := testproc.Platform(t)
-			nats := storetest.Start(t).URL()
+			nats := storetest.StartServer(t).URL()
 			gateway, replier := scaled(t, api, nats)
 			first := replier(bot)
 			first.Addr("replier-listen")

@@ -59,13 +59,13 @@ type Account struct {
 // ReadFile returns the accounts of a file, in its order. Errors in the file become problems of the load; the accounts must not
 // be used then.
 func ReadFile(load *configfile.Load, path string, role Role) []Account {
-	d := load.Open(path)
+	d := load.OpenYAML(path)
 	if d == nil {
 		return nil
 	}
 	r := fileReader{Document: d, load: load, role: role}
-	list := configfile.Find(d.Root, "accounts")
-	r.Mapping(d.Root, "accounts", map[string]func(*yaml.Node){"accounts": func(n *yaml.Node) { r.List(n, r.readAccount) }})
+	list := configfile.FindKey(d.Root, "accounts")
+	r.Mapping(d.Root, "accounts", map[string]func(*yaml.Node){"accounts": func(n *yaml.Node) { r.EachItem(n, r.readAccount) }})
 	switch {
 	case load.Err() != nil:
 	case list == nil:
@@ -118,7 +118,7 @@ func CheckAppID(text string) error {
 
 func (r *fileReader) readAccount(n *yaml.Node) {
 	r.In = fmt.Sprintf("account %d", len(r.all)+1)
-	if name := configfile.Find(n, "name"); name != nil && namePattern.MatchString(name.Value) {
+	if name := configfile.FindKey(n, "name"); name != nil && namePattern.MatchString(name.Value) {
 		r.In = fmt.Sprintf("account %q", name.Value)
 	}
 	defer func() { r.In = "" }()
@@ -184,7 +184,7 @@ func (r *fileReader) readMode(n *yaml.Node) Mode {
 // completeAccount fills in the fields that follow from other keys, and reports missing keys.
 func (r *fileReader) completeAccount(n *yaml.Node, a *Account, found secretNodes) {
 	a.HasSecret = found.isGiven(appSecret)
-	missing := func(key string) bool { return configfile.Find(n, key) == nil }
+	missing := func(key string) bool { return configfile.FindKey(n, key) == nil }
 	if missing("mode") {
 		a.Mode = Plain
 		if found.isGiven(aesKey) {
@@ -230,5 +230,5 @@ func (r *fileReader) resolvePath(path string) string {
 	if filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(filepath.Dir(r.File()), path)
+	return filepath.Join(filepath.Dir(r.FileName()), path)
 }

@@ -120,7 +120,7 @@ func TestSecretFiles(t *testing.T) {
 			t.Errorf("%s: %v, accounts (-want +got):\n%s", tt.name, load.Err(), diff)
 		}
 		// Those that were read are watched.
-		if got := load.Files(); len(got) != len(tt.files)+len(want) || got[0] != path {
+		if got := load.FilePaths(); len(got) != len(tt.files)+len(want) || got[0] != path {
 			t.Errorf("%s: read %q; want %s and %d secrets", tt.name, got, path, len(tt.files))
 		}
 		for file := range tt.files {

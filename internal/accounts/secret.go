@@ -45,7 +45,7 @@ func (r *fileReader) rejectDoubles(found secretNodes) {
 // requireSecret returns a secret that must be given. Without it, why is part of the problem.
 func (r *fileReader) requireSecret(n *yaml.Node, found secretNodes, name, why string) service.Secret {
 	// If the key is given and its value is wrong, that was reported.
-	if configfile.Find(n, name) == nil && configfile.Find(n, name+inFile) == nil {
+	if configfile.FindKey(n, name) == nil && configfile.FindKey(n, name+inFile) == nil {
 		r.Fail(n, "%s or %s is missing: %s", name, name+inFile, why)
 	}
 	return r.readSecret(found, name)
@@ -79,7 +79,7 @@ func (r *fileReader) readSecret(found secretNodes, name string) service.Secret {
 // readSecretFile returns the content of a secret's file without the newline at its end.
 func (r *fileReader) readSecretFile(key string, n *yaml.Node) (string, bool) {
 	path := r.resolvePath(n.Value)
-	data, err := r.load.Read(path)
+	data, err := r.load.ReadFile(path)
 	text := strings.TrimRight(string(data), "\r\n")
 	switch {
 	case err != nil:

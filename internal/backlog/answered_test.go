@@ -11,7 +11,7 @@ import (
 
 // TestAnsweredMeanwhile: a message of which WeChat's other copy was answered, by whomever, is not answered again.
 func TestAnsweredMeanwhile(t *testing.T) {
-	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.Start(t).URL()}} {
+	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.StartServer(t).URL()}} {
 		t.Run(name, func(t *testing.T) {
 			b, _ := serve(t, cfg, size)
 			gateway := b
@@ -47,7 +47,7 @@ func TestAnsweredMeanwhile(t *testing.T) {
 
 // TestHandOver: what a gateway that ends has answered, the others know; a replica among them asks nobody.
 func TestHandOver(t *testing.T) {
-	cfg := store.Config{URL: storetest.Start(t).URL()}
+	cfg := store.Config{URL: storetest.StartServer(t).URL()}
 	replica, _ := serve(t, cfg, size)
 	gateway, _ := serve(t, cfg, size)
 	other, _ := serve(t, cfg, size)
@@ -152,7 +152,7 @@ func TestStoodStill(t *testing.T) {
 		t.Error("it does not give up where that takes too long")
 	}
 
-	url := storetest.Start(t).URL()
+	url := storetest.StartServer(t).URL()
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	for _, each := range []*Backlog{a, b} {

@@ -108,7 +108,7 @@ func (b *Backlog) state(t *testing.T, msg *wechatv1.Message, want State) Record 
 
 // TestStoredThenTaken: what a gateway stored one replica takes, with everything in it, once.
 func TestStoredThenTaken(t *testing.T) {
-	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.Start(t).URL()}} {
+	for name, cfg := range map[string]store.Config{"here": {}, "cluster": {URL: storetest.StartServer(t).URL()}} {
 		t.Run(name, func(t *testing.T) {
 			b, _ := serve(t, cfg, size)
 			msg := message("oA", "hello")
@@ -148,7 +148,7 @@ func TestStoredThenTaken(t *testing.T) {
 
 // TestOneSends: of two replicas that think a message theirs, one may send.
 func TestOneSends(t *testing.T) {
-	url := storetest.Start(t).URL()
+	url := storetest.StartServer(t).URL()
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
@@ -181,7 +181,7 @@ func TestOneSends(t *testing.T) {
 
 // TestDiedWhileSending: who takes the message over knows which attempt is open, and the one that comes back does not go on.
 func TestDiedWhileSending(t *testing.T) {
-	url := storetest.Start(t).URL()
+	url := storetest.StartServer(t).URL()
 	a, _ := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
@@ -221,7 +221,7 @@ func TestDiedWhileSending(t *testing.T) {
 
 // TestGoodbye: a replica that stops leaves its messages to others at once.
 func TestGoodbye(t *testing.T) {
-	url := storetest.Start(t).URL()
+	url := storetest.StartServer(t).URL()
 	a, stop := serve(t, store.Config{URL: url}, size)
 	b, _ := serve(t, store.Config{URL: url}, size)
 	msg := message("oA", "hello")
@@ -363,7 +363,7 @@ func TestBounds(t *testing.T) {
 // TestClusterLate: a backlog opens while its cluster is away, says so, and works once it is there; when it goes away, what
 // is under way waits for it.
 func TestClusterLate(t *testing.T) {
-	cluster := storetest.Reserve(t)
+	cluster := storetest.ReserveServer(t)
 	b, _ := serve(t, store.Config{URL: cluster.URL(), Patient: true}, size)
 	msg := message("oA", "hello")
 	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -371,7 +371,7 @@ func TestClusterLate(t *testing.T) {
 	if err := b.Store(soon, msg, time.Now(), false, ""); err == nil {
 		t.Error("stored without a cluster")
 	}
-	cluster.Run()
+	cluster.StartAgain()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err = b.Store(t.Context(), msg, time.Now(), false, ""); err == nil {
@@ -393,7 +393,7 @@ func TestClusterLate(t *testing.T) {
 		t.Fatalf("begun without a cluster: %v", err)
 	case <-time.After(300 * time.Millisecond):
 	}
-	cluster.Run()
+	cluster.StartAgain()
 	if err := <-begun; err != nil {
 		t.Error(err)
 	}
@@ -429,7 +429,7 @@ func TestWindow(t *testing.T) {
 
 // TestFailedDefer: a message that could not be stored is nobody's work.
 func TestFailedDefer(t *testing.T) {
-	cluster := storetest.Reserve(t)
+	cluster := storetest.ReserveServer(t)
 	b, _ := serve(t, store.Config{URL: cluster.URL(), Patient: true}, size)
 	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()

@@ -23,8 +23,8 @@ type Document struct {
 	lines [][]byte // of data; nil until they are needed
 }
 
-// File returns the file's name.
-func (d *Document) File() string { return d.file }
+// FileName returns the file's name.
+func (d *Document) FileName() string { return d.file }
 
 // maxProblems is the number of problems that a load lists.
 const maxProblems = 200
@@ -175,8 +175,8 @@ func DidYouMean(wrong string, known []string) string {
 	return suggestion
 }
 
-// List calls f for each item of a sequence.
-func (d *Document) List(n *yaml.Node, f func(*yaml.Node)) {
+// EachItem calls f for each item of a sequence.
+func (d *Document) EachItem(n *yaml.Node, f func(*yaml.Node)) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
 		d.Fail(n, "expected a list with at least one item%s", kindHint(n))
 		return
@@ -186,8 +186,8 @@ func (d *Document) List(n *yaml.Node, f func(*yaml.Node)) {
 	}
 }
 
-// Scalars reads one text, or a list of them.
-func (d *Document) Scalars(n *yaml.Node) []string {
+// ScalarList reads one text, or a list of them.
+func (d *Document) ScalarList(n *yaml.Node) []string {
 	if n.Kind != yaml.SequenceNode {
 		if v, ok := d.Scalar(n); ok {
 			return []string{v}
@@ -195,7 +195,7 @@ func (d *Document) Scalars(n *yaml.Node) []string {
 		return nil
 	}
 	var values []string
-	d.List(n, func(item *yaml.Node) {
+	d.EachItem(n, func(item *yaml.Node) {
 		if v, ok := d.Scalar(item); ok {
 			values = append(values, v)
 		}
@@ -218,8 +218,8 @@ func IsScalar(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && !IsNull(n
 // IsNull reports whether a node has no value: "key:" with nothing after it.
 func IsNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
-// Find returns the value of a mapping's key, or nil.
-func Find(n *yaml.Node, key string) *yaml.Node {
+// FindKey returns the value of a mapping's key, or nil.
+func FindKey(n *yaml.Node, key string) *yaml.Node {
 	if n.Kind != yaml.MappingNode {
 		return nil
 	}

@@ -23,14 +23,14 @@ func things(d *Document) []thing {
 	var all []thing
 	d.Mapping(d.Root, "things", map[string]func(*yaml.Node){
 		"things": func(n *yaml.Node) {
-			d.List(n, func(item *yaml.Node) {
+			d.EachItem(n, func(item *yaml.Node) {
 				var one thing
-				if name := Find(item, "name"); name != nil && IsScalar(name) {
+				if name := FindKey(item, "name"); name != nil && IsScalar(name) {
 					d.In = "thing " + name.Value
 				}
 				d.Mapping(item, "name, tags, note or old", map[string]func(*yaml.Node){
 					"name": func(n *yaml.Node) { one.Name, _ = d.Scalar(n) },
-					"tags": func(n *yaml.Node) { one.Tags = d.Scalars(n) },
+					"tags": func(n *yaml.Node) { one.Tags = d.ScalarList(n) },
 					"note": func(n *yaml.Node) {
 						one.Note, _ = d.Scalar(n)
 						if i := strings.Index(one.Note, "?"); i >= 0 {
@@ -50,7 +50,7 @@ func things(d *Document) []thing {
 // parse reads text as things.
 func parse(text string) ([]thing, *Load) {
 	load := &Load{}
-	if d := load.Parse("f.yaml", []byte(text)); d != nil {
+	if d := load.ParseYAML("f.yaml", []byte(text)); d != nil {
 		return things(d), load
 	}
 	return nil, load
@@ -173,11 +173,11 @@ func TestFindingsManyWarnings(t *testing.T) {
 	}
 	load := &Load{}
 	load.Warn(Problem{File: "f", Text: "first"})
-	load.Add(part)
-	load.Add(part)
+	load.AddPart(part)
+	load.AddPart(part)
 	warnings := load.Warnings()
-	if len(warnings) != maxWarnings+1 || load.Warned() != 200_001 {
-		t.Fatalf("%d of %d warnings are listed, want %d of 200001", len(warnings), load.Warned(), maxWarnings+1)
+	if len(warnings) != maxWarnings+1 || load.WarningCount() != 200_001 {
+		t.Fatalf("%d of %d warnings are listed, want %d of 200001", len(warnings), load.WarningCount(), maxWarnings+1)
 	}
 	if first, last := warnings[0].Text, warnings[maxWarnings].Text; first != "first" || last != "and 199951 more warnings" {
 		t.Errorf("the first is %q, the last %q", first, last)

@@ -71,7 +71,7 @@ func (l *Live[T]) registerMetrics(env service.Env) {
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "wxgate_config_refused", Help: "1 while the files on disk are invalid and the previous version stays in use.",
 		}, func() float64 {
-			if l.Problem() != nil {
+			if l.ReloadError() != nil {
 				return 1
 			}
 			return 0
@@ -80,7 +80,7 @@ func (l *Live[T]) registerMetrics(env service.Env) {
 			Name: "wxgate_config_loaded_timestamp_seconds", Help: "When the version in use was loaded, in seconds since 1970.",
 		}, func() float64 { return float64(l.Version().At.UnixMilli()) / 1000 }),
 	)
-	env.Ready.AddProblem(l.name, l.Problem)
+	env.Ready.AddProblem(l.name, l.ReloadError)
 }
 
 // Value returns the value in use.
@@ -89,8 +89,8 @@ func (l *Live[T]) Value() T { return l.good.Load().Value }
 // Version returns the version in use.
 func (l *Live[T]) Version() *Version[T] { return l.good.Load() }
 
-// Problem returns why the current files are not in use; nil if they are.
-func (l *Live[T]) Problem() error {
+// ReloadError returns why the current files are not in use; nil if they are.
+func (l *Live[T]) ReloadError() error {
 	if p := l.refused.Load(); p != nil {
 		return fmt.Errorf("rejected; keeping the previous version: %w", *p)
 	}
@@ -170,7 +170,7 @@ func (l *Live[T]) loadFiles() error {
 		return load.kept
 	}
 	l.good.Store(&Version[T]{
-		Value: value, Number: before.Number + 1, Hash: load.Hash(), At: time.Now(), Files: load.Files(), Warnings: load.Warnings(), Warned: load.Warned(),
+		Value: value, Number: before.Number + 1, Hash: load.Hash(), At: time.Now(), Files: load.FilePaths(), Warnings: load.Warnings(), Warned: load.WarningCount(),
 	})
 	l.refused.Store(nil)
 	return nil

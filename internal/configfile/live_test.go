@@ -59,7 +59,7 @@ func open(t *testing.T, load func(*Load, []string) []string) *live {
 // fromFile returns the loader of one file.
 func fromFile(path string) func(*Load, []string) []string {
 	return func(l *Load, _ []string) []string {
-		if d := l.Open(path); d != nil {
+		if d := l.OpenYAML(path); d != nil {
 			return names(d)
 		}
 		return nil
@@ -92,7 +92,7 @@ func (f *live) expect(want, problem string, number int) {
 		f.t.Errorf("version %d is %q; want version %d, %q", v.Number, got, number, want)
 	}
 	refused := 0.0
-	switch err := f.Problem(); {
+	switch err := f.ReloadError(); {
 	case problem == "" && err != nil:
 		f.t.Errorf("problem: %v", err)
 	case problem != "":
@@ -273,8 +273,8 @@ func TestWrittenInParts(t *testing.T) {
 			text += fmt.Sprintf("  - name: b%d\n", i)
 			f.write(path, text)
 			f.looks(1)
-			if v := f.Version(); v.Number != 1 || f.Problem() != nil {
-				t.Fatalf("loaded after part %d: %q, %v", i, v.Value, f.Problem())
+			if v := f.Version(); v.Number != 1 || f.ReloadError() != nil {
+				t.Fatalf("loaded after part %d: %q, %v", i, v.Value, f.ReloadError())
 			}
 		}
 		f.expect("b0 b1 b2 b3 b4", "", 2)
@@ -293,7 +293,7 @@ func TestKeptPart(t *testing.T) {
 			if own.Err() != nil && len(before) > 0 {
 				value = before[len(before)-1:]
 			}
-			l.Add(own)
+			l.AddPart(own)
 			return append(fromFile(path)(l, nil), value...)
 		})
 		f.expect("a x", "", 1)
@@ -303,7 +303,7 @@ func TestKeptPart(t *testing.T) {
 		f.expect("b x", "part.yaml:1:9: expected a list", 1)
 		f.write(path, "things: [{}]\nx: 1")
 		f.expect("b x", "part.yaml:1:9: expected a list", 1)
-		if err := f.Problem(); err == nil || !strings.Contains(err.Error(), `f.yaml:2:1: unknown key "x"`) {
+		if err := f.ReloadError(); err == nil || !strings.Contains(err.Error(), `f.yaml:2:1: unknown key "x"`) {
 			t.Errorf("problem: %v; want that of the file too", err)
 		}
 		f.write(path, "things: [{name: c}]")

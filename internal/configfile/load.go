@@ -34,9 +34,9 @@ type Load struct {
 	files    []fileState
 }
 
-// Add adds a part that was loaded separately: its files are watched too. Its problems are reported, but do not reject this
+// AddPart adds a part that was loaded separately: its files are watched too. Its problems are reported, but do not reject this
 // load: the caller is expected to keep the part's previous version.
-func (l *Load) Add(part *Load) {
+func (l *Load) AddPart(part *Load) {
 	l.adoptPart(part)
 	l.kept = append(l.kept, part.Problems...)
 }
@@ -69,8 +69,8 @@ func NoteNames[T any](l *Load, before, now map[string]T) {
 // maxNoted is the number of added and of removed names that a log line shows.
 const maxNoted = 20
 
-// Need adds a part as Add does, but its problems reject this load.
-func (l *Load) Need(part *Load) {
+// RequirePart adds a part as Add does, but its problems reject this load.
+func (l *Load) RequirePart(part *Load) {
 	l.adoptPart(part)
 	l.Problems = append(l.Problems, part.Problems...)
 }
@@ -98,8 +98,8 @@ func (l *Load) Warn(w Problem) {
 	}
 }
 
-// Warned returns the number of warnings.
-func (l *Load) Warned() int { return l.warned }
+// WarningCount returns the number of warnings.
+func (l *Load) WarningCount() int { return l.warned }
 
 // Warnings returns the warnings. If there are more than are listed, the last one gives the number of the others.
 func (l *Load) Warnings() Problems {
@@ -117,8 +117,8 @@ type fileState struct {
 	hash [sha256.Size]byte
 }
 
-// Read returns the content of a file. The caller has to report the error, which does not name the path.
-func (l *Load) Read(path string) ([]byte, error) {
+// ReadFile returns the content of a file. The caller has to report the error, which does not name the path.
+func (l *Load) ReadFile(path string) ([]byte, error) {
 	data, f, err := l.readLimited(path)
 	f.path = path
 	l.files = append(l.files, f)
@@ -145,8 +145,8 @@ func (l *Load) readLimited(path string) (data []byte, f fileState, err error) {
 	return data, f, nil
 }
 
-// Files returns the paths read so far.
-func (l *Load) Files() []string {
+// FilePaths returns the paths read so far.
+func (l *Load) FilePaths() []string {
 	paths := make([]string, len(l.files))
 	for i := range l.files {
 		paths[i] = l.files[i].path
@@ -163,8 +163,8 @@ func (l *Load) Hash() string {
 	return hex.EncodeToString(all.Sum(nil))
 }
 
-// Changed reports whether a file has changed since it was read.
-func (l *Load) Changed() bool { return !sameFiles(statFiles(l.files), l.files) }
+// HasChanged reports whether a file has changed since it was read.
+func (l *Load) HasChanged() bool { return !sameFiles(statFiles(l.files), l.files) }
 
 // Err returns the problems; nil if there are none.
 func (l *Load) Err() error {
@@ -179,18 +179,18 @@ func (l *Load) Fail(file, format string, args ...any) {
 	l.Problems = append(l.Problems, Problem{File: file, Text: fmt.Sprintf(format, args...)})
 }
 
-// Open reads a file as YAML. If that fails, it adds a problem and returns nil.
-func (l *Load) Open(path string) *Document {
-	data, err := l.Read(path)
+// OpenYAML reads a file as YAML. If that fails, it adds a problem and returns nil.
+func (l *Load) OpenYAML(path string) *Document {
+	data, err := l.ReadFile(path)
 	if err != nil {
 		l.Fail(path, "%v", err)
 		return nil
 	}
-	return l.Parse(path, data)
+	return l.ParseYAML(path, data)
 }
 
-// Parse parses data as the YAML of a file. If that fails, it adds a problem and returns nil.
-func (l *Load) Parse(file string, data []byte) *Document {
+// ParseYAML parses data as the YAML of a file. If that fails, it adds a problem and returns nil.
+func (l *Load) ParseYAML(file string, data []byte) *Document {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // Windows editors write it
 	d := &Document{load: l, file: file, data: data}
 	if !utf8.Valid(data) {

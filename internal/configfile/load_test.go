@@ -27,10 +27,10 @@ func TestOpenWhatIsNoFile(t *testing.T) {
 		dir:     dir + ": is a directory; expected a regular file",
 	} {
 		load := &Load{}
-		if d := load.Open(path); d != nil || load.Err() == nil || load.Err().Error() != want {
+		if d := load.OpenYAML(path); d != nil || load.Err() == nil || load.Err().Error() != want {
 			t.Errorf("got %v, %v; want %s", d, load.Err(), want)
 		}
-		if diff := cmp.Diff([]string{path}, load.Files()); diff != "" {
+		if diff := cmp.Diff([]string{path}, load.FilePaths()); diff != "" {
 			t.Errorf("files (-want +got):\n%s", diff) // it is watched, and loaded once it is there
 		}
 	}
@@ -39,8 +39,8 @@ func TestOpenWhatIsNoFile(t *testing.T) {
 func TestOpen(t *testing.T) {
 	path := put(t, t.TempDir(), "f.yaml", "things: [{name: a}]")
 	load := &Load{}
-	d := load.Open(path)
-	if d == nil || d.File() != path {
+	d := load.OpenYAML(path)
+	if d == nil || d.FileName() != path {
 		t.Fatalf("got %v, %v", d, load.Err())
 	}
 	if got := things(d); load.Err() != nil || len(got) != 1 || got[0].Name != "a" {
@@ -62,16 +62,16 @@ func TestMaxSize(t *testing.T) {
 	const want = "larger than 32 MiB, which is the most for a file and all that it includes"
 	load := &Load{}
 	for _, path := range []string{half, rest} {
-		if data, err := load.Read(path); err != nil || len(data) != MaxSize/2 {
+		if data, err := load.ReadFile(path); err != nil || len(data) != MaxSize/2 {
 			t.Fatalf("%s: %d bytes, %v", path, len(data), err)
 		}
 	}
 	for range 2 {
-		if data, err := load.Read(one); err == nil || err.Error() != want || data != nil {
+		if data, err := load.ReadFile(one); err == nil || err.Error() != want || data != nil {
 			t.Errorf("a byte more: %d bytes, %v; want %s", len(data), err, want)
 		}
 	}
-	if _, err := (&Load{}).Read(sized("all", MaxSize+1)); err == nil || err.Error() != want {
+	if _, err := (&Load{}).ReadFile(sized("all", MaxSize+1)); err == nil || err.Error() != want {
 		t.Errorf("one file: %v; want %s", err, want)
 	}
 }
@@ -82,7 +82,7 @@ func TestHash(t *testing.T) {
 	hash := func(paths ...string) string {
 		load := &Load{}
 		for _, path := range paths {
-			if _, err := load.Read(path); err != nil {
+			if _, err := load.ReadFile(path); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -103,15 +103,15 @@ func TestAdd(t *testing.T) {
 	part := &Load{}
 	part.Fail("part", "broken")
 	part.Warn(Problem{File: "part", Text: "odd"})
-	if _, err := part.Read(put(t, t.TempDir(), "part", "x")); err != nil {
+	if _, err := part.ReadFile(put(t, t.TempDir(), "part", "x")); err != nil {
 		t.Fatal(err)
 	}
 	load := &Load{}
-	load.Add(part)
+	load.AddPart(part)
 	if load.Err() != nil {
 		t.Errorf("Err: %v", load.Err())
 	}
-	if diff := cmp.Diff(part.Files(), load.Files()); diff != "" {
+	if diff := cmp.Diff(part.FilePaths(), load.FilePaths()); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(part.Warnings(), load.Warnings()); diff != "" {

@@ -20,7 +20,7 @@ func TestFindingsManyFilesAreLookedAtLessOften(t *testing.T) {
 		path := put(t, t.TempDir(), "f.yaml", "things: [{name: a}]")
 		f := open(t, func(l *Load, before []string) []string {
 			for range 1999 {
-				_, _ = l.Read(path)
+				_, _ = l.ReadFile(path)
 			}
 			return fromFile(path)(l, before)
 		})

@@ -12,7 +12,7 @@ import (
 
 func TestCertificateName(t *testing.T) {
 	uri := []*url.URL{{Scheme: "spiffe", Host: "example.org", Path: "/gateway"}}
-	ca := testca.New(t, "ours")
+	ca := testca.NewAuthority(t, "ours")
 	for _, tt := range []struct {
 		template x509.Certificate
 		want     string
@@ -21,12 +21,12 @@ func TestCertificateName(t *testing.T) {
 		{x509.Certificate{URIs: uri, DNSNames: []string{"a"}}, "spiffe://example.org/gateway"},
 		{x509.Certificate{DNSNames: []string{"a", "b"}}, "a"},
 	} {
-		env, _, _ := secured(t, ca, ca.Issue(t, tt.template), "")
+		env, _, _ := secured(t, ca, ca.IssueTemplate(t, tt.template), "")
 		if got := certificateName(env.Guard.identity.good.certificate.Leaf); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
-	env, _, _ := secured(t, ca, ca.Issue(t, x509.Certificate{}), "")
+	env, _, _ := secured(t, ca, ca.IssueTemplate(t, x509.Certificate{}), "")
 	if got := certificateName(env.Guard.identity.good.certificate.Leaf); !strings.HasPrefix(got, "serial ") || len(got) < 16 {
 		t.Errorf("without a name: %q", got)
 	}

@@ -18,8 +18,8 @@ import (
 
 // TestTLSReload: new files serve new connections; while they are bad the old ones go on.
 func TestTLSReload(t *testing.T) {
-	ca, next := testca.New(t, "ours"), testca.New(t, "next")
-	env, files, log := secured(t, ca, ca.Named(t, "first"), "")
+	ca, next := testca.NewAuthority(t, "ours"), testca.NewAuthority(t, "next")
+	env, files, log := secured(t, ca, ca.IssueNamed(t, "first"), "")
 	env.Ready.setState(serving)
 	plain, stop := startGRPC(t, env, func(context.Context) error { return nil })
 	addr := strings.TrimPrefix(plain.CanonicalTarget(), "dns:///")
@@ -43,7 +43,7 @@ func TestTLSReload(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	client := ca.Client(t, ca.Named(t, "gateway"))
+	client := ca.ClientConfig(t, ca.IssueNamed(t, "gateway"))
 	expect := func(what, name, problem string) {
 		t.Helper()
 		if got, err := shown(client); got != name {
@@ -60,7 +60,7 @@ func TestTLSReload(t *testing.T) {
 	const refused = "rejected; keeping the previous version: "
 	expect("at first", "first", "")
 
-	second := ca.Named(t, "second")
+	second := ca.IssueNamed(t, "second")
 	write(files.TLSCert, second.Cert)
 	mismatch := fmt.Sprintf("%s--tls-cert %s, --tls-key %s: tls: private key does not match public key", refused, files.TLSCert, files.TLSKey)
 	expect("certificate without its key", "first", mismatch)
@@ -93,14 +93,14 @@ func TestTLSReload(t *testing.T) {
 	}
 
 	// Another authority: who has the old one's certificate gets no new connection.
-	third := next.Named(t, "third")
+	third := next.IssueNamed(t, "third")
 	write(files.TLSCA, next.PEM)
 	write(files.TLSCert, third.Cert)
 	write(files.TLSKey, third.Key)
 	if got, err := shown(client); err == nil {
 		t.Errorf("the old authority's client is let in by %s", got)
 	}
-	client = next.Client(t, next.Named(t, "gateway"))
+	client = next.ClientConfig(t, next.IssueNamed(t, "gateway"))
 	expect("another authority", "third", "")
 	if err := stop(); err != nil {
 		t.Errorf("Serve: %v", err)
@@ -109,11 +109,11 @@ func TestTLSReload(t *testing.T) {
 
 // TestTLSLooksSeldom: between looks, the files may change without being read.
 func TestTLSLooksSeldom(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, files, _ := secured(t, ca, ca.Named(t, "first"), "")
+	ca := testca.NewAuthority(t, "ours")
+	env, files, _ := secured(t, ca, ca.IssueNamed(t, "first"), "")
 	i := env.Guard.identity
 	i.every = time.Hour
-	ca.Named(t, "second").Write(t, filepath.Dir(files.TLSCert), ca)
+	ca.IssueNamed(t, "second").WriteFiles(t, filepath.Dir(files.TLSCert), ca)
 	if got := certificateName(i.currentMaterial().certificate.Leaf); got != "first" {
 		t.Errorf("read at once: %s", got)
 	}
@@ -125,10 +125,10 @@ func TestTLSLooksSeldom(t *testing.T) {
 
 // TestTLSFiles: what is wrong stops the start with a line that names flag and file.
 func TestTLSFiles(t *testing.T) {
-	ca, other := testca.New(t, "ours"), testca.New(t, "other")
+	ca, other := testca.NewAuthority(t, "ours"), testca.NewAuthority(t, "other")
 	dir := t.TempDir()
-	good, another := ca.Named(t, "good"), ca.Named(t, "another")
-	expired := ca.Issue(t, x509.Certificate{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
+	good, another := ca.IssueNamed(t, "good"), ca.IssueNamed(t, "another")
+	expired := ca.IssueTemplate(t, x509.Certificate{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
 	file := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o600); err != nil {
@@ -188,8 +188,8 @@ func TestTLSFiles(t *testing.T) {
 
 // TestTLSMetric: the end of the certificate in use is a metric.
 func TestTLSMetric(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, _, _ := secured(t, ca, ca.Named(t, "gateway"), "")
+	ca := testca.NewAuthority(t, "ours")
+	env, _, _ := secured(t, ca, ca.IssueNamed(t, "gateway"), "")
 	families, err := env.Gatherer.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ import (
 func secured(t *testing.T, ca *testca.Authority, p testca.Pair, keys string) (Env, TLSFlags, *logBuffer) {
 	t.Helper()
 	var files TLSFlags
-	files.TLSCert, files.TLSKey, files.TLSCA = p.Write(t, t.TempDir(), ca)
+	files.TLSCert, files.TLSKey, files.TLSCA = p.WriteFiles(t, t.TempDir(), ca)
 	env, log := testEnv()
 	env, err := GuardFlags{Secret(keys), files}.WithGuard(env)
 	if err != nil {
@@ -39,13 +39,13 @@ func secured(t *testing.T, ca *testca.Authority, p testca.Pair, keys string) (En
 // callers are who tries to reach a server of an authority.
 func callers(t *testing.T, ca *testca.Authority) []caller {
 	t.Helper()
-	other := testca.New(t, "other")
-	good := ca.Client(t, ca.Named(t, "gateway"))
+	other := testca.NewAuthority(t, "other")
+	good := ca.ClientConfig(t, ca.IssueNamed(t, "gateway"))
 	old, none, foreign, serverOnly := good.Clone(), good.Clone(), good.Clone(), good.Clone()
 	old.MaxVersion = tls.VersionTLS12
 	none.Certificates = nil
-	foreign.Certificates = other.Client(t, other.Named(t, "gateway")).Certificates
-	serverOnly.Certificates = ca.Client(t, ca.Issue(t, x509.Certificate{
+	foreign.Certificates = other.ClientConfig(t, other.IssueNamed(t, "gateway")).Certificates
+	serverOnly.Certificates = ca.ClientConfig(t, ca.IssueTemplate(t, x509.Certificate{
 		Subject: pkix.Name{CommonName: "server"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	})).Certificates
 	// A client would keep it to itself where the server names another authority.
@@ -79,8 +79,8 @@ func awaitLog(t *testing.T, log *logBuffer, text string) {
 
 // TestTLSGRPC: only who has a certificate of the authority is heard; who has none is in the log.
 func TestTLSGRPC(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, _, log := secured(t, ca, ca.Named(t, "replier"), "")
+	ca := testca.NewAuthority(t, "ours")
+	env, _, log := secured(t, ca, ca.IssueNamed(t, "replier"), "")
 	plain, stop := startGRPC(t, env, func(context.Context) error { return nil })
 	for _, tt := range callers(t, ca) {
 		t.Run(tt.name, func(t *testing.T) {
@@ -124,8 +124,8 @@ func TestTLSGRPC(t *testing.T) {
 
 // TestTLSHTTP: the same on an internal address, metrics and health included.
 func TestTLSHTTP(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, _, log := secured(t, ca, ca.Named(t, "gateway"), "")
+	ca := testca.NewAuthority(t, "ours")
+	env, _, log := secured(t, ca, ca.IssueNamed(t, "gateway"), "")
 	h, err := ListenInternal(env, "internal-listen", "127.0.0.1:0", http.NotFoundHandler())
 	if err != nil {
 		t.Fatal(err)
@@ -172,8 +172,8 @@ func TestTLSHTTP(t *testing.T) {
 
 // TestTLSAndKey: with both, both are wanted and both are in the line.
 func TestTLSAndKey(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, _, log := secured(t, ca, ca.Named(t, "gateway", "gateway.internal"), keyA)
+	ca := testca.NewAuthority(t, "ours")
+	env, _, log := secured(t, ca, ca.IssueNamed(t, "gateway", "gateway.internal"), keyA)
 	plain, stop := startGRPC(t, env, func(context.Context) error { return nil })
 	keyless := env
 	keyless.Guard = &Guard{identity: env.Guard.identity}
@@ -231,11 +231,11 @@ func handshake(t *testing.T, client, server *tls.Config) error {
 
 // TestTLSClient: a client wants the authority's certificate and the name it called, which is free on this machine.
 func TestTLSClient(t *testing.T) {
-	ca, other := testca.New(t, "ours"), testca.New(t, "other")
-	env, _, _ := secured(t, ca, ca.Named(t, "gateway"), "")
+	ca, other := testca.NewAuthority(t, "ours"), testca.NewAuthority(t, "other")
+	env, _, _ := secured(t, ca, ca.IssueNamed(t, "gateway"), "")
 	own := env.Guard.identity
-	named := ca.Named(t, "replier", "replier.internal")
-	clientOnly := ca.Issue(t, x509.Certificate{
+	named := ca.IssueNamed(t, "replier", "replier.internal")
+	clientOnly := ca.IssueTemplate(t, x509.Certificate{
 		Subject: pkix.Name{CommonName: "bot"}, DNSNames: []string{"replier.internal"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	for _, tt := range []struct {
@@ -250,8 +250,8 @@ func TestTLSClient(t *testing.T) {
 		{"loopback, IPv6", "::1", named, ""},
 		{"any address of this machine", "::", named, ""},
 		{"localhost", "localhost", named, ""},
-		{"another authority", "replier.internal", other.Named(t, "replier", "replier.internal"), "unknown authority"},
-		{"loopback, another authority", "127.0.0.1", other.Named(t, "replier"), "unknown authority"},
+		{"another authority", "replier.internal", other.IssueNamed(t, "replier", "replier.internal"), "unknown authority"},
+		{"loopback, another authority", "127.0.0.1", other.IssueNamed(t, "replier"), "unknown authority"},
 		{"no server's certificate", "replier.internal", clientOnly, "incompatible key usage"},
 		{"loopback, no server's certificate", "127.0.0.1", clientOnly, "incompatible key usage"},
 	} {
@@ -281,14 +281,14 @@ func TestTLSClient(t *testing.T) {
 
 // TestTLSNoResumption: who comes again is verified again.
 func TestTLSNoResumption(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, _, _ := secured(t, ca, ca.Named(t, "gateway"), "")
+	ca := testca.NewAuthority(t, "ours")
+	env, _, _ := secured(t, ca, ca.IssueNamed(t, "gateway"), "")
 	h, err := ListenInternal(env, "internal-listen", "127.0.0.1:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stop := serve(t, h)
-	config := ca.Client(t, ca.Named(t, "operator"))
+	config := ca.ClientConfig(t, ca.IssueNamed(t, "operator"))
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	for range 2 {
 		transport := &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}
@@ -313,8 +313,8 @@ func TestTLSNoResumption(t *testing.T) {
 
 // TestCheckHealthTLS: the files that a process serves with let its health check in, which needs no key.
 func TestCheckHealthTLS(t *testing.T) {
-	ca, other := testca.New(t, "ours"), testca.New(t, "other")
-	env, files, _ := secured(t, ca, ca.Named(t, "replier", "replier.internal"), keyA)
+	ca, other := testca.NewAuthority(t, "ours"), testca.NewAuthority(t, "other")
+	env, files, _ := secured(t, ca, ca.IssueNamed(t, "replier", "replier.internal"), keyA)
 	env.Ready.setState(serving)
 	h, err := ListenInternal(env, "internal-listen", "127.0.0.1:0", nil)
 	if err != nil {
@@ -326,7 +326,7 @@ func TestCheckHealthTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	stopGRPC := serve(t, g)
-	_, foreign, _ := secured(t, other, other.Named(t, "replier"), "")
+	_, foreign, _ := secured(t, other, other.IssueNamed(t, "replier"), "")
 	for _, addr := range []string{h.Addr().String(), g.Addr().String()} {
 		if err := CheckHealth(t.Context(), addr, files); err != nil {
 			t.Errorf("%s: %v", addr, err)
@@ -351,8 +351,8 @@ func TestCheckHealthTLS(t *testing.T) {
 
 // TestHangsUp: who opens a connection and says nothing is no line in the log.
 func TestHangsUp(t *testing.T) {
-	ca := testca.New(t, "ours")
-	env, _, log := secured(t, ca, ca.Named(t, "replier"), "")
+	ca := testca.NewAuthority(t, "ours")
+	env, _, log := secured(t, ca, ca.IssueNamed(t, "replier"), "")
 	a, b := net.Pipe()
 	_ = a.Close()
 	if _, _, err := env.Guard.transportCredentials().ServerHandshake(b); !errors.Is(err, io.EOF) {

@@ -182,7 +182,7 @@ func slowed(t *testing.T, to string, held *sync.Mutex) string {
 // TestFindingsBucketsWaitForTheCluster: buckets of a patient store are there as soon as their cluster is.
 func TestFindingsBucketsWaitForTheCluster(t *testing.T) {
 	t.Parallel()
-	nats := storetest.Reserve(t)
+	nats := storetest.ReserveServer(t)
 	s := open(t, Config{URL: nats.URL(), Patient: true})
 	b := s.mustBucket(t, time.Hour)
 	if err := b.Put(t.Context(), "k", []byte("v")); !errors.Is(err, ErrUnavailable) {
@@ -191,7 +191,7 @@ func TestFindingsBucketsWaitForTheCluster(t *testing.T) {
 	if _, _, err := b.Get(t.Context(), "k"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got while the cluster is unreachable: %v; want ErrUnavailable", err)
 	}
-	nats.Run()
+	nats.StartAgain()
 	until(t, func() bool { return b.Put(t.Context(), "k", []byte("v")) == nil })
 	made := func(context.Context) ([]byte, error) { return []byte("made"), nil }
 	if _, _, err := b.GetOrMake(t.Context(), "once", func([]byte) bool { return true }, made); err != nil {

@@ -52,7 +52,7 @@ func TestManualRules(t *testing.T) {
 			for _, problem := range slices.Concat(rules.Warnings(), rules.Check(t.Context())) {
 				t.Errorf("%s: %s\n%s", path, problem, block[2])
 			}
-			doc := (&configfile.Load{}).Parse(name, []byte(block[2]))
+			doc := (&configfile.Load{}).ParseYAML(name, []byte(block[2]))
 			if err := schema.Validate(valueOf(doc.Root)); err != nil {
 				t.Errorf("%s: %v\n%s", path, err, block[2])
 			}

@@ -32,7 +32,7 @@ type expectation struct {
 func (l *fileLoader) readExpectation(n *yaml.Node) {
 	l.In = "expect"
 	defer func() { l.In = "" }()
-	e := expectation{at: configfile.Problem{File: l.File(), Line: n.Line, Column: n.Column, In: "expect"}}
+	e := expectation{at: configfile.Problem{File: l.FileName(), Line: n.Line, Column: n.Column, In: "expect"}}
 	l.Mapping(n, "message, at, rule and one of reply, forward or silent", map[string]func(*yaml.Node){
 		"message": func(n *yaml.Node) { e.msg = l.readMessage(n) },
 		"at":      func(*yaml.Node) {},
@@ -41,7 +41,7 @@ func (l *fileLoader) readExpectation(n *yaml.Node) {
 		"forward": func(n *yaml.Node) { e.forward, _ = l.Scalar(n) },
 		"silent":  func(n *yaml.Node) { e.silent = l.readSilent(n) },
 	})
-	given := func(key string) bool { return configfile.Find(n, key) != nil }
+	given := func(key string) bool { return configfile.FindKey(n, key) != nil }
 	if n.Kind == yaml.MappingNode && !slices.ContainsFunc([]string{"rule", "reply", "forward", "silent"}, given) {
 		l.Fail(n, "expects nothing; expected rule, reply, forward or silent")
 	}
@@ -51,7 +51,7 @@ func (l *fileLoader) readExpectation(n *yaml.Node) {
 	if n.Kind == yaml.MappingNode && !given("message") {
 		l.Fail(n, "message: missing; expected a text, or a message such as {event: {event: CLICK, event_key: help}}")
 	}
-	if at := configfile.Find(n, "at"); at != nil && e.msg != nil {
+	if at := configfile.FindKey(n, "at"); at != nil && e.msg != nil {
 		t, err := time.Parse(time.RFC3339, at.Value)
 		if err != nil {
 			l.Fail(at, "at: expected a time such as 2026-01-31T09:30:00+08:00")

@@ -42,20 +42,20 @@ func Load(path string) (*Rules, error) {
 // Parse checks and compiles the text of a rules file, which errors name file. The error is configfile.Problems.
 func Parse(file string, data []byte) (*Rules, error) {
 	load := &configfile.Load{}
-	rules := compileRules(load, nil, load.Parse(file, data))
+	rules := compileRules(load, nil, load.ParseYAML(file, data))
 	return rules, load.Err()
 }
 
 // Read is like Load, but adds problems and warnings to load. If there are problems, the result is nil.
 func (o Options) Read(load *configfile.Load, path string) *Rules {
 	if path != "" {
-		return compileRules(load, o.Handlers, load.Open(path))
+		return compileRules(load, o.Handlers, load.OpenYAML(path))
 	}
 	var docs []*configfile.Document
 	if o.Demo {
-		docs = append(docs, load.Parse("demo rules", []byte(demo)))
+		docs = append(docs, load.ParseYAML("demo rules", []byte(demo)))
 	}
-	return compileRules(load, o.Handlers, append(docs, load.Parse("built-in rules", []byte(builtin)))...)
+	return compileRules(load, o.Handlers, append(docs, load.ParseYAML("built-in rules", []byte(builtin)))...)
 }
 
 // compileRules compiles the rules of several documents in order. A nil document is one that could not be read.
@@ -65,7 +65,7 @@ func compileRules(load *configfile.Load, handlers map[string]bool, docs ...*conf
 	}
 	compiler, err := newCompiler()
 	if err != nil { // a mistake in newCompiler
-		load.Fail(docs[0].File(), "%v", err)
+		load.Fail(docs[0].FileName(), "%v", err)
 		return nil
 	}
 	all := &loadState{compiler: compiler, handlers: handlers, names: map[string]bool{}, zones: map[string]*time.Location{}}
@@ -80,7 +80,7 @@ func compileRules(load *configfile.Load, handlers map[string]bool, docs ...*conf
 	}
 	r := &Rules{list: all.rules, index: newIndex(all.rules), expectations: all.expectations}
 	warnUnreachable(load, r)
-	r.warnings, r.warningCount = load.Warnings(), load.Warned()
+	r.warnings, r.warningCount = load.Warnings(), load.WarningCount()
 	return r
 }
 
@@ -108,12 +108,12 @@ type loadState struct {
 // readFile reads the whole file.
 func (l *fileLoader) readFile() {
 	// timezone and fold apply to all rules of the file, so they are read first, wherever they stand.
-	if zone := configfile.Find(l.Root, "timezone"); zone != nil {
+	if zone := configfile.FindKey(l.Root, "timezone"); zone != nil {
 		l.zone = l.readTimeZone(zone)
 	} else {
 		l.zone, _ = time.LoadLocation(defaultZone) // time/tzdata is linked in
 	}
-	if fold := configfile.Find(l.Root, "fold"); fold != nil {
+	if fold := configfile.FindKey(l.Root, "fold"); fold != nil {
 		l.fold = l.readBool(fold)
 	}
 	nothing := func(*yaml.Node) {}
@@ -124,10 +124,10 @@ func (l *fileLoader) readFile() {
 		"fold":     nothing,
 		"rules": func(n *yaml.Node) {
 			found = true
-			l.List(n, l.readItem)
+			l.EachItem(n, l.readItem)
 		},
 		"default": l.readDefault,
-		"expect":  func(n *yaml.Node) { l.List(n, l.readExpectation) },
+		"expect":  func(n *yaml.Node) { l.EachItem(n, l.readExpectation) },
 	})
 	if !found && len(l.load.Problems) == before {
 		l.Fail(l.Root, "rules: missing; expected a list of rules")
@@ -136,7 +136,7 @@ func (l *fileLoader) readFile() {
 
 // readItem reads an item of the list of rules: a rule, or an include.
 func (l *fileLoader) readItem(n *yaml.Node) {
-	if include := configfile.Find(n, "include"); include != nil && len(n.Content) == 2 {
+	if include := configfile.FindKey(n, "include"); include != nil && len(n.Content) == 2 {
 		l.readInclude(include)
 		return
 	}
@@ -151,9 +151,9 @@ func (l *fileLoader) readInclude(n *yaml.Node) {
 	}
 	path := name
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(l.File()), path)
+		path = filepath.Join(filepath.Dir(l.FileName()), path)
 	}
-	chain := append(slices.Clone(l.includes), filepath.Clean(l.File()))
+	chain := append(slices.Clone(l.includes), filepath.Clean(l.FileName()))
 	switch {
 	case slices.Contains(chain, path):
 		l.Fail(n, "include: %s includes itself: %s", name, strings.Join(append(chain, path), " → "))
@@ -162,12 +162,12 @@ func (l *fileLoader) readInclude(n *yaml.Node) {
 		l.Fail(n, "include: files include each other more than %d levels deep", maxIncludes)
 		return
 	}
-	data, err := l.load.Read(path)
+	data, err := l.load.ReadFile(path)
 	if err != nil {
 		l.Fail(n, "include: %s: %v", path, err)
 		return
 	}
-	doc := l.load.Parse(path, data)
+	doc := l.load.ParseYAML(path, data)
 	if doc == nil {
 		return
 	}
@@ -176,8 +176,8 @@ func (l *fileLoader) readInclude(n *yaml.Node) {
 
 // readRule reads one rule.
 func (l *fileLoader) readRule(n *yaml.Node) {
-	r := Rule{Name: fmt.Sprintf("#%d", len(l.rules)+1), File: l.File(), Line: n.Line, column: n.Column}
-	if name := configfile.Find(n, "name"); name != nil && configfile.IsScalar(name) && name.Value != "" {
+	r := Rule{Name: fmt.Sprintf("#%d", len(l.rules)+1), File: l.FileName(), Line: n.Line, column: n.Column}
+	if name := configfile.FindKey(n, "name"); name != nil && configfile.IsScalar(name) && name.Value != "" {
 		r.Name = name.Value
 	}
 	l.In = fmt.Sprintf("rule %q", r.Name)
@@ -203,7 +203,7 @@ func (l *fileLoader) readDefault(n *yaml.Node) {
 	if len(l.includes) > 0 {
 		l.Fail(n, "expected in the main file only: it applies after all rules")
 	}
-	l.defaultRule = &Rule{Name: "default", isDefault: true, File: l.File(), Line: n.Line, column: n.Column}
+	l.defaultRule = &Rule{Name: "default", isDefault: true, File: l.FileName(), Line: n.Line, column: n.Column}
 	l.Mapping(n, "one of "+actions, l.actionKeys(&l.defaultRule.ruleAction))
 	l.checkOneAction(n)
 	l.warnArticles(n, &ruleMatch{})

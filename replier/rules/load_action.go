@@ -18,7 +18,7 @@ const actions = "reply, random, forward or silent"
 func (l *fileLoader) actionKeys(a *ruleAction) map[string]func(*yaml.Node) {
 	return map[string]func(*yaml.Node){
 		"reply":   func(n *yaml.Node) { a.replies = []replyFunc{l.readReply(n)} },
-		"random":  func(n *yaml.Node) { l.List(n, func(n *yaml.Node) { a.replies = append(a.replies, l.readReply(n)) }) },
+		"random":  func(n *yaml.Node) { l.EachItem(n, func(n *yaml.Node) { a.replies = append(a.replies, l.readReply(n)) }) },
 		"silent":  func(n *yaml.Node) { l.readSilent(n) },
 		"forward": func(n *yaml.Node) { a.Forward = l.readForward(n) },
 	}
@@ -37,7 +37,7 @@ func (l *fileLoader) readSilent(n *yaml.Node) bool {
 func (l *fileLoader) checkOneAction(n *yaml.Node) {
 	found := 0
 	for _, key := range []string{"reply", "random", "forward", "silent"} {
-		if configfile.Find(n, key) != nil {
+		if configfile.FindKey(n, key) != nil {
 			found++
 		}
 	}
@@ -65,7 +65,7 @@ func (l *fileLoader) readForward(n *yaml.Node) *Forward {
 			}
 		},
 	})
-	if n.Kind == yaml.MappingNode && configfile.Find(n, "to") == nil {
+	if n.Kind == yaml.MappingNode && configfile.FindKey(n, "to") == nil {
 		l.Fail(n, "to: missing; expected a gRPC target such as dns:///bot:9001")
 	}
 	return f

@@ -17,20 +17,20 @@ import (
 func (l *fileLoader) readMatch(n *yaml.Node) ruleMatch {
 	var m ruleMatch
 	folded := l.fold
-	if fold := configfile.Find(n, "fold"); fold != nil {
+	if fold := configfile.FindKey(n, "fold"); fold != nil {
 		folded = l.readBool(fold)
-		if configfile.Find(n, "text") == nil {
+		if configfile.FindKey(n, "text") == nil {
 			l.Fail(fold, "fold: needs text:, which is missing")
 		}
 	}
 	l.Mapping(n, "account, type, event, event_key, text, fold, time or when", map[string]func(*yaml.Node){
-		"account": func(n *yaml.Node) { m.accounts = l.Scalars(n) },
+		"account": func(n *yaml.Node) { m.accounts = l.ScalarList(n) },
 		"type": func(n *yaml.Node) {
 			m.types = l.readMsgTypes(n)
 			l.warnTypes(n)
 		},
 		"event": func(n *yaml.Node) {
-			m.events = toLower(l.Scalars(n))
+			m.events = toLower(l.ScalarList(n))
 			l.warnEvents(n)
 		},
 		"event_key": func(n *yaml.Node) { m.key = l.readTextMatcher(n, true, false) },
@@ -52,7 +52,7 @@ func (l *fileLoader) readMatch(n *yaml.Node) ruleMatch {
 
 // readMsgTypes reads MsgTypes in lower case. Unknown ones are allowed, since WeChat may add some, but they must look like a MsgType.
 func (l *fileLoader) readMsgTypes(n *yaml.Node) []string {
-	types := toLower(l.Scalars(n))
+	types := toLower(l.ScalarList(n))
 	for _, t := range types {
 		if strings.ContainsFunc(t, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
 			l.Fail(n, "%q is not a MsgType; expected text, image, voice, video, shortvideo, location, link, event or another that WeChat sends", t)
@@ -74,7 +74,7 @@ func (l *fileLoader) readTextMatcher(n *yaml.Node, isKey, folded bool) *textMatc
 	a := &textMatcher{fold: folded}
 	read := func(to *[]string, fold func(string) string, use wordUse) func(*yaml.Node) {
 		return func(n *yaml.Node) {
-			*to = l.Scalars(n)
+			*to = l.ScalarList(n)
 			l.warnWords(n, use)
 			for i, s := range *to {
 				if folded {
@@ -173,7 +173,7 @@ func (l *fileLoader) readTimeSpans(n *yaml.Node) []timeSpan {
 		return []timeSpan{l.readTimeSpan(n)}
 	}
 	var spans []timeSpan
-	l.List(n, func(n *yaml.Node) { spans = append(spans, l.readTimeSpan(n)) })
+	l.EachItem(n, func(n *yaml.Node) { spans = append(spans, l.readTimeSpan(n)) })
 	return spans
 }
 
@@ -184,7 +184,7 @@ func (l *fileLoader) readTimeSpan(n *yaml.Node) timeSpan {
 		"from": func(n *yaml.Node) { s.from = l.readClock(n) },
 		"to":   func(n *yaml.Node) { s.to = l.readClock(n) },
 		"days": func(n *yaml.Node) {
-			for _, text := range l.Scalars(n) {
+			for _, text := range l.ScalarList(n) {
 				if err := addDays(&s.days, text); err != nil {
 					l.Fail(n, "days: %v", err)
 				}
@@ -195,7 +195,7 @@ func (l *fileLoader) readTimeSpan(n *yaml.Node) timeSpan {
 	if s.from == s.to && len(l.load.Problems) == before {
 		l.Fail(n, "from and to are equal; expected a time span")
 	}
-	if configfile.Find(n, "days") == nil {
+	if configfile.FindKey(n, "days") == nil {
 		s.days = [7]bool{true, true, true, true, true, true, true}
 	}
 	return s

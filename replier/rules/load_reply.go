@@ -48,8 +48,8 @@ func (l *fileLoader) readReply(n *yaml.Node) replyFunc {
 	case r.GetContent() == nil || proto.Equal(r.GetText(), &wechatv1.TextReply{}):
 		l.Fail(n, "the reply is empty; expected one with content, or silent: true instead")
 	}
-	if c.constant && configfile.Find(n, "text") != nil {
-		l.warnLength(configfile.Find(n, "text"), r.GetText().GetContent())
+	if c.constant && configfile.FindKey(n, "text") != nil {
+		l.warnLength(configfile.FindKey(n, "text"), r.GetText().GetContent())
 	}
 	if text := r.GetText(); text != nil && !c.constant {
 		return textReplyFunc(c.text) // most replies are texts: this way they need no reflection
@@ -103,7 +103,7 @@ func (c *replyCompiler) compileField(n *yaml.Node, fd protoreflect.FieldDescript
 	switch {
 	case fd.IsList():
 		var items []fieldSetter
-		c.List(n, func(item *yaml.Node) { items = append(items, c.compileMessage(item, fd.Message())) })
+		c.EachItem(n, func(item *yaml.Node) { items = append(items, c.compileMessage(item, fd.Message())) })
 		return func(ctx context.Context, dst protoreflect.Message, msg *wechatv1.Message) error {
 			list := dst.Mutable(fd).List()
 			for _, set := range items {

@@ -86,7 +86,7 @@ func valueOf(n *yaml.Node) any {
 
 // readYAML returns the content of a file; false if it is not a YAML document.
 func readYAML(path string) (any, bool) {
-	doc := (&configfile.Load{}).Open(path)
+	doc := (&configfile.Load{}).OpenYAML(path)
 	if doc == nil {
 		return nil, false
 	}

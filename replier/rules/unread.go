@@ -20,11 +20,11 @@ func (r *Rule) mayAnswer(s *matchInput) bool {
 
 // warnUnread warns of a reply to an event that the user does not see, or sees every few seconds. n is the rule.
 func (l *fileLoader) warnUnread(n *yaml.Node) {
-	m := configfile.Find(n, "match")
-	if m == nil || configfile.Find(m, "event") == nil || len(replyNodes(n)) == 0 {
+	m := configfile.FindKey(n, "match")
+	if m == nil || configfile.FindKey(m, "event") == nil || len(replyNodes(n)) == 0 {
 		return
 	}
-	for _, name := range nodesOf(configfile.Find(m, "event")) {
+	for _, name := range nodesOf(configfile.FindKey(m, "event")) {
 		switch wechatv1.EventReplyOf(name.Value) {
 		case wechatv1.ReplyInvalid:
 			l.Warn(name, "the user has unfollowed the account when %s is sent, and gets no reply; expected silent: true, or a forward to a bot that only records the event", name.Value)

@@ -124,14 +124,14 @@ func (l *fileLoader) warnLength(n *yaml.Node, text string) {
 // replyNodes returns the nodes of all replies in a rule: of reply:, random: and the fallback of a bot.
 func replyNodes(n *yaml.Node) []*yaml.Node {
 	var replies []*yaml.Node
-	if reply := configfile.Find(n, "reply"); reply != nil {
+	if reply := configfile.FindKey(n, "reply"); reply != nil {
 		replies = append(replies, reply)
 	}
-	if random := configfile.Find(n, "random"); random != nil && random.Kind == yaml.SequenceNode {
+	if random := configfile.FindKey(n, "random"); random != nil && random.Kind == yaml.SequenceNode {
 		replies = append(replies, random.Content...)
 	}
-	if bot := configfile.Find(n, "forward"); bot != nil {
-		if fallback := configfile.Find(bot, "fallback"); fallback != nil && !configfile.IsScalar(fallback) {
+	if bot := configfile.FindKey(n, "forward"); bot != nil {
+		if fallback := configfile.FindKey(bot, "fallback"); fallback != nil && !configfile.IsScalar(fallback) {
 			replies = append(replies, fallback)
 		}
 	}
@@ -143,11 +143,11 @@ func (l *fileLoader) warnArticles(n *yaml.Node, m *ruleMatch) {
 	types, _ := m.typesAndEvents()
 	answersMessages := len(types) == 0 || slices.ContainsFunc(types, func(name string) bool { return name != "event" })
 	for _, reply := range replyNodes(n) {
-		news := configfile.Find(reply, "news")
+		news := configfile.FindKey(reply, "news")
 		if news == nil {
 			continue
 		}
-		articles := configfile.Find(news, "articles")
+		articles := configfile.FindKey(news, "articles")
 		if articles == nil || articles.Kind != yaml.SequenceNode {
 			continue
 		}

@@ -25,21 +25,21 @@ type Authority struct {
 // Pair is a certificate and its key, in PEM.
 type Pair struct{ Cert, Key []byte }
 
-// New returns an authority that is valid for an hour.
-func New(t testing.TB, name string) *Authority {
+// NewAuthority returns an authority that is valid for an hour.
+func NewAuthority(t testing.TB, name string) *Authority {
 	t.Helper()
 	template := x509.Certificate{
 		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	a := &Authority{key: newKey(t)}
-	a.cert = create(t, &template, &template, a.key, a.key)
-	a.PEM = encode("CERTIFICATE", a.cert.Raw)
+	a.cert = createCertificate(t, &template, &template, a.key, a.key)
+	a.PEM = encodePEM("CERTIFICATE", a.cert.Raw)
 	return a
 }
 
-// Issue returns a certificate. Unless the template says otherwise, it is valid for an hour, for servers and clients.
-func (a *Authority) Issue(t testing.TB, template x509.Certificate) Pair {
+// IssueTemplate returns a certificate. Unless the template says otherwise, it is valid for an hour, for servers and clients.
+func (a *Authority) IssueTemplate(t testing.TB, template x509.Certificate) Pair {
 	t.Helper()
 	if template.NotAfter.IsZero() {
 		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
@@ -52,18 +52,18 @@ func (a *Authority) Issue(t testing.TB, template x509.Certificate) Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := create(t, &template, a.cert, key, a.key)
-	return Pair{encode("CERTIFICATE", cert.Raw), encode("PRIVATE KEY", der)}
+	cert := createCertificate(t, &template, a.cert, key, a.key)
+	return Pair{encodePEM("CERTIFICATE", cert.Raw), encodePEM("PRIVATE KEY", der)}
 }
 
-// Named returns a certificate with a common name and names of hosts.
-func (a *Authority) Named(t testing.TB, name string, hosts ...string) Pair {
+// IssueNamed returns a certificate with a common name and names of hosts.
+func (a *Authority) IssueNamed(t testing.TB, name string, hosts ...string) Pair {
 	t.Helper()
-	return a.Issue(t, x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: hosts})
+	return a.IssueTemplate(t, x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: hosts})
 }
 
-// Client returns the TLS settings of a client with certificate p that trusts a. It accepts servers of any name.
-func (a *Authority) Client(t testing.TB, p Pair) *tls.Config {
+// ClientConfig returns the TLS settings of a client with certificate p that trusts a. It accepts servers of any name.
+func (a *Authority) ClientConfig(t testing.TB, p Pair) *tls.Config {
 	t.Helper()
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
@@ -80,8 +80,8 @@ func (a *Authority) Client(t testing.TB, p Pair) *tls.Config {
 	}
 }
 
-// Write writes p and its authority into files of dir and returns their paths.
-func (p Pair) Write(t testing.TB, dir string, a *Authority) (cert, key, ca string) {
+// WriteFiles writes p and its authority into files of dir and returns their paths.
+func (p Pair) WriteFiles(t testing.TB, dir string, a *Authority) (cert, key, ca string) {
 	t.Helper()
 	paths := [3]string{filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), filepath.Join(dir, "ca.crt")}
 	for i, content := range [][]byte{p.Cert, p.Key, a.PEM} {
@@ -101,8 +101,8 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-// create signs template, which gets a serial number of its own.
-func create(t testing.TB, template, parent *x509.Certificate, of, by *ecdsa.PrivateKey) *x509.Certificate {
+// createCertificate signs template, which gets a serial number of its own.
+func createCertificate(t testing.TB, template, parent *x509.Certificate, of, by *ecdsa.PrivateKey) *x509.Certificate {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, &of.PublicKey, by)
 	if err != nil {
@@ -115,6 +115,6 @@ func create(t testing.TB, template, parent *x509.Certificate, of, by *ecdsa.Priv
 	return cert
 }
 
-func encode(kind string, der []byte) []byte {
+func encodePEM(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

@@ -27,23 +27,23 @@ type NATS struct {
 	stop func()
 }
 
-// Start runs a server on a free port until the test ends.
-func Start(t testing.TB) *NATS {
+// StartServer runs a server on a free port until the test ends.
+func StartServer(t testing.TB) *NATS {
 	t.Helper()
-	n := Reserve(t)
-	n.Run()
+	n := ReserveServer(t)
+	n.StartAgain()
 	return n
 }
 
-// Reserve returns a server that is not running yet.
-func Reserve(t testing.TB) *NATS {
+// ReserveServer returns a server that is not running yet.
+func ReserveServer(t testing.TB) *NATS {
 	t.Helper()
 	port := netip.MustParseAddrPort(testaddr.Unused(t)).Port()
 	return &NATS{t: t, port: int(port), dir: t.TempDir(), stop: func() {}}
 }
 
-// Run starts the server, with the data of its last run.
-func (n *NATS) Run() {
+// StartAgain starts the server, with the data of its last run.
+func (n *NATS) StartAgain() {
 	n.t.Helper()
 	ns, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: n.port, NoSigs: true, JetStream: true, StoreDir: n.dir})
 	if err != nil {
