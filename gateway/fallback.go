@@ -61,7 +61,7 @@ func (f *fallback) handleUnanswered(ctx context.Context, in *incoming, deadline 
 	case accounts.Push, accounts.Later:
 		switch err := f.storeMessage(ctx, in, policy, deadline); {
 		case err == nil:
-			return decision{outcomeStored, textReply(policy.Text)}
+			return decision{outcomeStored, wechatv1.TextReplyOf(policy.Text)}
 		case errors.Is(err, backlog.ErrFull):
 			service.LineOf(ctx).Fail(err)
 			return f.busyReply(in.msg, outcomeGivenUp)
@@ -149,7 +149,7 @@ func (f *fallback) busyReply(msg *wechatv1.Message, outcome callbackOutcome) dec
 	if !showsReply(msg) {
 		return decision{outcome: outcome}
 	}
-	return decision{outcome, textReply(f.busy)}
+	return decision{outcome, wechatv1.TextReplyOf(f.busy)}
 }
 
 // showsReply reports whether WeChat shows the reply to a message (platform.md C.13): a user sent it, or caused it on purpose.
@@ -163,12 +163,4 @@ func showsReply(msg *wechatv1.Message) bool {
 		return true
 	}
 	return false
-}
-
-// textReply returns a text as a reply; nil for "".
-func textReply(content string) *wechatv1.Reply {
-	if content == "" {
-		return nil
-	}
-	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: content}}}
 }

@@ -25,7 +25,7 @@ func (c *callbackHandler) cutText(ctx context.Context, reply *wechatv1.Reply) *w
 	}
 	shown := service.CutText(text, c.maxText)
 	service.LineOf(ctx).Add(slog.Int("text_bytes", len(text)), slog.Int("cut_to", len(shown)))
-	return textReply(shown)
+	return wechatv1.TextReplyOf(shown)
 }
 
 // leaveOutArticles returns a reply without the articles that WeChat does not show. The request's log line has their number.

@@ -70,7 +70,7 @@ func (g *generation) addAttempts(key fingerprint, n int) (j *job, attempts int) 
 		d.Rule = g.rules[t.rule-1]
 	}
 	if t.size > 0 {
-		d.Reply = textReply(string(g.blocks[t.block][t.from : t.from+t.size]))
+		d.Reply = wechatv1.TextReplyOf(string(g.blocks[t.block][t.from : t.from+t.size]))
 	}
 	return newEndedJob(d, nil), int(t.attempts)
 }

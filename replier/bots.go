@@ -107,15 +107,14 @@ func (b *botClients) callHandler(ctx context.Context, h Handler, msg *wechatv1.M
 	own := proto.CloneOf(msg)
 	go func() {
 		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{nil, service.PanicError(p)}
+		defer func() { done <- r }()
+		r.reply, r.err = service.CatchPanic(func() (*wechatv1.Reply, error) {
+			reply, err := h(ctx, own)
+			if err != nil {
+				err = withoutText(err)
 			}
-			done <- r
-		}()
-		if r.reply, r.err = h(ctx, own); r.err != nil {
-			r.err = withoutText(r.err)
-		}
+			return reply, err
+		})
 	}()
 	select {
 	case r := <-done:

@@ -18,9 +18,9 @@ func (s *Server) endWithBusyText(ctx context.Context, w *backlog.Work, msg *wech
 	}
 	w.Apologize(e)
 	if later {
-		s.keepAnswer(ctx, w, msg, textReply(s.busyText))
+		s.keepAnswer(ctx, w, msg, wechatv1.TextReplyOf(s.busyText))
 	} else {
-		s.pushAnswer(ctx, w, msg, textReply(s.busyText), 0)
+		s.pushAnswer(ctx, w, msg, wechatv1.TextReplyOf(s.busyText), 0)
 	}
 }
 

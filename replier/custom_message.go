@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -40,7 +41,7 @@ func shortenReply(reply *wechatv1.Reply) *wechatv1.Reply {
 	if len(text) <= maxText {
 		return reply
 	}
-	return textReply(text[:cutBoundary(text, maxText)])
+	return wechatv1.TextReplyOf(service.CutText(text, maxText))
 }
 
 // customMessages returns a reply as customer-service messages. The error says why there are none.
@@ -90,9 +91,9 @@ func splitText(text string) []string {
 	for len(text) > maxPart {
 		if len(parts) == maxParts-1 {
 			const cut = "…"
-			return append(parts, text[:cutBoundary(text, maxPart-len(cut))]+cut)
+			return append(parts, service.CutText(text, maxPart-len(cut))+cut)
 		}
-		end := cutBoundary(text, maxPart)
+		end := len(service.CutText(text, maxPart))
 		// Not too far back: a long line may have no break.
 		if at := strings.LastIndexByte(text[:end], '\n'); at >= end/2 {
 			end = at + 1
@@ -109,14 +110,6 @@ func splitText(text string) []string {
 		parts = append(parts, text)
 	}
 	return parts
-}
-
-// cutBoundary returns the end of the last whole character within limit bytes.
-func cutBoundary(text string, limit int) int {
-	for limit > 0 && !utf8.RuneStart(text[limit]) {
-		limit--
-	}
-	return limit
 }
 
 // isBreak reports whether a text may be split after a character.

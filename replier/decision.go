@@ -73,7 +73,7 @@ func (s *Server) fetchAnswer(ctx context.Context, until time.Time, msg *wechatv1
 	defer cancel()
 	reply, text, isWaiting := s.slow.backlog.FetchAnswer(ctx, msg)
 	if reply == nil {
-		reply = textReply(text)
+		reply = wechatv1.TextReplyOf(text)
 	}
 	return decision{Decision: rules.Decision{Reply: reply}, fetched: true}, isWaiting
 }

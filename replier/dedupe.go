@@ -154,13 +154,12 @@ func (o *dedupe) endJob(key *fingerprint, j *job, d decision, err error) {
 }
 
 // decideGuarded turns a panic into an error: in a job's goroutine it would end the process.
-func decideGuarded(ctx context.Context, j *job, decide decideFunc) (d decision, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			failure := newError(codes.Internal, reasonRulesFailed, "internal error")
-			failure.Cause = service.PanicError(p)
-			err = failure
-		}
-	}()
-	return decide(ctx, j), nil
+func decideGuarded(ctx context.Context, j *job, decide decideFunc) (decision, error) {
+	d, err := service.CatchPanic(func() (decision, error) { return decide(ctx, j), nil })
+	if err == nil {
+		return d, nil
+	}
+	failure := newError(codes.Internal, reasonRulesFailed, "internal error")
+	failure.Cause = err
+	return decision{}, failure
 }

@@ -9,6 +9,7 @@ import (
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
+	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -92,11 +93,11 @@ func saysNothing(reply *wechatv1.Reply) bool {
 // the gateways know after a moment whether it arrived.
 func (s *Server) wasAnsweredInTime(ctx context.Context, w *backlog.Work, j *job) bool {
 	responded := j.hasRoute(routeInTime)
-	if responded && !sleepFor(ctx, heardAfter) || !responded && !j.answeredElsewhere.Load() {
+	if responded && !service.SleepContext(ctx, heardAfter) || !responded && !j.answeredElsewhere.Load() {
 		return false
 	}
 	isAnswered, known, err := w.AskAnswered(ctx)
-	for end := time.Now().Add(askAnswered); err != nil && time.Now().Before(end) && sleepFor(ctx, time.Second); {
+	for end := time.Now().Add(askAnswered); err != nil && time.Now().Before(end) && service.SleepContext(ctx, time.Second); {
 		isAnswered, known, err = w.AskAnswered(ctx)
 	}
 	return isAnswered || responded && !known
@@ -106,19 +107,7 @@ func (s *Server) wasAnsweredInTime(ctx context.Context, w *backlog.Work, j *job)
 func pauseBeforeRetry(ctx context.Context, retries int, least time.Duration) bool {
 	wait := max(firstWait<<min(retries-1, 16), 2*least)
 	wait = min(wait, longestWait)
-	return sleepFor(ctx, wait/2+rand.N(wait/2)) // answers that failed together are not retried together
-}
-
-// sleepFor waits for d. It reports false if ctx ends first.
-func sleepFor(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return service.SleepContext(ctx, wait/2+rand.N(wait/2)) // answers that failed together are not retried together
 }
 
 // lingeringContext returns a context that ends a little after ctx.

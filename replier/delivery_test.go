@@ -418,10 +418,10 @@ func TestFindingsOversizedLaterAnswerLocksNobodyOut(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s, slow: later}}\n", store.Config{}, nil)
 	word := strings.Repeat("x", 900)
 	msg, next := text("long "+word), text("a")
-	s.expect(t, msg, newResponse(stateDeferred, textReply(accounts.LaterText)))
+	s.expect(t, msg, newResponse(stateDeferred, wechatv1.TextReplyOf(accounts.LaterText)))
 	close(s.gate("long " + word))
 	s.state(t, msg, backlog.GivenUp)
-	s.expect(t, next, newResponse(stateDeferred, textReply(accounts.LaterText)))
+	s.expect(t, next, newResponse(stateDeferred, wechatv1.TextReplyOf(accounts.LaterText)))
 	close(s.gate("a"))
 	s.state(t, next, backlog.Kept)
 }

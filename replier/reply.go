@@ -80,7 +80,7 @@ func (c *call) answerStored(ctx context.Context) *replierv1.ReplyResponse {
 	if !isStored {
 		return nil
 	}
-	return c.respond(outcomeDeferred, stateDeferred, textReply(text))
+	return c.respond(outcomeDeferred, stateDeferred, wechatv1.TextReplyOf(text))
 }
 
 // joinJob joins the message's job, or begins it.

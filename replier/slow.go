@@ -172,7 +172,7 @@ func (c *call) answerAfterStoring(storing *storeAttempt, policy accounts.Slow) *
 		c.line.Add(slog.String("delivery", storing.work.ID()))
 		fallthrough
 	case errors.Is(err, backlog.ErrTaken):
-		return c.respond(outcomeDeferred, stateDeferred, textReply(policy.Text))
+		return c.respond(outcomeDeferred, stateDeferred, wechatv1.TextReplyOf(policy.Text))
 	case errors.Is(err, backlog.ErrFull):
 		c.line.Fail(err)
 		return c.giveUp()
@@ -182,12 +182,4 @@ func (c *call) answerAfterStoring(storing *storeAttempt, policy accounts.Slow) *
 		return c.holdMessage()
 	}
 	return c.holdUnstored(err)
-}
-
-// textReply returns a text as a reply; nil if it is empty.
-func textReply(text string) *wechatv1.Reply {
-	if text == "" {
-		return nil
-	}
-	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}
 }

@@ -161,7 +161,7 @@ func (b *Backlog) Serve(ctx context.Context) {
 			heartbeats, err = b.store.ShortLivedTable(limited, "replicas", heartbeatLife)
 		}
 		cancel()
-		if err != nil && !sleepFor(ctx, lookAgain) {
+		if err != nil && !service.SleepContext(ctx, lookAgain) {
 			return
 		}
 	}
@@ -241,7 +241,7 @@ func (b *Backlog) noteChange(id string, value []byte, revision uint64) {
 
 // sweepExpired ends kept answers whose users did not fetch them within WeChat's window, until ctx ends.
 func (b *Backlog) sweepExpired(ctx context.Context) {
-	for sleepFor(ctx, sweepEvery) {
+	for service.SleepContext(ctx, sweepEvery) {
 		b.endExpired(ctx)
 	}
 }
@@ -257,18 +257,6 @@ func (b *Backlog) endExpired(ctx context.Context) {
 }
 
 const sweepEvery = 30 * time.Second
-
-// sleepFor waits for d. It reports false if ctx ends first.
-func sleepFor(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
 
 // reportEnd logs and counts the end of a message.
 func (b *Backlog) reportEnd(r *Record) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"wxgate/internal/service"
 	"wxgate/internal/store"
 )
 
@@ -67,7 +68,7 @@ func (r *replicaSet) isAlive(replica string) bool {
 
 // sendHeartbeats sends heartbeats until ctx ends, and then deletes the last one.
 func (r *replicaSet) sendHeartbeats(ctx context.Context, heartbeats *store.Table) {
-	for wait := time.Duration(0); sleepFor(ctx, wait); {
+	for wait := time.Duration(0); service.SleepContext(ctx, wait); {
 		wait = heartbeatEvery
 		if heartbeats.Put(ctx, r.me, []byte("alive")) != nil {
 			wait = heartbeatRetry

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"wxgate/internal/service"
 )
 
 const (
@@ -64,7 +66,7 @@ func (b *Backlog) takeOrphan(ctx context.Context, isBusy func(account string) bo
 
 // awaitOrphans waits until there may be messages to take over, and for pause at least. It reports false if ctx ends first.
 func (b *Backlog) awaitOrphans(ctx context.Context, pause time.Duration) bool {
-	if !sleepFor(ctx, pause) {
+	if !service.SleepContext(ctx, pause) {
 		return false
 	}
 	timer := time.NewTimer(lookAgain)

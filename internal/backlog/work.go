@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"wxgate/internal/service"
 	"wxgate/internal/store"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
@@ -110,7 +111,7 @@ func (w *Work) putRecord(ctx context.Context, r Record) error {
 			w.backlog.index.setRecord(w.id, r, len(value), revision)
 			return nil
 		case errors.Is(err, store.ErrUnavailable):
-			if cause = err; sleepFor(ctx, lookAgain/2) {
+			if cause = err; service.SleepContext(ctx, lookAgain/2) {
 				continue
 			}
 			return fmt.Errorf("%w: %w", ctx.Err(), cause)

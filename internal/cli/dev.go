@@ -90,7 +90,7 @@ func answerSlowly(ctx context.Context, msg *wechatv1.Message) (*wechatv1.Reply, 
 	case <-time.After(time.Duration(seconds) * time.Second):
 	}
 	text := fmt.Sprintf("That took %d s.", seconds)
-	return &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: text}}}, nil
+	return wechatv1.TextReplyOf(text), nil
 }
 
 func printURLs(w io.Writer, account sender.Account, o opened, gatewayURL, fakeURL string) {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -39,12 +40,5 @@ func pause(ctx context.Context, wait time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait || ctx.Err() != nil {
 		return false
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
+	return service.SleepContext(ctx, wait)
 }

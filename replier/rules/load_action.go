@@ -17,8 +17,10 @@ const actions = "reply, random, forward or silent"
 // actionKeys returns a reader for each key of an action; the readers fill in a.
 func (l *fileLoader) actionKeys(a *ruleAction) map[string]func(*yaml.Node) {
 	return map[string]func(*yaml.Node){
-		"reply":   func(n *yaml.Node) { a.replies = []replyFunc{l.readReply(n)} },
-		"random":  func(n *yaml.Node) { l.EachItem(n, func(n *yaml.Node) { a.replies = append(a.replies, l.readReply(n)) }) },
+		"reply": func(n *yaml.Node) { a.replies = []replyFunc{l.readReply(n)} },
+		"random": func(n *yaml.Node) {
+			l.EachItem(n, func(n *yaml.Node) { a.replies = append(a.replies, l.readReply(n)) })
+		},
 		"silent":  func(n *yaml.Node) { l.readSilent(n) },
 		"forward": func(n *yaml.Node) { a.Forward = l.readForward(n) },
 	}
