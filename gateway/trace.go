@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"wxgate/internal/service"
-	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -35,14 +34,14 @@ func newTraceLog() *traceLog { return &traceLog{} }
 
 // callbackTrace is the record of a callback. If debugging is off it is nil; addHop, noteOpened and finishTrace then do nothing.
 type callbackTrace struct {
-	At      time.Time        `json:"at"`
-	Nonce   string           `json:"nonce"` // of the query; each attempt of WeChat's has another
-	Account string           `json:"account"`
-	Outcome string           `json:"outcome"`           // as in wxgate_callbacks_total
-	Micros  int64            `json:"us"`                // until the response was ready, in microseconds
-	Message json.RawMessage  `json:"message,omitempty"` // a wechat.v1.Message; of a long one the beginning, as a string; missing if the callback was refused
-	Hops    []replierv1.Step `json:"hops"`              // in sequence; those of the replier are within its hop
-	Replier *replierv1.Trace `json:"replier,omitempty"` // its own report, without the steps, which are among the hops
+	At      time.Time           `json:"at"`
+	Nonce   string              `json:"nonce"` // of the query; each attempt of WeChat's has another
+	Account string              `json:"account"`
+	Outcome string              `json:"outcome"`           // as in wxgate_callbacks_total
+	Micros  int64               `json:"us"`                // until the response was ready, in microseconds
+	Message json.RawMessage     `json:"message,omitempty"` // a wechat.v1.Message; of a long one the beginning, as a string; missing if the callback was refused
+	Hops    []service.TraceStep `json:"hops"`              // in sequence; those of the replier are within its hop
+	Replier *service.ReplyTrace `json:"replier,omitempty"` // its own report, without the steps, which are among the hops
 
 	log     *traceLog // nil after finishTrace
 	msg     *wechatv1.Message
@@ -54,7 +53,7 @@ func (ts *traceLog) startTrace(r *http.Request, a *account, came time.Time) *cal
 	if ts == nil {
 		return nil
 	}
-	t := &callbackTrace{log: ts, At: came, Account: a.Name, Hops: []replierv1.Step{}}
+	t := &callbackTrace{log: ts, At: came, Account: a.Name, Hops: []service.TraceStep{}}
 	if nonce := r.URL.Query().Get("nonce"); len(nonce) <= maxParameter {
 		t.Nonce = nonce
 	}
@@ -70,7 +69,7 @@ func (t *callbackTrace) addHop(name string) {
 	if n := len(t.Hops); n > 0 {
 		from = t.Hops[n-1].From + t.Hops[n-1].Micros
 	}
-	t.Hops = append(t.Hops, replierv1.Step{Name: name, From: from, Micros: time.Since(t.At).Microseconds() - from})
+	t.Hops = append(t.Hops, service.TraceStep{Name: name, From: from, Micros: time.Since(t.At).Microseconds() - from})
 }
 
 // noteOpened records that the callback is accepted, with its message.
@@ -83,7 +82,7 @@ func (t *callbackTrace) noteOpened(msg *wechatv1.Message) {
 
 // requestSteps makes a call ask the replier for its steps.
 func (t *callbackTrace) requestSteps(ctx context.Context, options []grpc.CallOption) (context.Context, []grpc.CallOption) {
-	return metadata.AppendToOutgoingContext(ctx, replierv1.DebugKey, "1"), append(options, grpc.Trailer(&t.trailer))
+	return metadata.AppendToOutgoingContext(ctx, service.DebugKey, "1"), append(options, grpc.Trailer(&t.trailer))
 }
 
 // finishTrace completes the trace and keeps it. It is called before the response is sent, so that the caller finds the trace.
@@ -98,7 +97,7 @@ func (t *callbackTrace) finishTrace(outcome callbackOutcome) {
 	}
 	t.Outcome, t.Micros = string(outcome), time.Since(t.At).Microseconds()
 	t.Message = shownMessage(t.msg)
-	t.Replier, _ = replierv1.ReadTrace(t.trailer) // a bot may send an invalid one
+	t.Replier, _ = service.ReadReplyTrace(t.trailer) // a bot may send an invalid one
 	t.placeSteps()
 	ts := t.log
 	t.log, t.msg, t.trailer = nil, nil, nil
@@ -113,7 +112,7 @@ func (t *callbackTrace) finishTrace(outcome callbackOutcome) {
 // placeSteps inserts the replier's steps after its hop. Clocks differ, so the time of the call beyond the replier's own is split
 // equally between the way there and the way back.
 func (t *callbackTrace) placeSteps() {
-	at := slices.IndexFunc(t.Hops, func(h replierv1.Step) bool { return h.Name == "replier" })
+	at := slices.IndexFunc(t.Hops, func(h service.TraceStep) bool { return h.Name == "replier" })
 	if at < 0 || t.Replier == nil {
 		return
 	}

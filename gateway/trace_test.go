@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	replierv1 "wxgate/proto/replier/v1"
+	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -39,7 +39,7 @@ func (f *fixture) traced(t *testing.T, query string) []*callbackTrace {
 // telling returns a bot's answer that tells a trace, where the gateway asks for one.
 func telling(trailer metadata.MD) func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) {
 	return func(ctx context.Context, m *wechatv1.Message) (*wechatv1.Reply, error) {
-		if len(metadata.ValueFromIncomingContext(ctx, replierv1.DebugKey)) == 0 {
+		if len(metadata.ValueFromIncomingContext(ctx, service.DebugKey)) == 0 {
 			return text("not asked"), nil
 		}
 		if err := grpc.SetTrailer(ctx, trailer); err != nil {
@@ -66,9 +66,9 @@ func TestDebugOff(t *testing.T) {
 // With it, who gets the answer finds the message, what the replier tells, and the hops on the way.
 func TestDebugTrace(t *testing.T) {
 	f := start(t, debugging)
-	f.bot.will(telling((&replierv1.Trace{
+	f.bot.will(telling((&service.ReplyTrace{
 		Outcome: "reply", Attempt: 1, Rule: "规则 <one>", File: "rules.yaml", Line: 7, Micros: 1,
-		Steps: []replierv1.Step{{Name: "rules", Micros: 1}, {Name: "forward", To: "dns:///bot:9001", Micros: 1}},
+		Steps: []service.TraceStep{{Name: "rules", Micros: 1}, {Name: "forward", To: "dns:///bot:9001", Micros: 1}},
 	}).Trailer()))
 	if got := f.post(t, own.of(Safe, textXML(testText))); got.Status != 200 || !strings.HasPrefix(got.Body, "<xml>") {
 		t.Fatalf("%d %s", got.Status, got.Body)
@@ -88,7 +88,7 @@ func TestDebugTrace(t *testing.T) {
 	if got.Nonce != testNonce || got.Account != "safe" || got.Outcome != "replied" {
 		t.Errorf("trace %+v", got)
 	}
-	want := &replierv1.Trace{Outcome: "reply", Attempt: 1, Rule: "规则 <one>", File: "rules.yaml", Line: 7, Micros: 1}
+	want := &service.ReplyTrace{Outcome: "reply", Attempt: 1, Rule: "规则 <one>", File: "rules.yaml", Line: 7, Micros: 1}
 	if diff := cmp.Diff(want, got.Replier); diff != "" {
 		t.Errorf("the replier tells (-want +got):\n%s", diff)
 	}
@@ -120,7 +120,7 @@ func TestDebugOutcomes(t *testing.T) {
 	if got := f.traced(t, ""); len(got) != 1 || got[0].Outcome != "signature" || got[0].Message != nil || got[0].Replier != nil || len(got[0].Hops) != 1 || got[0].Hops[0].Name != "open" {
 		t.Errorf("a refused callback: %+v", got)
 	}
-	f.bot.will(telling(metadata.Pairs(replierv1.TraceKey, "no JSON")))
+	f.bot.will(telling(metadata.Pairs(service.TraceKey, "no JSON")))
 	if got := f.post(t, own.of(Plain, textXML(testText))); !strings.Contains(got.Body, "asked") {
 		t.Errorf("a replier that tells nonsense: %d %s", got.Status, got.Body)
 	}
@@ -200,10 +200,10 @@ func TestDebugIsBounded(t *testing.T) {
 // What another process tells of time stays inside of its hop.
 func TestForeignSteps(t *testing.T) {
 	for _, micros := range []int64{0, 50, -1, math.MinInt64, math.MaxInt64} {
-		tr := &callbackTrace{Hops: []replierv1.Step{{Name: "open", Micros: 10}, {Name: "replier", From: 10, Micros: 100}, {Name: "seal", From: 110}}}
-		tr.Replier = &replierv1.Trace{Micros: micros}
+		tr := &callbackTrace{Hops: []service.TraceStep{{Name: "open", Micros: 10}, {Name: "replier", From: 10, Micros: 100}, {Name: "seal", From: 110}}}
+		tr.Replier = &service.ReplyTrace{Micros: micros}
 		for _, from := range []int64{0, 60, -1, math.MinInt64, math.MaxInt64} {
-			tr.Replier.Steps = append(tr.Replier.Steps, replierv1.Step{From: from, Micros: 70}, replierv1.Step{From: from, Micros: math.MaxInt64}, replierv1.Step{From: from, Micros: math.MinInt64})
+			tr.Replier.Steps = append(tr.Replier.Steps, service.TraceStep{From: from, Micros: 70}, service.TraceStep{From: from, Micros: math.MaxInt64}, service.TraceStep{From: from, Micros: math.MinInt64})
 		}
 		tr.placeSteps()
 		for _, h := range tr.Hops[2 : len(tr.Hops)-1] {

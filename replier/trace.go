@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 	"wxgate/replier/rules"
@@ -30,7 +31,7 @@ const (
 
 // wantsTrace reports whether a caller asks for a trace.
 func wantsTrace(ctx context.Context) bool {
-	return len(metadata.ValueFromIncomingContext(ctx, replierv1.DebugKey)) > 0
+	return len(metadata.ValueFromIncomingContext(ctx, service.DebugKey)) > 0
 }
 
 // callTrace is the view that one call, whose caller debugs, has of the work on its message. A nil callTrace notes nothing.
@@ -63,9 +64,9 @@ func (t *callTrace) noteLate() {
 }
 
 // buildTrace returns the trace of a call with this result.
-func (t *callTrace) buildTrace(resp *replierv1.ReplyResponse, err error) *replierv1.Trace {
+func (t *callTrace) buildTrace(resp *replierv1.ReplyResponse, err error) *service.ReplyTrace {
 	now := time.Now()
-	built := &replierv1.Trace{Attempt: t.attempt, Micros: now.Sub(t.arrived).Microseconds()}
+	built := &service.ReplyTrace{Attempt: t.attempt, Micros: now.Sub(t.arrived).Microseconds()}
 	if t.job != nil {
 		t.describeJob(built, now)
 	}
@@ -85,7 +86,7 @@ func (t *callTrace) buildTrace(resp *replierv1.ReplyResponse, err error) *replie
 }
 
 // describeJob adds the job's steps, rule and failures to a trace.
-func (t *callTrace) describeJob(built *replierv1.Trace, now time.Time) {
+func (t *callTrace) describeJob(built *service.ReplyTrace, now time.Time) {
 	rule := cmp.Or(t.job.steps.Load(), t.steps).addTo(built, t.arrived, now)
 	if t.job.hasEnded() {
 		d := t.job.decision
@@ -147,7 +148,7 @@ func (s *traceSteps) startStep(name, to string) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := len(s.all)
-	if i == replierv1.MaxSteps {
+	if i == service.MaxTraceSteps {
 		return func() {}
 	}
 	s.all = append(s.all, traceStep{name: name, to: to, begun: time.Now()})
@@ -173,7 +174,7 @@ func (s *traceSteps) watchForwards(ask rules.ForwardFunc) rules.ForwardFunc {
 }
 
 // addTo adds the steps between two times to a trace, and returns the last rule that forwarded.
-func (s *traceSteps) addTo(built *replierv1.Trace, from, until time.Time) *rules.Rule {
+func (s *traceSteps) addTo(built *service.ReplyTrace, from, until time.Time) *rules.Rule {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, step := range s.all {
@@ -185,7 +186,7 @@ func (s *traceSteps) addTo(built *replierv1.Trace, from, until time.Time) *rules
 		}
 		if step.done.After(step.begun) {
 			start := step.begun.Sub(from).Microseconds()
-			built.Steps = append(built.Steps, replierv1.Step{Name: step.name, To: step.to, From: start, Micros: step.done.Sub(from).Microseconds() - start})
+			built.Steps = append(built.Steps, service.TraceStep{Name: step.name, To: step.to, From: start, Micros: step.done.Sub(from).Microseconds() - start})
 		}
 	}
 	return s.forwards

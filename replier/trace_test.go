@@ -14,19 +14,20 @@ import (
 
 	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
+	"wxgate/internal/service"
 	"wxgate/internal/store"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
 // traced asks as a gateway that debugs does, for which WeChat waits a little, and returns what the replier tells.
-func (r *running) traced(t *testing.T, msg *wechatv1.Message) *replierv1.Trace {
+func (r *running) traced(t *testing.T, msg *wechatv1.Message) *service.ReplyTrace {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), replierv1.DebugKey, "1"), 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), service.DebugKey, "1"), 1500*time.Millisecond)
 	defer cancel()
 	var trailer metadata.MD
 	_, _ = r.Reply(ctx, &replierv1.ReplyRequest{Message: msg, Coordination: mayDefer}, grpc.Trailer(&trailer))
-	got, err := replierv1.ReadTrace(trailer)
+	got, err := service.ReadReplyTrace(trailer)
 	if err != nil || got == nil {
 		t.Fatalf("no trace: %v, %v", trailer, err)
 	}
@@ -39,9 +40,9 @@ func (r *running) traced(t *testing.T, msg *wechatv1.Message) *replierv1.Trace {
 }
 
 // timeless compares traces without their times.
-var timeless = cmp.Options{cmpopts.IgnoreFields(replierv1.Trace{}, "Micros"), cmpopts.IgnoreFields(replierv1.Step{}, "From", "Micros")}
+var timeless = cmp.Options{cmpopts.IgnoreFields(service.ReplyTrace{}, "Micros"), cmpopts.IgnoreFields(service.TraceStep{}, "From", "Micros")}
 
-var rulesStep = replierv1.Step{Name: "rules"}
+var rulesStep = service.TraceStep{Name: "rules"}
 
 // TestTraceWhereAsked: who does not ask is told nothing, and the run notes nothing.
 func TestTraceWhereAsked(t *testing.T) {
@@ -70,13 +71,13 @@ rules:
 		"bot":    replies(says("ho"), nil),
 		"panics": func(context.Context, *wechatv1.Message) (*wechatv1.Reply, error) { panic(usersWords) },
 	}})
-	to := func(name string) replierv1.Step { return replierv1.Step{Name: "forward", To: name} }
-	for said, want := range map[string]*replierv1.Trace{
-		"hi":     {Outcome: "reply", Rule: "规则", Line: 3, Steps: []replierv1.Step{rulesStep}},
-		"quiet":  {Outcome: "silent", Rule: "quiet", Line: 4, Steps: []replierv1.Step{rulesStep}},
-		"bot":    {Outcome: "reply", Rule: "bot", Line: 5, Steps: []replierv1.Step{rulesStep, to("handler:bot")}},
-		"broken": {Outcome: "reply", Rule: "broken", Line: 6, Steps: []replierv1.Step{rulesStep, to("handler:panics")}, Failed: []string{"rule broken: forward to handler:panics: panic: a string"}},
-		"other":  {Outcome: "no_rule", Steps: []replierv1.Step{rulesStep}},
+	to := func(name string) service.TraceStep { return service.TraceStep{Name: "forward", To: name} }
+	for said, want := range map[string]*service.ReplyTrace{
+		"hi":     {Outcome: "reply", Rule: "规则", Line: 3, Steps: []service.TraceStep{rulesStep}},
+		"quiet":  {Outcome: "silent", Rule: "quiet", Line: 4, Steps: []service.TraceStep{rulesStep}},
+		"bot":    {Outcome: "reply", Rule: "bot", Line: 5, Steps: []service.TraceStep{rulesStep, to("handler:bot")}},
+		"broken": {Outcome: "reply", Rule: "broken", Line: 6, Steps: []service.TraceStep{rulesStep, to("handler:panics")}, Failed: []string{"rule broken: forward to handler:panics: panic: a string"}},
+		"other":  {Outcome: "no_rule", Steps: []service.TraceStep{rulesStep}},
 	} {
 		if want.Attempt = 1; want.Rule != "" {
 			want.File = path
@@ -106,18 +107,18 @@ rules:
   - {name: later, match: {text: later}, forward: {to: "handler:bot", slow: later, wait: 0s}}
 `
 	s := startSlow(t, file, store.Config{}, nil)
-	steps := []replierv1.Step{rulesStep, {Name: "forward", To: "handler:bot"}}
+	steps := []service.TraceStep{rulesStep, {Name: "forward", To: "handler:bot"}}
 	for i, c := range []struct{ said, outcome string }{{"push", "deferred"}, {"hold", "hold"}, {"drop", "dropped"}, {"later", "deferred"}} {
 		msg := text(c.said)
 		msg.FromUserName = "oUser" + c.said
-		want := &replierv1.Trace{Outcome: c.outcome, Attempt: 1, Rule: c.said, Line: i + 3, Steps: steps}
-		known := cmpopts.IgnoreFields(replierv1.Trace{}, "File")
+		want := &service.ReplyTrace{Outcome: c.outcome, Attempt: 1, Rule: c.said, Line: i + 3, Steps: steps}
+		known := cmpopts.IgnoreFields(service.ReplyTrace{}, "File")
 		if diff := cmp.Diff(want, s.traced(t, msg), timeless, known); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.said, diff)
 		}
 		switch c.said {
 		case "push": // its message is stored
-			if diff := cmp.Diff(&replierv1.Trace{Outcome: "deferred"}, s.traced(t, msg), timeless); diff != "" {
+			if diff := cmp.Diff(&service.ReplyTrace{Outcome: "deferred"}, s.traced(t, msg), timeless); diff != "" {
 				t.Errorf("push again (-want +got):\n%s", diff)
 			}
 		case "hold":
@@ -133,7 +134,7 @@ rules:
 	}
 	next := text("well?")
 	next.FromUserName = "oUserlater"
-	want := &replierv1.Trace{Outcome: "fetched", Attempt: 1, Steps: []replierv1.Step{{Name: "fetch"}}}
+	want := &service.ReplyTrace{Outcome: "fetched", Attempt: 1, Steps: []service.TraceStep{{Name: "fetch"}}}
 	if diff := cmp.Diff(want, s.traced(t, next), timeless); diff != "" {
 		t.Errorf("fetched (-want +got):\n%s", diff)
 	}
@@ -148,7 +149,7 @@ func TestTraceIsBounded(t *testing.T) {
 	}
 	r := startConfig(t, Config{Rules: write(t, t.TempDir(), "rules.yaml", file.String()), Slow: accounts.Slow{How: accounts.Drop},
 		Handlers: map[string]Handler{"bot": replies(nil, context.Canceled)}})
-	if got := r.traced(t, text("hi")); got.Outcome != "no_rule" || len(got.Failed) != maxFailed || len(got.Steps) != replierv1.MaxSteps {
+	if got := r.traced(t, text("hi")); got.Outcome != "no_rule" || len(got.Failed) != maxFailed || len(got.Steps) != service.MaxTraceSteps {
 		t.Errorf("got %+v", got)
 	}
 }
