@@ -31,8 +31,6 @@ const (
 	// callback's arrival: WeChat hangs up after 5 s.
 	storeTime = 300 * time.Millisecond
 	storeBy   = 4900 * time.Millisecond
-	// maxAttempts is how often WeChat sends a message (platform.md A.6).
-	maxAttempts = 3
 	// lastAfter is the least age of a message at WeChat's last attempt, in seconds: two attempts were left without an answer for
 	// 5 s each. A message that is older than lastBefore is late for another reason.
 	lastAfter, lastBefore = 9, 30
@@ -141,7 +139,7 @@ func (f *fallback) recordAttempt(msg *wechatv1.Message, signed int64) (last bool
 	n, _ := f.attempts.GetIfPresent(key)
 	f.attempts.Set(key, n+1)
 	age := signed - msg.GetCreateTime()
-	return n+1 >= maxAttempts || age >= lastAfter && age <= lastBefore
+	return n+1 >= wechatv1.MaxAttempts || age >= lastAfter && age <= lastBefore
 }
 
 // busyReply tells the user that no answer will come, if WeChat would show it.

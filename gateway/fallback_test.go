@@ -223,9 +223,9 @@ func TestOutageHeld(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := start(t, func(cfg *Config) { change(t, cfg) })
-			for attempt := range maxAttempts {
+			for attempt := range wechatv1.MaxAttempts {
 				got, answered := f.attempt(t, own.plain("/", numbered(1)))
-				if last := attempt == maxAttempts-1; answered != last || last && !strings.Contains(got.Body, "<![CDATA[sorry]]>") {
+				if last := attempt == wechatv1.MaxAttempts-1; answered != last || last && !strings.Contains(got.Body, "<![CDATA[sorry]]>") {
 					t.Errorf("attempt %d: %t, %v", attempt+1, answered, got)
 				}
 			}
