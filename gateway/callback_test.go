@@ -11,11 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-var modes = []Mode{Plain, Compat, Safe}
+var modes = []accounts.Mode{accounts.Plain, accounts.Compat, accounts.Safe}
 
 // textMessage is textXML(testText) as a bot of that account sees it.
 func textMessage(account string) *wechatv1.Message {
@@ -117,7 +118,7 @@ func TestModes(t *testing.T) {
 		{"an empty envelope", own.sealedQuery(now(), "").Encode(), safeBody(""), 403, 403, 403},
 	}
 	for _, test := range tests {
-		for mode, want := range map[Mode]int{Plain: test.plain, Compat: test.compat, Safe: test.safe} {
+		for mode, want := range map[accounts.Mode]int{accounts.Plain: test.plain, accounts.Compat: test.compat, accounts.Safe: test.safe} {
 			t.Run(test.name+" for "+string(mode), func(t *testing.T) {
 				before := len(f.bot.heard())
 				body, asked := "Forbidden\n", 0
@@ -137,9 +138,9 @@ func TestModes(t *testing.T) {
 func vectorAccounts(all []vector) func(*Config) {
 	return func(cfg *Config) {
 		cfg.MaxSkew = 0 // they are old
-		cfg.Accounts = nil
+		cfg.Accounts.List = nil
 		for i, v := range all {
-			cfg.Accounts = append(cfg.Accounts, Account{Name: strconv.Itoa(i), AppID: v.AppID, Token: service.Secret(v.Token), AESKey: service.Secret(v.Key), Mode: Safe})
+			cfg.Accounts.List = append(cfg.Accounts.List, accounts.Account{Name: strconv.Itoa(i), AppID: v.AppID, Token: service.Secret(v.Token), AESKey: service.Secret(v.Key), Mode: accounts.Safe})
 		}
 	}
 }
@@ -168,7 +169,7 @@ func TestForeignVectors(t *testing.T) {
 	v := plain[0]
 	f = start(t, func(cfg *Config) {
 		cfg.MaxSkew = 0
-		cfg.Accounts = []Account{{Name: "main", Token: service.Secret(v.Token), Mode: Plain}}
+		cfg.Accounts.List = []accounts.Account{{Name: "main", Token: service.Secret(v.Token), Mode: accounts.Plain}}
 	})
 	q := url.Values{"signature": {v.Signature}, "timestamp": {v.Timestamp}, "nonce": {v.Nonce}}
 	f.post(t, callback{"/", q.Encode(), textXML(testText)}).expect(t, 200, "success")
@@ -192,8 +193,8 @@ func TestCorpus(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := len(f.bot.heard())
-			f.post(t, own.of(Plain, string(body))).expect(t, 200, "success")
-			f.post(t, own.of(Safe, string(body))).expect(t, 200, "success")
+			f.post(t, own.of(accounts.Plain, string(body))).expect(t, 200, "success")
+			f.post(t, own.of(accounts.Safe, string(body))).expect(t, 200, "success")
 			got := f.bot.heard()[before:]
 			if len(got) != 2 {
 				t.Fatalf("the replier was asked %d times, want 2", len(got))
@@ -240,7 +241,7 @@ func TestUnknownAccount(t *testing.T) {
 // One line per request, with what an operator looks for.
 func TestLogLine(t *testing.T) {
 	f := start(t, nil)
-	got := f.post(t, own.of(Safe, textXML(testText)))
+	got := f.post(t, own.of(accounts.Safe, textXML(testText)))
 	f.post(t, callback{"/", "", textXML(testText)})
 	lines := f.lines(t, "http")
 	for _, l := range lines {
@@ -276,7 +277,7 @@ func TestFindingsContentHashNamesAnEvent(t *testing.T) {
 			"<MsgType>event</MsgType><Event>user_get_card</Event><UserCardCode>" + code + "</UserCardCode></xml>"
 	}
 	for _, body := range []string{card("1"), card("1"), card("2"), textXML(testText)} {
-		f.post(t, own.of(Safe, body)).expect(t, 200, "success")
+		f.post(t, own.of(accounts.Safe, body)).expect(t, 200, "success")
 	}
 	var hashes []string
 	for _, msg := range f.bot.heard() {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/wechat"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -44,7 +45,7 @@ func (a *account) checkQuery(q callbackQuery, now time.Time, maxSkew time.Durati
 	}
 	// The signature of a plain POST does not cover its body, and WeChat sends such a signature with sealed ones too
 	// (platform.md A.3): an account that gets sealed callbacks accepts no other.
-	if q.sealed == (a.Mode == Plain) {
+	if q.sealed == (a.Mode == accounts.Plain) {
 		return forbidden(refusedMode)
 	}
 	return nil

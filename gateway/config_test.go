@@ -9,16 +9,17 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/testaddr"
 )
 
 func TestValidate(t *testing.T) {
-	account := func(change func(*Account)) func(*Config) {
+	account := func(change func(*accounts.Account)) func(*Config) {
 		return func(c *Config) {
-			a := c.Accounts[2]
+			a := c.Accounts.List[2]
 			change(&a)
-			c.Accounts = []Account{a}
+			c.Accounts.List = []accounts.Account{a}
 		}
 	}
 	const sessionKey = "expected at least 32; openssl rand -hex 32 makes one"
@@ -29,36 +30,36 @@ func TestValidate(t *testing.T) {
 		want string // "": valid
 	}{
 		{"good", func(*Config) {}, ""},
-		{"no account", func(c *Config) { c.Accounts = nil }, "no account"},
-		{"two accounts of one name", func(c *Config) { c.Accounts[1].Name = "plain" }, `account name "plain" is given twice`},
-		{"no name", account(func(a *Account) { a.Name = "" }), `account name ""; expected 1 to 64 letters, digits, - or _`},
-		{"odd name", account(func(a *Account) { a.Name = "a/b" }), `account name "a/b"; expected 1 to 64 letters, digits, - or _`},
-		{"name with a line break", account(func(a *Account) { a.Name = "a\n" }), `account name "a\n"; expected 1 to 64 letters, digits, - or _`},
-		{"no token", account(func(a *Account) { a.Token = "" }), "--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is missing: the token that the console has for the callback URL"},
-		{"no AppID", account(func(a *Account) { a.AppID = "" }), "--app-id (WECHAT_APP_ID) is missing: mode safe checks it"},
-		{"no AES key", account(func(a *Account) { a.AESKey = "" }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE) is missing: mode safe opens envelopes with it"},
-		{"short AES key", account(func(a *Account) { a.AESKey = service.Secret(testKey[:42]) }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE): an EncodingAESKey has 43 characters, this one has 42"},
-		{"odd AES key", account(func(a *Account) { a.AESKey = service.Secret("!" + testKey[:42]) }), "--aes-key (WECHAT_AES_KEY or WECHAT_AES_KEY_FILE): an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /"},
-		{"odd mode", account(func(a *Account) { a.Mode = "aes" }), `--mode (WECHAT_MODE): "aes"; expected plain, compat or safe`},
-		{"plain needs neither AppID nor key", account(func(a *Account) { a.Mode, a.AppID, a.AESKey = Plain, "", "" }), ""},
-		{"no reply timeout", func(c *Config) { c.ReplyTimeout = 0 }, "--reply-timeout: 0s; expected more than 100ms, which are kept for what follows the replier's answer, and less than 5s, when WeChat hangs up"},
-		{"reply timeout beyond WeChat's", func(c *Config) { c.ReplyTimeout = 5 * time.Second }, "--reply-timeout: 5s; expected more than 100ms, which are kept for what follows the replier's answer, and less than 5s, when WeChat hangs up"},
-		{"negative skew", func(c *Config) { c.MaxSkew = -time.Second }, "--max-skew: -1s; expected 0 (any) or more"},
-		{"negative text length", func(c *Config) { c.MaxText = -1 }, "--max-text: -1; expected 0 (any) or more"},
+		{"no account", func(c *Config) { c.Accounts.List = nil }, "no account"},
+		{"two accounts of one name", func(c *Config) { c.Accounts.List[1].Name = "plain" }, `account name "plain" is given twice`},
+		{"no name", account(func(a *accounts.Account) { a.Name = "" }), `account name ""; expected 1 to 64 letters, digits, - or _`},
+		{"odd name", account(func(a *accounts.Account) { a.Name = "a/b" }), `account name "a/b"; expected 1 to 64 letters, digits, - or _`},
+		{"name with a line break", account(func(a *accounts.Account) { a.Name = "a\n" }), `account name "a\n"; expected 1 to 64 letters, digits, - or _`},
+		{"no token", account(func(a *accounts.Account) { a.Token = "" }), "token: missing; expected the token that the console has for the callback URL"},
+		{"no AppID", account(func(a *accounts.Account) { a.AppID = "" }), "app id: missing; mode safe checks it"},
+		{"no AES key", account(func(a *accounts.Account) { a.AESKey = "" }), "aes key: missing; mode safe opens envelopes with it"},
+		{"short AES key", account(func(a *accounts.Account) { a.AESKey = service.Secret(testKey[:42]) }), "aes key: an EncodingAESKey has 43 characters, this one has 42"},
+		{"odd AES key", account(func(a *accounts.Account) { a.AESKey = service.Secret("!" + testKey[:42]) }), "aes key: an EncodingAESKey has only the characters A-Z, a-z, 0-9, + and /"},
+		{"odd mode", account(func(a *accounts.Account) { a.Mode = "aes" }), `mode: "aes"; expected plain, compat or safe`},
+		{"plain needs neither AppID nor key", account(func(a *accounts.Account) { a.Mode, a.AppID, a.AESKey = accounts.Plain, "", "" }), ""},
+		{"no reply timeout", func(c *Config) { c.ReplyTimeout = 0 }, "reply timeout: 0s; expected more than 100ms, which are kept for what follows the replier's answer, and less than 5s, when WeChat hangs up"},
+		{"reply timeout beyond WeChat's", func(c *Config) { c.ReplyTimeout = 5 * time.Second }, "reply timeout: 5s; expected more than 100ms, which are kept for what follows the replier's answer, and less than 5s, when WeChat hangs up"},
+		{"negative skew", func(c *Config) { c.MaxSkew = -time.Second }, "max skew: -1s; expected 0 (any) or more"},
+		{"negative text length", func(c *Config) { c.MaxText = -1 }, "max text: -1; expected 0 (any) or more"},
 		{"public URL", func(c *Config) { c.PublicURL = "https://wx.example.com:8443/" }, ""},
-		{"public URL without a scheme", func(c *Config) { c.PublicURL = "wx.example.com" }, `--public-url: "wx.example.com"; ` + publicURL},
-		{"public URL with a path", func(c *Config) { c.PublicURL = "https://wx.example.com/a" }, `--public-url: "https://wx.example.com/a"; ` + publicURL},
-		{"public URL with a query", func(c *Config) { c.PublicURL = "https://wx.example.com?a" }, `--public-url: "https://wx.example.com?a"; ` + publicURL},
-		{"public URL of another kind", func(c *Config) { c.PublicURL = "ftp://wx.example.com" }, `--public-url: "ftp://wx.example.com"; ` + publicURL},
+		{"public URL without a scheme", func(c *Config) { c.PublicURL = "wx.example.com" }, `public url: "wx.example.com"; ` + publicURL},
+		{"public URL with a path", func(c *Config) { c.PublicURL = "https://wx.example.com/a" }, `public url: "https://wx.example.com/a"; ` + publicURL},
+		{"public URL with a query", func(c *Config) { c.PublicURL = "https://wx.example.com?a" }, `public url: "https://wx.example.com?a"; ` + publicURL},
+		{"public URL of another kind", func(c *Config) { c.PublicURL = "ftp://wx.example.com" }, `public url: "ftp://wx.example.com"; ` + publicURL},
 		{"return hosts", func(c *Config) { c.ReturnHosts = []string{"a.example", "b.example:8443", "[::1]:80"} }, ""},
-		{"return host as an address", func(c *Config) { c.ReturnHosts = []string{"https://a.example"} }, `--return-hosts: "https://a.example"; expected a whole host in lower case, such as www.example.com`},
-		{"empty return host", func(c *Config) { c.ReturnHosts = []string{""} }, `--return-hosts: ""; expected a whole host in lower case, such as www.example.com`},
+		{"return host as an address", func(c *Config) { c.ReturnHosts = []string{"https://a.example"} }, `return hosts: "https://a.example"; expected a whole host in lower case, such as www.example.com`},
+		{"empty return host", func(c *Config) { c.ReturnHosts = []string{""} }, `return hosts: ""; expected a whole host in lower case, such as www.example.com`},
 		{"no session key", func(c *Config) { c.SessionKey = "" }, ""},
-		{"short session key", func(c *Config) { c.SessionKey = service.Secret(testSessionKey[:31]) }, "--session-key: key 1 has 31 characters; " + sessionKey},
+		{"short session key", func(c *Config) { c.SessionKey = service.Secret(testSessionKey[:31]) }, "session key: key 1 has 31 characters; " + sessionKey},
 		{"several session keys", func(c *Config) { c.SessionKey = testSessionKey + ", " + testSessionKey + "x" }, ""},
-		{"one of several session keys is short", func(c *Config) { c.SessionKey = service.Secret(testSessionKey + "," + testSessionKey[:31]) }, "--session-key: key 2 has 31 characters; " + sessionKey},
+		{"one of several session keys is short", func(c *Config) { c.SessionKey = service.Secret(testSessionKey + "," + testSessionKey[:31]) }, "session key: key 2 has 31 characters; " + sessionKey},
 		{"a session key is empty", func(c *Config) { c.SessionKey = "," + testSessionKey + ",  " },
-			"--session-key: key 1 has 0 characters; " + sessionKey + "\n--session-key: key 3 has 0 characters; " + sessionKey},
+			"session key: key 1 has 0 characters; " + sessionKey + "\nsession key: key 3 has 0 characters; " + sessionKey},
 	}
 	env := service.NewEnv(slog.New(slog.DiscardHandler))
 	for _, test := range tests {
@@ -66,7 +67,7 @@ func TestValidate(t *testing.T) {
 			cfg := testConfig(env)
 			test.bad(&cfg)
 			got := ""
-			if err := cfg.Validate(); err != nil {
+			if err := complete(cfg); err != nil {
 				got = err.Error()
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
@@ -79,14 +80,14 @@ func TestValidate(t *testing.T) {
 // All that is wrong is said at once, and no secret with it.
 func TestValidateSaysAll(t *testing.T) {
 	cfg := Config{Env: service.NewEnv(slog.New(slog.DiscardHandler)), ReplyTimeout: -1, MaxText: -1, MaxSkew: -1, PublicURL: "x", ReturnHosts: []string{"a/b", "c/d"}, SessionKey: "confide",
-		Accounts: []Account{{Mode: Safe, AESKey: "confide"}, {Mode: "odd", Name: "b"}}}
-	s, err := New(cfg)
+		Accounts: accounts.Source{List: []accounts.Account{{Mode: accounts.Safe, AESKey: "confide"}, {Mode: "odd", Name: "b"}}}}
+	s, err := newServer(cfg)
 	if err == nil {
 		s.Close()
 		t.Fatal("New takes it")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	want := []string{"account name", "--token", "--app-id", "--aes-key", "--token", "--mode", "--reply-timeout", "--max-text", "--max-skew", "--public-url", "--return-hosts", "--return-hosts", "--session-key"}
+	want := []string{"account name", "token", "app id", "aes key", "token", "mode", "reply timeout", "max text", "max skew", "public url", "return hosts", "return hosts", "session key"}
 	var got []string
 	for i, line := range lines {
 		if i < len(want) && strings.HasPrefix(line, want[i]) {
@@ -106,13 +107,13 @@ func TestTakenAddresses(t *testing.T) {
 	}
 	defer taken.Close()
 	for flag, set := range map[string]func(*Config){
-		"--listen: ":          func(c *Config) { c.Listen = taken.Addr().String() },
-		"--internal-listen: ": func(c *Config) { c.InternalListen = taken.Addr().String() },
+		"listen: ":          func(c *Config) { c.Listen = taken.Addr().String() },
+		"internal listen: ": func(c *Config) { c.InternalListen = taken.Addr().String() },
 	} {
 		cfg := testConfig(service.NewEnv(slog.New(slog.DiscardHandler)))
 		cfg.Listen = testaddr.Unused(t)
 		set(&cfg)
-		if s, err := New(cfg); err == nil {
+		if s, err := newServer(cfg); err == nil {
 			s.Close()
 			t.Errorf("New takes an address that is taken")
 		} else if want := flag + taken.Addr().String() + " is in use by another process; choose another address"; err.Error() != want {
@@ -125,7 +126,7 @@ func TestTakenAddresses(t *testing.T) {
 }
 
 func TestCloseFreesAddresses(t *testing.T) {
-	s, err := New(testConfig(service.NewEnv(slog.New(slog.DiscardHandler))))
+	s, err := newServer(testConfig(service.NewEnv(slog.New(slog.DiscardHandler))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,12 +137,12 @@ func TestCloseFreesAddresses(t *testing.T) {
 
 func TestBadTarget(t *testing.T) {
 	for name, set := range map[string]func(*Config){
-		"--replier": func(c *Config) { c.Replier = "unix:relative\x00" },
-		"--oauth":   func(c *Config) { c.OAuth = "unix:relative\x00" },
+		"replier": func(c *Config) { c.Replier.Addr = "unix:relative\x00" },
+		"oauth":   func(c *Config) { c.OAuth.Addr = "unix:relative\x00" },
 	} {
 		cfg := testConfig(service.NewEnv(slog.New(slog.DiscardHandler)))
 		set(&cfg)
-		s, err := New(cfg)
+		s, err := newServer(cfg)
 		if err == nil {
 			s.Close()
 			t.Errorf("%s: New takes a target that is none", name)
@@ -168,7 +169,7 @@ func TestFindingsSettingsThatCannotWork(t *testing.T) {
 		t.Helper()
 		cfg := testConfig(env)
 		change(&cfg)
-		err := cfg.Validate()
+		err := complete(cfg)
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("got %v, want no error", err)
@@ -187,8 +188,8 @@ func TestFindingsSettingsThatCannotWork(t *testing.T) {
 		t.Run(secret.name, func(t *testing.T) {
 			wrap := func(text string) service.Secret { return service.Secret(secret.before + text + secret.after) }
 			for flag, change := range map[string]func(*Config){
-				"--token ":   func(c *Config) { c.Accounts[0].Token = wrap(testToken) },
-				"--aes-key ": func(c *Config) { c.Accounts[2].AESKey = wrap(testKey) },
+				"token: ":   func(c *Config) { c.Accounts.List[0].Token = wrap(testToken) },
+				"aes key: ": func(c *Config) { c.Accounts.List[2].AESKey = wrap(testKey) },
 			} {
 				if secret.want == "" {
 					flag = ""
@@ -199,20 +200,20 @@ func TestFindingsSettingsThatCannotWork(t *testing.T) {
 		})
 	}
 	for _, id := range []string{"wx1 ", `"wx1"`, "\ufeffwx1", "wx1\n"} {
-		expect(t, "--app-id (WECHAT_APP_ID): expected", func(c *Config) { c.Accounts[2].AppID = id })
+		expect(t, "app id: expected", func(c *Config) { c.Accounts.List[2].AppID = id })
 	}
 	for _, url := range []string{"HTTPS://wx.example.com", "https://WX.example.com", "https://a.example?", "https://a.example#", "https://:443", "https://",
 		"https://a.example:", "https://a.example:port", "https://user@a.example", "https://a.example/#", "https://a.example/?", "https://a b", "https://*.example.com",
 		"https://例子.example", "//a.example"} {
-		expect(t, "--public-url: ", func(c *Config) { c.PublicURL = url })
+		expect(t, "public url: ", func(c *Config) { c.PublicURL = url })
 	}
 	for _, url := range []string{"https://a.example", "http://a.example/", "https://a.example:8443", "http://127.0.0.1:8000", "http://[::1]:8000", "http://localhost"} {
 		expect(t, "", func(c *Config) { c.PublicURL = url })
 	}
 	for _, host := range []string{"WWW.Example.com", "*.example.com", "*", "a.example/", "a.example?", "a.example#x", ":443", "a.example:", " a.example", "例子.example", "-a.example", "a.example."} {
-		expect(t, "--return-hosts: ", func(c *Config) { c.ReturnHosts = []string{host} })
+		expect(t, "return hosts: ", func(c *Config) { c.ReturnHosts = []string{host} })
 	}
-	for timeout, want := range map[time.Duration]string{margin / 2: "--reply-timeout: ", margin: "--reply-timeout: ", margin + time.Millisecond: ""} {
+	for timeout, want := range map[time.Duration]string{margin / 2: "reply timeout: ", margin: "reply timeout: ", margin + time.Millisecond: ""} {
 		expect(t, want, func(c *Config) { c.ReplyTimeout = timeout })
 	}
 }

@@ -103,11 +103,11 @@ func (f *fallback) policyFor(a *account) accounts.Slow {
 	if policy.How == "" {
 		policy = f.policy
 	}
-	if policy.How == "" && a.Pushable {
+	if policy.How == "" && a.HasSecret {
 		policy.How = accounts.Push
 	}
 	switch {
-	case policy.How == "", policy.How != accounts.Drop && f.backlog == nil, policy.How == accounts.Push && !a.Pushable:
+	case policy.How == "", policy.How != accounts.Drop && f.backlog == nil, policy.How == accounts.Push && !a.HasSecret:
 		return accounts.Slow{How: accounts.Hold}
 	case policy.How == accounts.Later && policy.Text == "":
 		policy.Text = accounts.LaterText

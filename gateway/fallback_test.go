@@ -35,9 +35,9 @@ func withBacklog(t *testing.T, url string) func(*Config) {
 		cfg.Backlog = backlog.New(backlog.Config{Env: cfg.Env, Store: kept, Size: 1 << 20})
 		cfg.ReplyTimeout = 400 * time.Millisecond
 		cfg.BusyText = "sorry"
-		cfg.Replier = testaddr.Unused(t)
-		for i := range cfg.Accounts {
-			cfg.Accounts[i].Pushable = true
+		cfg.Replier.Addr = testaddr.Unused(t)
+		for i := range cfg.Accounts.List {
+			cfg.Accounts.List[i].HasSecret = true
 		}
 	}
 }
@@ -86,11 +86,11 @@ func TestOutageStored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var b *backlog.Backlog
 			f := start(t, func(cfg *Config) {
-				here := cfg.Replier
+				here := cfg.Replier.Addr
 				withBacklog(t, "")(cfg)
 				b = cfg.Backlog
 				if says != nil {
-					cfg.Replier = here
+					cfg.Replier.Addr = here
 				}
 			})
 			f.bot.will(says)
@@ -129,7 +129,7 @@ func TestUnsure(t *testing.T) {
 	says := &wechatv1.Reply{Content: &wechatv1.Reply_Text{Text: &wechatv1.TextReply{Content: "re"}}}
 	f := start(t, func(cfg *Config) {
 		withBacklog(t, nats.URL())(cfg)
-		cfg.Replier = holder{says: &replierv1.ReplyResponse{
+		cfg.Replier.Addr = holder{says: &replierv1.ReplyResponse{
 			Reply:        says,
 			Coordination: &replierv1.Coordination{State: replierv1.ReplyState_REPLY_STATE_UNSURE},
 		}}.listen(t)
@@ -165,9 +165,9 @@ func TestUnsure(t *testing.T) {
 func TestHandsOver(t *testing.T) {
 	nats := storetest.StartServer(t)
 	f := start(t, func(cfg *Config) {
-		here := cfg.Replier
+		here := cfg.Replier.Addr
 		withBacklog(t, nats.URL())(cfg)
-		cfg.Replier, cfg.ReplyTimeout = here, 4500*time.Millisecond
+		cfg.Replier.Addr, cfg.ReplyTimeout = here, 4500*time.Millisecond
 	})
 	f.bot.will(echo)
 	kept, err := store.Open(store.Config{Env: service.NewEnv(f.env.Log), URL: nats.URL()})
@@ -202,7 +202,7 @@ func TestHandsOver(t *testing.T) {
 func TestUnstored(t *testing.T) {
 	f := start(t, func(cfg *Config) {
 		withBacklog(t, "")(cfg)
-		cfg.Replier = holder{unstored: true}.listen(t)
+		cfg.Replier.Addr = holder{unstored: true}.listen(t)
 	})
 	f.post(t, own.plain("/", textXML(testText))).expect(t, 200, "success")
 	if got := f.outcomes(t); got["stored"] != 1 || len(got) != 1 {
@@ -214,11 +214,14 @@ func TestUnstored(t *testing.T) {
 // is told.
 func TestOutageHeld(t *testing.T) {
 	for name, change := range map[string]func(*testing.T, *Config){
-		"no store":      func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Backlog = nil },
-		"store away":    func(t *testing.T, cfg *Config) { withBacklog(t, storetest.ReserveServer(t).URL())(cfg) },
-		"no AppSecret":  func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts[0].Pushable = false },
-		"told to hold":  func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Slow.How = accounts.Hold },
-		"account holds": func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts[0].Slow.How = accounts.Hold },
+		"no store":     func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Backlog = nil },
+		"store away":   func(t *testing.T, cfg *Config) { withBacklog(t, storetest.ReserveServer(t).URL())(cfg) },
+		"no AppSecret": func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Accounts.List[0].HasSecret = false },
+		"told to hold": func(t *testing.T, cfg *Config) { withBacklog(t, "")(cfg); cfg.Slow.How = accounts.Hold },
+		"account holds": func(t *testing.T, cfg *Config) {
+			withBacklog(t, "")(cfg)
+			cfg.Accounts.List[0].Slow.How = accounts.Hold
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

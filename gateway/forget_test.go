@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/testaddr"
 	oauthv1 "wxgate/proto/oauth/v1"
@@ -49,7 +50,7 @@ func TestForget(t *testing.T) {
 			f, fake := startOAuth(t, nil)
 			fake.will("ForgetUser", test.fails)
 			f.bot.say(text("bye"))
-			if got := f.post(t, own.of(Safe, test.body)); got.Status != 200 || !strings.Contains(got.Body, "<Encrypt>") {
+			if got := f.post(t, own.of(accounts.Safe, test.body)); got.Status != 200 || !strings.Contains(got.Body, "<Encrypt>") {
 				t.Errorf("%d %s; the answer is the bot's, whatever becomes of the user", got.Status, got.Body)
 			}
 			var want []proto.Message
@@ -89,7 +90,7 @@ func TestForgetBesideReply(t *testing.T) {
 		wait(ctx, forgetting)
 		return nil, nil
 	})
-	f.post(t, own.of(Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
+	f.post(t, own.of(accounts.Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
 }
 
 // An oauthsvc that hangs, or is away, delays the answer no longer than a replier may.
@@ -99,9 +100,9 @@ func TestForgetIsBounded(t *testing.T) {
 	release := make(chan struct{})
 	defer close(release)
 	fake.forget = func(context.Context) { <-release }
-	away := start(t, func(cfg *Config) { short(cfg); cfg.OAuth = testaddr.Unused(t) })
+	away := start(t, func(cfg *Config) { short(cfg); cfg.OAuth.Addr = testaddr.Unused(t) })
 	for name, f := range map[string]*fixture{"hangs": hanging, "away": away} {
-		f.post(t, own.of(Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
+		f.post(t, own.of(accounts.Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
 		if diff := cmp.Diff(map[string]int{"failed": 1}, f.forgets(t)); diff != "" {
 			t.Errorf("%s: counts (-want +got):\n%s", name, diff)
 		}
@@ -115,7 +116,7 @@ func TestForgetIsBounded(t *testing.T) {
 // Without oauthsvc nothing is kept, and nothing is to be forgotten.
 func TestNothingToForget(t *testing.T) {
 	f := start(t, nil)
-	f.post(t, own.of(Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
+	f.post(t, own.of(accounts.Plain, eventXML("user_authorization_revoke"))).expect(t, 200, "success")
 	if line := f.lines(t, "http")[0]; line["forget"] != nil || line["outcome"] != "silent" {
 		t.Errorf("line: %v", line)
 	}

@@ -53,7 +53,7 @@ func (h holder) listen(t *testing.T) string {
 // TestHold: where the answer is not ready WeChat gets none at all, until it hangs up: anything else would be the last
 // word to the user.
 func TestHold(t *testing.T) {
-	f := start(t, func(cfg *Config) { cfg.Replier = holder{}.listen(t) })
+	f := start(t, func(cfg *Config) { cfg.Replier.Addr = holder{}.listen(t) })
 	c := own.plain("/", textXML(testText))
 	hangUp, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer stop()

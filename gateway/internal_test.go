@@ -210,11 +210,11 @@ func TestOpenAPI(t *testing.T) {
 
 func TestOperation(t *testing.T) {
 	f := start(t, func(cfg *Config) {
-		cfg.Replier = testaddr.Unused(t)
+		cfg.Replier.Addr = testaddr.Unused(t)
 		cfg.ReplyTimeout = margin + 1 // the message is lost at once
 		cfg.Slow.How = accounts.Drop
 	})
-	f.post(t, own.of(Safe, textXML(testText)))
+	f.post(t, own.of(accounts.Safe, textXML(testText)))
 	if got := f.do(t, "GET", f.internal+"/livez", nil); got.Status != 200 || got.Body != "ok\n" {
 		t.Errorf("/livez: %d %q", got.Status, got.Body)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"google.golang.org/grpc/metadata"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/store/storetest"
 	replierv1 "wxgate/proto/replier/v1"
@@ -59,12 +60,12 @@ func start(t testing.TB, change func(*Config)) *fixture {
 	f := &fixture{log: &buffer{}, bot: &bot{}}
 	f.env = service.NewEnv(slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	cfg := testConfig(f.env)
-	cfg.Replier = f.bot.listen(t, "127.0.0.1:0")
+	cfg.Replier.Addr = f.bot.listen(t, "127.0.0.1:0")
 	if change != nil {
 		change(&cfg)
 	}
 	var err error
-	if f.server, err = New(cfg); err != nil {
+	if f.server, err = newServer(cfg); err != nil {
 		t.Fatal(err)
 	}
 	f.public, f.internal = "http://"+f.server.Addr().String(), "http://"+f.server.InternalAddr().String()
@@ -91,12 +92,21 @@ func start(t testing.TB, change func(*Config)) *fixture {
 	return f
 }
 
+// newServer completes the configuration, and opens a gateway with it.
+func newServer(cfg Config) (*Server, error) {
+	completed, err := cfg.Complete()
+	if err != nil {
+		return nil, err
+	}
+	return New(completed)
+}
+
 // testConfig returns a good configuration without neighbours.
 func testConfig(env service.Env) Config {
-	cfg := Config{Env: env, Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Replier: "127.0.0.1:1",
+	cfg := Config{Env: env, Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Replier: service.Target{Addr: "127.0.0.1:1"},
 		ReplyTimeout: 4500 * time.Millisecond, MaxSkew: 5 * time.Minute, SessionKey: testSessionKey}
-	for _, mode := range []Mode{Plain, Compat, Safe} {
-		cfg.Accounts = append(cfg.Accounts, Account{Name: string(mode), AppID: testAppID, Token: testToken, AESKey: testKey, Mode: mode})
+	for _, mode := range []accounts.Mode{accounts.Plain, accounts.Compat, accounts.Safe} {
+		cfg.Accounts.List = append(cfg.Accounts.List, accounts.Account{Name: string(mode), AppID: testAppID, Token: testToken, AESKey: testKey, Mode: mode})
 	}
 	return cfg
 }
@@ -279,4 +289,10 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// complete returns what is wrong with a configuration.
+func complete(cfg Config) error {
+	_, err := cfg.Complete()
+	return err
 }

@@ -119,7 +119,7 @@ func startOAuth(t testing.TB, change func(*Config)) (*fixture, *fakeOAuth) {
 		}
 	})
 	return start(t, func(cfg *Config) {
-		cfg.OAuth = g.Addr().String()
+		cfg.OAuth.Addr = g.Addr().String()
 		if change != nil {
 			change(cfg)
 		}

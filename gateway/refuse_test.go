@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"wxgate/internal/accounts"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -60,7 +61,7 @@ func TestParameters(t *testing.T) {
 // What no signature covers is not asked for: signature of a sealed callback, encrypt_type of a GET.
 func TestParametersThatDoNotMatter(t *testing.T) {
 	f := start(t, nil)
-	sealed := own.of(Safe, textXML(testText))
+	sealed := own.of(accounts.Safe, textXML(testText))
 	for _, signature := range []string{"", "&signature=", "&signature=wrong"} {
 		q, _ := url.ParseQuery(sealed.query)
 		q.Del("signature")
@@ -87,7 +88,7 @@ func TestOddQueries(t *testing.T) {
 			t.Errorf("%q: %d %q, want 400", strings.ReplaceAll(q, good, "…"), got.Status, got.Body)
 		}
 	}
-	sealed := own.of(Safe, textXML(testText))
+	sealed := own.of(accounts.Safe, textXML(testText))
 	for _, types := range []string{"&encrypt_type=aes", "&encrypt_type=raw", "&encrypt_type="} {
 		got := f.post(t, callback{sealed.path, sealed.query + types, sealed.body})
 		if got.Status != 400 || !strings.HasPrefix(got.Body, "Bad Request: encrypt_type: ") {
@@ -265,7 +266,7 @@ func TestNotXML(t *testing.T) {
 	for name, body := range bodies {
 		calls := map[string]callback{
 			"plain":           own.plain("/", body),
-			"in an envelope":  own.of(Safe, body),
+			"in an envelope":  own.of(accounts.Safe, body),
 			"as the envelope": {"/wechat/safe", own.sealedQuery(now(), body).Encode(), body},
 		}
 		for _, how := range slices.Sorted(maps.Keys(calls)) {

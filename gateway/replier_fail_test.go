@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/testaddr"
 	replierv1 "wxgate/proto/replier/v1"
@@ -64,7 +65,7 @@ func TestReplierFails(t *testing.T) {
 // A replier that restarts costs no message.
 func TestReplierComesUp(t *testing.T) {
 	addr := testaddr.Unused(t)
-	f := start(t, func(cfg *Config) { cfg.Replier = addr })
+	f := start(t, func(cfg *Config) { cfg.Replier.Addr = addr })
 	late := &bot{}
 	late.say(text("here I am"))
 	sent := make(chan struct{})
@@ -127,15 +128,15 @@ func TestGatewayPanics(t *testing.T) {
 	f := start(t, nil)
 	second := &fixture{env: service.NewEnv(f.env.Log)}
 	cfg := testConfig(second.env)
-	accounts, err := newRoster(cfg.Accounts, nil, time.Now())
+	ready, err := newRoster(cfg.Accounts.List, nil, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	addCallbackRoutes(mux, cfg, func() *roster { return accounts }, panicky{}, nil, nil)
+	addCallbackRoutes(mux, cfg, func() *roster { return ready }, panicky{}, nil, nil)
 	broken := httptest.NewServer(service.LogRequests(f.env.Log, false, mux))
 	defer broken.Close()
-	c := own.of(Safe, textXML(testText))
+	c := own.of(accounts.Safe, textXML(testText))
 	f.do(t, "POST", broken.URL+c.path+"?"+c.query, strings.NewReader(c.body)).expect(t, 200, "success")
 	broken.Close()
 	line := f.lines(t, "http")[0]

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wxgate/internal/accounts"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
@@ -80,7 +81,7 @@ func TestReplies(t *testing.T) {
 					t.Errorf("%d, %v", got.Status, got.Header)
 				}
 				reply := got.Body
-				if mode != Plain {
+				if mode != accounts.Plain {
 					reply = unsealed(t, own, reply)
 				}
 				if diff := cmp.Diff(head+test.want, timeless(t, reply)); diff != "" {
@@ -103,8 +104,8 @@ func TestReplies(t *testing.T) {
 func TestSealedRepliesDiffer(t *testing.T) {
 	f := start(t, nil)
 	f.bot.say(text("same"))
-	one := envelope.FindStringSubmatch(f.post(t, own.of(Safe, textXML(testText))).Body)
-	two := envelope.FindStringSubmatch(f.post(t, own.of(Safe, textXML(testText))).Body)
+	one := envelope.FindStringSubmatch(f.post(t, own.of(accounts.Safe, textXML(testText))).Body)
+	two := envelope.FindStringSubmatch(f.post(t, own.of(accounts.Safe, textXML(testText))).Body)
 	if one == nil || two == nil || one[1] == two[1] || one[4] == two[4] {
 		t.Errorf("ciphertexts or nonces are alike:\n%v\n%v", one, two)
 	}
@@ -161,7 +162,7 @@ func TestRepliesThatWeChatRefuses(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			f := start(t, nil)
 			f.bot.say(reply)
-			f.post(t, own.of(Safe, textXML(testText))).expect(t, 200, "success")
+			f.post(t, own.of(accounts.Safe, textXML(testText))).expect(t, 200, "success")
 			line := f.lines(t, "http")[0]
 			if line["level"] != "ERROR" || line["outcome"] != "reply_refused" || !strings.Contains(line["error"].(string), field) {
 				t.Errorf("the line does not name %s: %v", field, line)

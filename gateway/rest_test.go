@@ -96,7 +96,7 @@ func TestRESTOfRules(t *testing.T) {
 			t.Errorf("the replier's Serve: %v", err)
 		}
 	})
-	f := start(t, func(cfg *Config) { cfg.Replier = g.Addr().String() })
+	f := start(t, func(cfg *Config) { cfg.Replier.Addr = g.Addr().String() })
 	got := f.do(t, "GET", f.internal+"/v1/rules?account=shop", nil)
 	if got.Status != 200 {
 		t.Fatalf("%d %s", got.Status, got.Body)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 )
 
@@ -50,7 +51,7 @@ func accountsFile(t testing.TB, path string, entries ...string) string {
 
 // withFile returns a change of the configuration to a file of accounts.
 func withFile(path string) func(*Config) {
-	return func(cfg *Config) { cfg.Accounts, cfg.AccountsFile = nil, path }
+	return func(cfg *Config) { cfg.Accounts = accounts.Source{File: path} }
 }
 
 // loads waits until the gateway has looked at a changed file: it has loaded so many versions, or refuses the file.
@@ -165,11 +166,11 @@ func TestLoginWithoutOAuth(t *testing.T) {
 func TestOriginalID(t *testing.T) {
 	for id, want := range map[string]string{"": "silent", testAccount: "silent", "gh_other": "original_id", strings.ToUpper(testAccount): "original_id"} {
 		f := start(t, func(cfg *Config) {
-			for i := range cfg.Accounts {
-				cfg.Accounts[i].OriginalID = id
+			for i := range cfg.Accounts.List {
+				cfg.Accounts.List[i].OriginalID = id
 			}
 		})
-		for _, mode := range []Mode{Plain, Compat, Safe} {
+		for _, mode := range []accounts.Mode{accounts.Plain, accounts.Compat, accounts.Safe} {
 			got := f.post(t, own.of(mode, textXML(testText)))
 			if want == "silent" {
 				got.expect(t, 200, "success")
@@ -191,23 +192,21 @@ func TestOriginalID(t *testing.T) {
 
 func TestValidateAccountsFile(t *testing.T) {
 	cfg := testConfig(service.NewEnv(slog.New(slog.DiscardHandler)))
-	cfg.AccountsFile = accountsFile(t, "", shop.entry("a"), club.entry("b"))
-	const both = "both Accounts and AccountsFile are given; expected one"
-	if err := cfg.Validate(); err == nil || err.Error() != both {
+	cfg.Accounts.File = accountsFile(t, "", shop.entry("a"), club.entry("b"))
+	const both = "a list and a file of accounts are given; expected one"
+	if err := complete(cfg); err == nil || err.Error() != both {
 		t.Errorf("got %v; want %s", err, both)
 	}
-	cfg.Accounts = nil
-	if err := cfg.Validate(); err != nil {
+	cfg.Accounts.List = nil
+	if err := complete(cfg); err != nil {
 		t.Error(err)
 	}
-	accountsFile(t, cfg.AccountsFile, shop.entry("a"), club.entry("b c"), "  - {name: d, token_file: none}\n")
+	accountsFile(t, cfg.Accounts.File, shop.entry("a"), club.entry("b c"), "  - {name: d, token_file: none}\n")
 	cfg.MaxText = -1
-	want := cfg.AccountsFile + ":3:12: account 2: name: expected 1 to 64 letters, digits, - or _\n" +
-		cfg.AccountsFile + `:4:27: account "d": token_file: ` + filepath.Join(filepath.Dir(cfg.AccountsFile), "none") + ": no such file or directory\n" +
-		"--max-text: -1; expected 0 (any) or more"
-	for _, validate := range []func() error{cfg.Validate, func() error { _, err := New(cfg); return err }} {
-		if err := validate(); err == nil || err.Error() != want {
-			t.Errorf("got %v; want %s", err, want)
-		}
+	want := cfg.Accounts.File + ":3:12: account 2: name: expected 1 to 64 letters, digits, - or _\n" +
+		cfg.Accounts.File + `:4:27: account "d": token_file: ` + filepath.Join(filepath.Dir(cfg.Accounts.File), "none") + ": no such file or directory\n" +
+		"max text: -1; expected 0 (any) or more"
+	if err := complete(cfg); err == nil || err.Error() != want {
+		t.Errorf("got %v; want %s", err, want)
 	}
 }

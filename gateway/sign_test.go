@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"wxgate/internal/accounts"
 )
 
 // What is signed and sealed here is so by the standard library alone: internal/wechat must not vouch for itself.
@@ -115,8 +116,8 @@ func (s signer) sealed(path, message string) callback {
 }
 
 // of returns a callback as an account of that mode gets it.
-func (s signer) of(mode Mode, message string) callback {
-	if mode == Plain {
+func (s signer) of(mode accounts.Mode, message string) callback {
+	if mode == accounts.Plain {
 		return s.plain("/wechat/plain", message)
 	}
 	return s.sealed("/wechat/"+string(mode), message)

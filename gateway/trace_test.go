@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -53,7 +54,7 @@ func telling(trailer metadata.MD) func(context.Context, *wechatv1.Message) (*wec
 func TestDebugOff(t *testing.T) {
 	f := start(t, nil)
 	f.bot.will(telling(nil))
-	if got := f.post(t, own.of(Plain, textXML(testText))); !strings.Contains(got.Body, "not asked") {
+	if got := f.post(t, own.of(accounts.Plain, textXML(testText))); !strings.Contains(got.Body, "not asked") {
 		t.Errorf("%d %s", got.Status, got.Body)
 	}
 	for _, base := range []string{f.internal, f.public} {
@@ -70,7 +71,7 @@ func TestDebugTrace(t *testing.T) {
 		Outcome: "reply", Attempt: 1, Rule: "规则 <one>", File: "rules.yaml", Line: 7, Micros: 1,
 		Steps: []service.TraceStep{{Name: "rules", Micros: 1}, {Name: "forward", To: "dns:///bot:9001", Micros: 1}},
 	}).Trailer()))
-	if got := f.post(t, own.of(Safe, textXML(testText))); got.Status != 200 || !strings.HasPrefix(got.Body, "<xml>") {
+	if got := f.post(t, own.of(accounts.Safe, textXML(testText))); got.Status != 200 || !strings.HasPrefix(got.Body, "<xml>") {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	all := f.traced(t, "?nonce="+testNonce)
@@ -114,26 +115,26 @@ func TestDebugTrace(t *testing.T) {
 func TestDebugOutcomes(t *testing.T) {
 	f := start(t, debugging)
 	forged := signer{"NoToken0000001", testKey, testAppID}
-	if got := f.post(t, forged.of(Safe, textXML(testText))); got.Status != 403 {
+	if got := f.post(t, forged.of(accounts.Safe, textXML(testText))); got.Status != 403 {
 		t.Fatalf("%d %s", got.Status, got.Body)
 	}
 	if got := f.traced(t, ""); len(got) != 1 || got[0].Outcome != "signature" || got[0].Message != nil || got[0].Replier != nil || len(got[0].Hops) != 1 || got[0].Hops[0].Name != "open" {
 		t.Errorf("a refused callback: %+v", got)
 	}
 	f.bot.will(telling(metadata.Pairs(service.TraceKey, "no JSON")))
-	if got := f.post(t, own.of(Plain, textXML(testText))); !strings.Contains(got.Body, "asked") {
+	if got := f.post(t, own.of(accounts.Plain, textXML(testText))); !strings.Contains(got.Body, "asked") {
 		t.Errorf("a replier that tells nonsense: %d %s", got.Status, got.Body)
 	}
 	if got := f.traced(t, ""); len(got) != 2 || got[1].Outcome != "replied" || got[1].Replier != nil {
 		t.Errorf("a replier that tells nonsense: %+v", got)
 	}
 
-	f = start(t, func(cfg *Config) { cfg.Debug, cfg.Replier = true, holder{}.listen(t) })
+	f = start(t, func(cfg *Config) { cfg.Debug, cfg.Replier.Addr = true, holder{}.listen(t) })
 	ctx, hangUp := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c := own.of(Plain, textXML(testText))
+		c := own.of(accounts.Plain, textXML(testText))
 		_, _ = f.try(ctx, http.MethodPost, f.public+c.path+"?"+c.query, strings.NewReader(c.body))
 	}()
 	var got []*callbackTrace

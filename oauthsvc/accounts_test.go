@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
 
+	"wxgate/internal/accounts"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -56,7 +57,7 @@ func TestAccountsFile(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	path := accountsFile(t, "", shopEntry, clubEntry, bareEntry)
-	f := startWith(t, func(cfg *Config) { cfg.APIURL, cfg.AppID, cfg.AppSecret, cfg.AccountsFile = api.URL, "", "", path })
+	f := startWith(t, func(cfg *Config) { cfg.APIURL, cfg.Accounts = api.URL, accounts.Source{File: path} })
 	n := 0
 	// expect makes the calls that need credentials, and checks that they used those of the right account.
 	expect := func(account, appID, secret string) {
@@ -145,22 +146,20 @@ func (f *fixture) loads(t testing.TB, number int, refused bool) {
 
 func TestValidateAccountsFile(t *testing.T) {
 	cfg := goodConfig()
-	cfg.AccountsFile = accountsFile(t, "", shopEntry)
-	const both = "both an AccountsFile and an AppID or AppSecret are given; expected one"
-	if err := cfg.Validate(); err == nil || err.Error() != both {
+	cfg.Accounts.File = accountsFile(t, "", shopEntry)
+	const both = "a list and a file of accounts are given; expected one"
+	if _, err := cfg.Complete(); err == nil || err.Error() != both {
 		t.Errorf("got %v; want %s", err, both)
 	}
-	cfg.AppID, cfg.AppSecret = "", ""
-	if err := cfg.Validate(); err != nil {
+	cfg.Accounts.List = nil
+	if _, err := cfg.Complete(); err != nil {
 		t.Error(err)
 	}
-	accountsFile(t, cfg.AccountsFile, "{name: a b}", bareEntry)
+	accountsFile(t, cfg.Accounts.File, "{name: a b}", bareEntry)
 	cfg.Listen = ""
-	want := `--oauth-listen (WXGATE_OAUTH_LISTEN): ""; expected host and port, such as 127.0.0.1:9002` + "\n" +
-		cfg.AccountsFile + ":2:12: account 1: name: expected 1 to 64 letters, digits, - or _"
-	for _, validate := range []func() error{cfg.Validate, func() error { _, err := New(cfg); return err }} {
-		if err := validate(); err == nil || err.Error() != want {
-			t.Errorf("got %v; want %s", err, want)
-		}
+	want := `oauth listen: ""; expected host and port, such as 127.0.0.1:9002` + "\n" +
+		cfg.Accounts.File + ":2:12: account 1: name: expected 1 to 64 letters, digits, - or _"
+	if _, err := cfg.Complete(); err == nil || err.Error() != want {
+		t.Errorf("got %v; want %s", err, want)
 	}
 }

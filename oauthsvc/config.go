@@ -2,7 +2,6 @@ package oauthsvc
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"strings"
@@ -14,50 +13,79 @@ import (
 	"wxgate/oauthsvc/wechatapi"
 )
 
-// Config configures a Server.
+// Config configures a Server. Complete checks it.
 type Config struct {
-	Env          service.Env
-	Listen       string // gRPC address
-	AppID        string // of the only account
-	AppSecret    service.Secret
-	AccountsFile string       // instead of AppID and AppSecret: the file that lists the accounts, reloaded when it changes
-	Store        *store.Store // keeps tokens; nil: memory does
-	APIURL       string       // the URL of WeChat's API, https://api.weixin.qq.com; after a comma, the URL to use if the first one fails
-	OpenURL      string       // the URL of WeChat's open platform, which has the authorize page: https://open.weixin.qq.com
+	Env      service.Env
+	Listen   string          // gRPC address
+	Accounts accounts.Source // with AppID and AppSecret; an account of a file may have none
+	Store    *store.Store    // keeps tokens; nil: in memory
+	APIURL   string          // of WeChat's API, https://api.weixin.qq.com; after a comma the one to use if that fails
+	OpenURL  string          // of WeChat's authorize page, https://open.weixin.qq.com
 }
 
-// Validate returns all errors of the configuration, and of the accounts file.
-func (c Config) Validate() error {
+// Completed is a Config that Complete found right. Store may still be set: it is opened after all configurations of the
+// process were checked.
+type Completed struct {
+	Config
+	accounts func() *accountSet            // of this moment
+	watched  *configfile.Live[*accountSet] // nil without an accounts file
+}
+
+// Complete checks the configuration and reads the accounts file. The error has everything that is wrong in both.
+func (c Config) Complete() (*Completed, error) {
+	completed := &Completed{Config: c}
 	var errs []error
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
-		errs = append(errs, fmt.Errorf("--oauth-listen (WXGATE_OAUTH_LISTEN): %q; expected host and port, such as 127.0.0.1:9002", c.Listen))
+		errs = append(errs, service.BadSetting("oauth listen", "%q; expected host and port, such as 127.0.0.1:9002", c.Listen))
 	}
-	errs = append(errs, c.validateAccounts())
+	errs = append(errs, completed.openAccounts())
 	for base := range strings.SplitSeq(c.APIURL, ",") {
-		errs = append(errs, checkBaseURL("--api-url (WECHAT_API_URL)", base))
+		errs = append(errs, checkBaseURL("api url", base))
 	}
-	return errors.Join(append(errs, checkBaseURL("--open-url (WECHAT_OPEN_URL)", c.OpenURL))...)
+	if err := errors.Join(append(errs, checkBaseURL("open url", c.OpenURL))...); err != nil {
+		return nil, err
+	}
+	return completed, nil
 }
 
-func (c Config) validateAccounts() error {
-	if c.AccountsFile != "" {
-		if c.AppID != "" || c.AppSecret != "" {
-			return errors.New("both an AccountsFile and an AppID or AppSecret are given; expected one")
-		}
-		load := &configfile.Load{}
-		accounts.ReadFile(load, c.AccountsFile, accounts.OAuth)
-		return load.Err()
+// openAccounts makes the accounts ready.
+func (c *Completed) openAccounts() error {
+	list := c.Accounts.List
+	switch {
+	case c.Accounts.File == "" && len(list) == 0:
+		return errors.New("no account")
+	case c.Accounts.File == "":
+		fixed := newAccountSet(list...)
+		c.accounts = func() *accountSet { return fixed }
+		return checkAccounts(list)
+	case len(list) > 0:
+		return errors.New("a list and a file of accounts are given; expected one")
 	}
+	var err error
+	c.watched, err = configfile.Open("oauthsvc accounts", c.Accounts.Cache, func(load *configfile.Load, before *accountSet) *accountSet {
+		return loadAccountSet(load, c.Accounts.File, before)
+	})
+	if err != nil {
+		return err
+	}
+	c.accounts = c.watched.Value
+	return nil
+}
+
+// checkAccounts returns everything that is wrong with accounts that no file describes.
+func checkAccounts(list []accounts.Account) error {
 	var errs []error
-	if c.AppID == "" {
-		errs = append(errs, errors.New("--app-id (WECHAT_APP_ID) is missing: the AppID of the account's console"))
-	} else if err := accounts.CheckAppID(c.AppID); err != nil {
-		errs = append(errs, fmt.Errorf("--app-id (WECHAT_APP_ID): %w", err))
-	}
-	if c.AppSecret == "" {
-		errs = append(errs, errors.New("--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE) is missing: the AppSecret of the account's console"))
-	} else if err := accounts.CheckSecret(c.AppSecret.Reveal()); err != nil {
-		errs = append(errs, fmt.Errorf("--app-secret (WECHAT_APP_SECRET or WECHAT_APP_SECRET_FILE): %w", err))
+	for _, a := range list {
+		if a.AppID == "" {
+			errs = append(errs, service.BadSetting("app id", "missing; expected the AppID of the account's console"))
+		} else if err := accounts.CheckAppID(a.AppID); err != nil {
+			errs = append(errs, service.BadSetting("app id", "%w", err))
+		}
+		if a.AppSecret == "" {
+			errs = append(errs, service.BadSetting("app secret", "missing; expected the AppSecret of the account's console"))
+		} else if err := accounts.CheckSecret(a.AppSecret.Reveal()); err != nil {
+			errs = append(errs, service.BadSetting("app secret", "%w", err))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -65,11 +93,11 @@ func (c Config) validateAccounts() error {
 // checkBaseURL returns an error if no path can be appended to base. It does not show the URL, which may hold a password.
 func checkBaseURL(setting, base string) error {
 	if base == "" {
-		return fmt.Errorf("%s is missing: a URL such as https://api.weixin.qq.com", setting)
+		return service.BadSetting(setting, "missing; expected a URL such as https://api.weixin.qq.com")
 	}
 	u, err := url.Parse(base)
 	if err != nil || !wechatapi.IsWebURL(u) || strings.ContainsAny(base, "?#") {
-		return fmt.Errorf("%s: expected http:// or https:// and a host, without user, query and fragment", setting)
+		return service.BadSetting(setting, "expected http:// or https:// and a host, without user, query and fragment")
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"wxgate/internal/accounts"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
 
@@ -181,7 +182,7 @@ func TestAccountsAreApart(t *testing.T) {
 	p := newPlatform()
 	p.says(exchangeCall, p.answers[exchangeCall][0], `{"access_token":"club","expires_in":7200,"refresh_token":"r","openid":"o"}`)
 	path := accountsFile(t, "", shopEntry, clubEntry)
-	f := p.serveWith(t, func(cfg *Config) { cfg.AppID, cfg.AppSecret, cfg.AccountsFile = "", "", path })
+	f := p.serveWith(t, func(cfg *Config) { cfg.Accounts = accounts.Source{File: path} })
 	for _, tt := range []struct{ account, want string }{{"shop", testToken}, {"club", "club"}, {"shop", testToken}, {"club", "club"}} {
 		if token, err := f.exchange(t.Context(), tt.account, "code", "state"); err != nil || token != tt.want {
 			t.Errorf("%s: %q, %v; want %q", tt.account, token, err, tt.want)

@@ -69,15 +69,29 @@ func startAt(t *testing.T, apiURL string) *fixture {
 	return startWith(t, func(cfg *Config) { cfg.APIURL = apiURL })
 }
 
+// testAccounts returns the only account of a service without an accounts file.
+func testAccounts() accounts.Source {
+	return accounts.Source{List: []accounts.Account{{Name: accounts.DefaultName, AppID: testAppID, AppSecret: testSecret}}}
+}
+
+// newServer completes the configuration, and opens a service with it.
+func newServer(cfg Config) (*Server, error) {
+	completed, err := cfg.Complete()
+	if err != nil {
+		return nil, err
+	}
+	return New(completed)
+}
+
 // startWith runs a service, configured by change.
 func startWith(t *testing.T, change func(*Config)) *fixture {
 	t.Helper()
 	f := &fixture{log: &buffer{}}
 	f.env = service.NewEnv(slog.New(slog.NewJSONHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	cfg := Config{Env: f.env, Listen: "127.0.0.1:0", AppID: testAppID, AppSecret: testSecret, OpenURL: "https://open.weixin.qq.com/"}
+	cfg := Config{Env: f.env, Listen: "127.0.0.1:0", Accounts: testAccounts(), OpenURL: "https://open.weixin.qq.com/"}
 	change(&cfg)
 	var err error
-	f.server, err = New(cfg)
+	f.server, err = newServer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

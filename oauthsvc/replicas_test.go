@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"google.golang.org/grpc/codes"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
 	oauthv1 "wxgate/proto/oauth/v1"
@@ -141,7 +142,9 @@ func TestRestart(t *testing.T) {
 	run := func(secret string, test func(*fixture)) {
 		t.Helper()
 		kept, closeStore := openStore(t, store.Config{Dir: dir})
-		f := startWith(t, func(cfg *Config) { cfg.APIURL, cfg.Store, cfg.AppSecret = api.URL, kept, service.Secret(secret) })
+		f := startWith(t, func(cfg *Config) {
+			cfg.APIURL, cfg.Store, cfg.Accounts.List[0].AppSecret = api.URL, kept, service.Secret(secret)
+		})
 		test(f)
 		f.stop()
 		closeStore()
@@ -264,7 +267,7 @@ func TestFindingsRenamedAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := accountsFile(t, "", tt.entry)
-			f := p.serveWith(t, func(cfg *Config) { cfg.Store, cfg.AppID, cfg.AppSecret, cfg.AccountsFile = kept, "", "", path })
+			f := p.serveWith(t, func(cfg *Config) { cfg.Store, cfg.Accounts = kept, accounts.Source{File: path} })
 			if got := seen(t, f.ofKept(t.Context())); got.Reason != tt.reason {
 				t.Errorf("got %+v; want %q", got, tt.reason)
 			}

@@ -36,16 +36,13 @@ type Server struct {
 	sends       sendAttempts
 }
 
-// New validates the configuration and binds the address.
-func New(cfg Config) (*Server, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
+// New opens what the service keeps, and binds the address.
+func New(cfg *Completed) (*Server, error) {
+	s := &Server{openURL: strings.TrimRight(cfg.OpenURL, "/"), accounts: cfg.accounts, file: cfg.watched}
+	if s.file != nil {
+		s.file.Register(cfg.Env)
 	}
-	s := &Server{openURL: strings.TrimRight(cfg.OpenURL, "/")}
-	if err := s.openAccounts(cfg); err != nil {
-		return nil, err
-	}
-	if err := s.openStore(cfg); err != nil {
+	if err := s.openStore(cfg.Config); err != nil {
 		s.closeStore()
 		return nil, err
 	}

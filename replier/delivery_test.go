@@ -263,7 +263,7 @@ func (r *blockedAccounts) forget(account string) {
 
 // TestFindingsReplierWithoutOAuth: what a gateway stored in the belief that it can be pushed waits for the user's next message.
 func TestFindingsReplierWithoutOAuth(t *testing.T) {
-	s := startSlow(t, "", store.Config{}, func(c *Config) { c.OAuth = "" })
+	s := startSlow(t, "", store.Config{}, func(c *Config) { c.OAuth.Addr = "" })
 	msg := text("a")
 	if err := s.backlog.Store(t.Context(), msg, time.Now(), false, ""); err != nil {
 		t.Fatal(err)

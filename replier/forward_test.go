@@ -315,7 +315,7 @@ func TestForwardAtOnce(t *testing.T) {
 // TestForwardNoHandler: a rule that names a handler which the program has not is refused.
 func TestForwardNoHandler(t *testing.T) {
 	path := write(t, t.TempDir(), "rules.yaml", "rules:\n  - {name: a, forward: handler:bot}\n  - {name: b, forward: {to: handler:other}}\n")
-	err := (&Config{Rules: path, Handlers: map[string]Handler{"bot": replies(nil, nil)}}).Validate()
+	_, err := Config{Rules: path, Handlers: map[string]Handler{"bot": replies(nil, nil)}}.Complete()
 	if want := path + `:3:29: rule "b": this program has no handler "other"`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

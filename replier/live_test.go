@@ -3,6 +3,7 @@ package replier
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"wxgate/internal/service"
 	replierv1 "wxgate/proto/replier/v1"
 	wechatv1 "wxgate/proto/wechat/v1"
 )
@@ -94,32 +96,27 @@ func saying(what string) string {
 	return "rules:\n  - {name: all, reply: {text: " + what + "}}\n"
 }
 
-// TestFindingsRulesAreCompiledOnce: rules that were checked are not compiled again for the start, unless they changed.
+// TestFindingsRulesAreCompiledOnce: rules that were checked are not compiled again for the start. If they changed meanwhile,
+// they are loaded again at once.
 func TestFindingsRulesAreCompiledOnce(t *testing.T) {
 	dir := t.TempDir()
-	cfg := Config{Listen: "127.0.0.1:0", Rules: write(t, dir, "rules.yaml", saying("one"))}
-	for _, change := range []bool{false, true} {
-		if err := cfg.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		checked := cfg.validated.sets.main.rules
-		if change {
-			write(t, dir, "rules.yaml", saying("another"))
-		}
-		s, err := New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if same := s.liveRules.Value().main.rules == checked; same == change {
-			t.Errorf("the rules changed: %t, and those that were checked are used: %t", change, same)
-		}
-		s.Close()
+	cfg := Config{Env: service.NewEnv(slog.New(slog.DiscardHandler)), Listen: "127.0.0.1:0", Rules: write(t, dir, "rules.yaml", saying("one"))}
+	completed, err := cfg.Complete()
+	if err != nil {
+		t.Fatal(err)
 	}
-	other := cfg
-	other.Rules = write(t, dir, "other.yaml", saying("other"))
-	if other.validatedSets() != nil {
-		t.Error("rules that were checked stand for those of another file")
+	checked := completed.liveRules.Value().main.rules
+	s, err := New(completed)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if s.liveRules.Value().main.rules != checked {
+		t.Error("rules that were checked are compiled again")
+	}
+	write(t, dir, "rules.yaml", saying("another"))
+	r := serve(t, s, cfg.Env, &logBuffer{})
+	r.awaitVersion(t, 2)
+	r.checkSays(t, "hi", "another")
 }
 
 // TestLive: an edit is loaded, a bad one is refused and told, and what was loaded goes on until it is mended.

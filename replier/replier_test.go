@@ -41,6 +41,15 @@ func start(t *testing.T, path string) *running {
 	return startConfig(t, Config{Rules: path})
 }
 
+// newServer completes the configuration, and opens a replier with it.
+func newServer(cfg Config) (*Server, error) {
+	completed, err := cfg.Complete()
+	if err != nil {
+		return nil, err
+	}
+	return New(completed)
+}
+
 // startConfig is start with more than a rules file.
 func startConfig(t *testing.T, cfg Config) *running {
 	t.Helper()
@@ -49,10 +58,16 @@ func startConfig(t *testing.T, cfg Config) *running {
 	if cfg.Listen == "" {
 		cfg.Listen = "127.0.0.1:0"
 	}
-	s, err := New(cfg)
+	s, err := newServer(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, s, cfg.Env, log)
+}
+
+// serve serves until the test ends.
+func serve(t *testing.T, s *Server, env service.Env, log *logBuffer) *running {
+	t.Helper()
 	conn, err := grpc.NewClient(s.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +82,7 @@ func startConfig(t *testing.T, cfg Config) *running {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return &running{replierv1.NewReplierServiceClient(conn), replierv1.NewRulesServiceClient(conn), s.Addr().String(), cfg.Env, log, s}
+	return &running{replierv1.NewReplierServiceClient(conn), replierv1.NewRulesServiceClient(conn), s.Addr().String(), env, log, s}
 }
 
 // startRules is start with a file that holds text.

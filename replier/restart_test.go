@@ -30,7 +30,7 @@ func TestFindingsRestartsGiveNothingUp(t *testing.T) {
 			if last { // else an answer waits for minutes by now
 				wechat.refuse(nil)
 			}
-			s := startSlow(t, atOnce, store.Config{Dir: dir}, func(c *Config) { c.OAuth = address })
+			s := startSlow(t, atOnce, store.Config{Dir: dir}, func(c *Config) { c.OAuth.Addr = address })
 			if process == 0 {
 				for _, msg := range slices.Concat(made, unmade) {
 					s.expect(t, msg, deferred)

@@ -66,7 +66,7 @@ func (c Config) readRuleSets(load *configfile.Load, before *ruleSets) *ruleSets 
 	if before == nil {
 		before = &ruleSets{}
 	}
-	s := &ruleSets{hasAccountsFile: c.AccountsFile != "", settings: c.readAccounts(load, before), byAccount: map[string]*ruleSet{}}
+	s := &ruleSets{hasAccountsFile: c.Accounts.File != "", settings: c.readAccounts(load, before), byAccount: map[string]*ruleSet{}}
 	s.main = c.readRuleSet(load, c.Rules, before.main)
 	byPath := map[string]*ruleSet{c.Rules: s.main}
 	for _, name := range slices.Sorted(maps.Keys(s.settings)) {
@@ -84,11 +84,11 @@ func (c Config) readRuleSets(load *configfile.Load, before *ruleSets) *ruleSets 
 
 // readAccounts reads the accounts file.
 func (c Config) readAccounts(load *configfile.Load, before *ruleSets) map[string]accountSettings {
-	if c.AccountsFile == "" {
+	if c.Accounts.File == "" {
 		return nil
 	}
-	read := &configfile.Load{}
-	list := accounts.ReadFile(read, c.AccountsFile, accounts.Replier)
+	read := load.NewPart()
+	list := accounts.ReadFile(read, c.Accounts.File, accounts.Replier)
 	if read.Err() != nil && before.main != nil { // rejected: the previous accounts stay active
 		load.AddPart(read)
 		return before.settings
@@ -129,7 +129,7 @@ func (c Config) readRuleSet(load *configfile.Load, path string, before *ruleSet)
 		load.AddPart(before.read)
 		return before
 	}
-	read := &configfile.Load{}
+	read := load.NewPart()
 	loaded := c.readRules(read, path)
 	if before == nil {
 		load.RequirePart(read)

@@ -246,7 +246,7 @@ func TestLogLine(t *testing.T) {
 
 // TestNewBadRules: a bad file stops the start before an address is bound.
 func TestNewBadRules(t *testing.T) {
-	s, err := New(Config{Listen: "no address", Rules: "rules/testdata/bad/empty.yaml"})
+	s, err := newServer(Config{Listen: "no address", Rules: "rules/testdata/bad/empty.yaml"})
 	if s != nil || err == nil || err.Error() != "rules/testdata/bad/empty.yaml:1:1: the file is empty" {
 		t.Errorf("got %v, %v", s, err)
 	}

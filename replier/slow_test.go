@@ -188,7 +188,7 @@ func startSlow(t *testing.T, rules string, kept store.Config, change func(*Confi
 	t.Cleanup(s.store.Close)
 	cfg := Config{
 		Rules: write(t, t.TempDir(), "rules.yaml", rules), Handlers: map[string]Handler{"bot": s.bot},
-		Backlog: backlog.New(backlog.Config{Env: kept.Env, Store: s.store, Size: 1 << 20}), OAuth: s.mailbox.listen(t),
+		Backlog: backlog.New(backlog.Config{Env: kept.Env, Store: s.store, Size: 1 << 20}), OAuth: service.Target{Addr: s.mailbox.listen(t)},
 	}
 	s.backlog = cfg.Backlog
 	if change != nil {
@@ -386,7 +386,7 @@ func TestWait(t *testing.T) {
 
 // TestLater: the user's next message gets the answer, or is told again while that is not ready.
 func TestLater(t *testing.T) {
-	s := startSlow(t, "", store.Config{}, func(c *Config) { c.Slow.How = accounts.Later; c.OAuth = "" })
+	s := startSlow(t, "", store.Config{}, func(c *Config) { c.Slow.How = accounts.Later; c.OAuth.Addr = "" })
 	told := newResponse(stateDeferred, says(accounts.LaterText))
 	msg := text("a")
 	s.expect(t, msg, told)

@@ -203,8 +203,8 @@ func TestWrongAccounts(t *testing.T) {
 		{"no file", nil, "serve --accounts /nonexistent.yaml", []string{"/nonexistent.yaml: no such file or directory"}},
 		{"no AppSecret", nil, "oauthsvc --accounts " + good, []string{"good.yaml:2:3: no account has an AppSecret"}},
 		{"single account besides", testproc.AccountEnv, "serve --mode safe --accounts " + good, []string{
-			"--app-id (WECHAT_APP_ID) is given besides --accounts (WXGATE_ACCOUNTS); ", "--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE) is given besides", "--aes-key (WECHAT_AES_KEY or",
-			"--mode (WECHAT_MODE) is", "--app-secret (WECHAT_APP_SECRET or"}},
+			"--app-id (WECHAT_APP_ID): given besides --accounts (WXGATE_ACCOUNTS); ", "--token (WECHAT_TOKEN or WECHAT_TOKEN_FILE): given besides", "--aes-key (WECHAT_AES_KEY or",
+			"--mode (WECHAT_MODE): given", "--app-secret (WECHAT_APP_SECRET or"}},
 		{"single account besides, by environment", []string{"WXGATE_ACCOUNTS=" + good, "WECHAT_TOKEN=t", "WECHAT_APP_SECRET=of no use here"}, "gateway", []string{"--token (WECHAT_TOKEN or"}},
 		{"AppSecret besides", []string{"WECHAT_APP_SECRET=s", "WECHAT_TOKEN=of no use here"}, "oauthsvc --accounts " + good, []string{"--app-secret (WECHAT_APP_SECRET or"}},
 	} {

@@ -13,6 +13,7 @@ import (
 
 	"wxgate/fakewechat/sender"
 	"wxgate/gateway"
+	"wxgate/internal/accounts"
 	"wxgate/internal/backlog"
 	"wxgate/internal/service"
 	"wxgate/internal/store"
@@ -47,13 +48,21 @@ func benchmarkCallback(b *testing.B, durable bool, waiting int) {
 		owed = backlog.New(backlog.Config{Env: env, Store: kept, Size: 1 << 28})
 		servers = append(servers, kept)
 	}
-	r, err := replier.New(replier.Config{Env: env.ForService("replier"), Listen: "127.0.0.1:0", Backlog: owed})
+	toReplier, err := replier.Config{Env: env.ForService("replier"), Listen: "127.0.0.1:0", Backlog: owed}.Complete()
 	if err != nil {
 		b.Fatal(err)
 	}
-	g, err := gateway.New(gateway.Config{Env: env.ForService("gateway"), Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Backlog: owed,
-		ReplierHere: r.GRPC(), ReplyTimeout: 4500 * time.Millisecond, MaxSkew: time.Hour,
-		Accounts: []gateway.Account{{Name: "default", Token: testproc.Token, Mode: gateway.Plain, Pushable: true}}})
+	r, err := replier.New(toReplier)
+	if err != nil {
+		b.Fatal(err)
+	}
+	toGateway, err := gateway.Config{Env: env.ForService("gateway"), Listen: "127.0.0.1:0", InternalListen: "127.0.0.1:0", Backlog: owed,
+		Replier: service.Target{Local: r.GRPC()}, ReplyTimeout: 4500 * time.Millisecond, MaxSkew: time.Hour,
+		Accounts: accounts.Source{List: []accounts.Account{{Name: "default", Token: testproc.Token, Mode: accounts.Plain, HasSecret: true}}}}.Complete()
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := gateway.New(toGateway)
 	if err != nil {
 		b.Fatal(err)
 	}

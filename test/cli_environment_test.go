@@ -23,9 +23,9 @@ func TestFindingsWrongEnvironment(t *testing.T) {
 		"WXGATE_INTERNAL_KEY_FILE: " + secret + ": the value is in quotes",
 	}
 	for _, c := range []struct{ args, besides string }{
-		{"gateway --max-skew -1s", "--max-skew: -1s"},
-		{"serve --max-skew -1s", "--max-skew: -1s"},
-		{"dev --max-skew -1s", "--max-skew: -1s"},
+		{"gateway --max-skew -1s", "--max-skew (WXGATE_MAX_SKEW): -1s"},
+		{"serve --max-skew -1s", "--max-skew (WXGATE_MAX_SKEW): -1s"},
+		{"dev --max-skew -1s", "--max-skew (WXGATE_MAX_SKEW): -1s"},
 		{"replier --rules /nonexistent.yaml", "/nonexistent.yaml"},
 		{"oauthsvc", "--app-secret (WECHAT_APP_SECRET"},
 		{"fakewechat --gateway nonsense", "--gateway"},

@@ -246,9 +246,9 @@ func TestBadGuardStopsStart(t *testing.T) {
 			env  []string
 			want string
 		}{
-			{[]string{"WXGATE_INTERNAL_KEY=short"}, "wxgate: --internal-key: key 1 has 5 characters; expected at least 32; openssl rand -hex 32 makes one\n"},
-			{append(settings[:2:2], "WXGATE_TLS_CA=/nowhere/ca.crt"), "wxgate: --tls-ca: open /nowhere/ca.crt: no such file or directory\n"},
-			{settings[:1], "wxgate: --tls-key is missing; set --tls-cert, --tls-key and --tls-ca, or none of them\n"},
+			{[]string{"WXGATE_INTERNAL_KEY=short"}, "wxgate: --internal-key (WXGATE_INTERNAL_KEY or WXGATE_INTERNAL_KEY_FILE): key 1 has 5 characters; expected at least 32; openssl rand -hex 32 makes one\n"},
+			{append(settings[:2:2], "WXGATE_TLS_CA=/nowhere/ca.crt"), "wxgate: --tls-ca (WXGATE_TLS_CA): open /nowhere/ca.crt: no such file or directory\n"},
+			{settings[:1], "wxgate: --tls-key (WXGATE_TLS_KEY): missing; set certificate, key and authority, or none of them\n"},
 		} {
 			code, _, stderr := testproc.Run(t, append(testproc.Env(testproc.AccountEnv...), tt.env...), "", role)
 			if code != 1 || !strings.HasPrefix(stderr, tt.want) || strings.Contains(stderr, "listening") {

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"wxgate/internal/accounts"
 	"wxgate/internal/service"
 	"wxgate/oauthsvc"
 	"wxgate/replier"
@@ -54,12 +56,18 @@ func TestErrorsHaveReasons(t *testing.T) {
 // startServices runs a replier and an oauthsvc.
 func startServices(t *testing.T, env service.Env) (servers []*service.GRPC) {
 	t.Helper()
-	bot, err := replier.New(replier.Config{Env: env.ForService("replier"), Listen: "127.0.0.1:0"})
+	toReplier, replierErr := replier.Config{Env: env.ForService("replier"), Listen: "127.0.0.1:0"}.Complete()
+	single := accounts.Account{Name: accounts.DefaultName, AppID: "wx0123456789abcdef", AppSecret: "secret"}
+	toOAuth, oauthErr := oauthsvc.Config{Env: env.ForService("oauthsvc"), Listen: "127.0.0.1:0", Accounts: accounts.Source{List: []accounts.Account{single}},
+		APIURL: "https://api.wechat.invalid", OpenURL: "https://open.wechat.invalid"}.Complete()
+	if err := errors.Join(replierErr, oauthErr); err != nil {
+		t.Fatal(err)
+	}
+	bot, err := replier.New(toReplier)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wechat, err := oauthsvc.New(oauthsvc.Config{Env: env.ForService("oauthsvc"), Listen: "127.0.0.1:0", AppID: "wx0123456789abcdef", AppSecret: "secret",
-		APIURL: "https://api.wechat.invalid", OpenURL: "https://open.wechat.invalid"})
+	wechat, err := oauthsvc.New(toOAuth)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,11 +32,15 @@ func main() {
 
 func serve(ctx context.Context, listen, rules string) error {
 	b := &bot{seen: map[string]int{}}
-	server, err := replier.New(replier.Config{
+	config, err := replier.Config{
 		Listen:   listen,
 		Rules:    rules,
 		Handlers: map[string]replier.Handler{"bot": b.reply},
-	})
+	}.Complete()
+	if err != nil {
+		return err
+	}
+	server, err := replier.New(config)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (o *fakeOAuth) listen(t testing.TB) string {
 // dialOAuth returns a client of the oauthsvc at an address.
 func dialOAuth(t testing.TB, addr string) oauthv1.OAuthServiceClient {
 	t.Helper()
-	conn, err := service.Connect(service.NewEnv(slog.New(slog.DiscardHandler)), "oauth", addr, nil)
+	conn, err := service.Connect(service.NewEnv(slog.New(slog.DiscardHandler)), "oauth", service.Target{Addr: addr})
 	if err != nil {
 		t.Fatal(err)
 	}

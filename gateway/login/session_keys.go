@@ -4,7 +4,6 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"strings"
 
 	"wxgate/internal/service"
@@ -23,7 +22,7 @@ func ParseSessionKeys(given service.Secret) (keys [][]byte, err error) {
 	for i, key := range strings.Split(given.Reveal(), ",") {
 		key = strings.TrimSpace(key)
 		if len(key) < minSessionKey {
-			errs = append(errs, fmt.Errorf("--session-key: key %d has %d characters; expected at least %d; openssl rand -hex 32 makes one", i+1, len(key), minSessionKey))
+			errs = append(errs, service.BadSetting("session key", "key %d has %d characters; expected at least %d; openssl rand -hex 32 makes one", i+1, len(key), minSessionKey))
 		}
 		keys = append(keys, []byte(key))
 	}

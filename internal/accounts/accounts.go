@@ -41,6 +41,21 @@ const (
 // IsSealed reports whether callbacks may come as encrypted envelopes.
 func (m Mode) IsSealed() bool { return m == Compat || m == Safe }
 
+// Validate reports a mode that does not exist.
+func (m Mode) Validate() error {
+	if m == Plain || m.IsSealed() {
+		return nil
+	}
+	return fmt.Errorf("%q; expected plain, compat or safe", m)
+}
+
+// Source says which accounts a service has: those of List, or those of File.
+type Source struct {
+	List  []Account         // the first is the main one
+	File  string            // path of an accounts file; it is read again when it changes
+	Cache *configfile.Cache // through which File is read at first; nil: none
+}
+
 // Account is an Official Account of the file. Secrets that its role does not need are empty.
 type Account struct {
 	Name       string // in paths, logs and messages: 1 to 64 letters, digits, - or _
@@ -175,8 +190,8 @@ func (r *fileReader) uniqueText(key string, into *string, pattern *regexp.Regexp
 func (r *fileReader) readMode(n *yaml.Node) Mode {
 	text, ok := r.Scalar(n)
 	mode := Mode(text)
-	if ok && mode != Plain && !mode.IsSealed() {
-		r.Fail(n, "mode: %q; expected plain, compat or safe", mode)
+	if err := mode.Validate(); ok && err != nil {
+		r.Fail(n, "mode: %v", err)
 	}
 	return mode
 }

@@ -29,7 +29,7 @@ func model(t *testing.T) *kong.Kong {
 			}
 		}
 	}
-	parser, err := newParser(t.Context(), &commands{})
+	parser, err := newParser(t.Context(), &commandLine{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +55,8 @@ func settings(t *testing.T) map[string]setting {
 			}
 			env := "`" + strings.Join(flag.Envs, "`, `") + "`"
 			if flag.Target.Type() == reflect.TypeFor[service.Secret]() {
-				if !slices.Contains(secrets, flag.Envs[0]) {
-					t.Errorf("%s is a secret that cannot come from a file; add it to secrets", name)
+				if !slices.Contains(secretVariables, flag.Envs[0]) {
+					t.Errorf("%s is a secret that cannot come from a file; add it to secretVariables", name)
 				}
 				env += ", `" + flag.Envs[0] + "_FILE`"
 			}

@@ -15,32 +15,32 @@ import (
 	"wxgate/internal/service"
 )
 
-// secrets are the variables that may also come from a file, named by the variable with _FILE behind it.
-var secrets = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "WXGATE_SESSION_KEY", "WXGATE_INTERNAL_KEY", "WXGATE_NATS"}
+// secretVariables may also come from a file, named by the variable with _FILE after it.
+var secretVariables = []string{"WECHAT_APP_SECRET", "WECHAT_TOKEN", "WECHAT_AES_KEY", "WXGATE_SESSION_KEY", "WXGATE_INTERNAL_KEY", "WXGATE_NATS"}
 
-// foreignVariables look like settings and are for others: docker-compose.yml, make and the tests. A file or a shell may set
-// them for those and for wxgate.
+// foreignVariables look like settings but are read by others: docker-compose.yml, make and the tests. One file or shell may
+// set variables for those and for wxgate.
 var foreignVariables = []string{
 	"WXGATE_VERSION", "WXGATE_SECRETS", "WXGATE_HOST", "WXGATE_PORT", "WXGATE_HTTP_PORT", "WXGATE_HTTPS_PORT", "WXGATE_FAKE_PORT",
 	"WXGATE_GATEWAYS", "WXGATE_REPLIERS", "WXGATE_OAUTHSVCS", "WXGATE_FRONT_CA",
 	"WXGATE_CHAOS", "WXGATE_CHAOS_MESSAGES", "WXGATE_CHAOS_SEED", "WXGATE_CHAOS_DIR", "WXGATE_SCREENSHOTS", "WXGATE_TEST_NATS_NODE",
 }
 
-// environment has what is wrong with the environment. A command that serves reports it together with what is wrong with
-// the other settings.
-type environment struct{ err error }
+// badEnvironment has the errors of the environment, if there are any. A command that serves reports them together with those
+// of the other settings.
+type badEnvironment struct{ err error }
 
 // serverCommand is a command that reports the environment's errors itself.
 type serverCommand interface {
-	Run(ctx context.Context, wrong environment) error
+	Run(ctx context.Context, environment badEnvironment) error
 }
 
 // loadEnvironment prepares the environment for reading settings from it.
-func loadEnvironment(model *kong.Application) environment {
-	return environment{errors.Join(unknownVariables(knownVariables(model), os.Environ()), service.LoadEnv(secrets...))}
+func loadEnvironment(model *kong.Application) badEnvironment {
+	return badEnvironment{errors.Join(unknownVariables(knownVariables(model), os.Environ()), service.LoadEnv(secretVariables...))}
 }
 
-// knownVariables returns the variables that are settings of any command: one file may have those of all roles.
+// knownVariables returns the variables of the settings of all commands: one file may set those of all processes.
 func knownVariables(model *kong.Application) []string {
 	var known []string
 	for _, command := range model.Leaves(false) {
@@ -48,7 +48,7 @@ func knownVariables(model *kong.Application) []string {
 			known = append(known, flag.Envs...)
 		}
 	}
-	for _, name := range secrets {
+	for _, name := range secretVariables {
 		known = append(known, name+"_FILE")
 	}
 	slices.Sort(known)

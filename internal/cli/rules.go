@@ -13,13 +13,14 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"wxgate/internal/service"
 	"wxgate/internal/wechat"
 	wechatv1 "wxgate/proto/wechat/v1"
 	"wxgate/replier/rules"
 )
 
 type checkCmd struct {
-	Files []string `arg:"" name:"file" help:"Rules files."`
+	Files []string `arg:"" name:"file" help:"YAML files of rules."`
 }
 
 // Run checks rules files, and runs the expectations in them.
@@ -44,9 +45,9 @@ func (c *checkCmd) Run(ctx context.Context) error {
 }
 
 type tryCmd struct {
-	File    string `arg:"" optional:"" name:"file" help:"Rules file; without one, the built-in rules."`
-	Account string `name:"account" placeholder:"NAME" help:"The account that gets the message."`
-	At      string `name:"at" placeholder:"TIME" help:"When the message was sent: 2026-01-31T09:30:00+08:00."`
+	File    string `arg:"" optional:"" name:"file" help:"YAML file of rules; by default the built-in rules."`
+	Account string `name:"account" placeholder:"NAME" help:"Name of the account that gets the message; by default the one in the message."`
+	At      string `name:"at" placeholder:"TIME" help:"When the message was sent, such as 2026-01-31T09:30:00+08:00; by default the time in the message."`
 }
 
 // Help describes the arguments.
@@ -70,7 +71,7 @@ func (c *tryCmd) Run(ctx context.Context) error {
 	if c.At != "" {
 		at, err := time.Parse(time.RFC3339, c.At)
 		if err != nil {
-			return fmt.Errorf("--at: %q; expected a time such as 2026-01-31T09:30:00+08:00", c.At)
+			return service.BadSetting("at", "%q; expected a time such as 2026-01-31T09:30:00+08:00", c.At)
 		}
 		msg.CreateTime = at.Unix()
 	}
@@ -102,7 +103,7 @@ func (c *tryCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// printMisses prints why rules do not answer; rules with one reason in a row are one line.
+// printMisses prints why rules do not answer, in one line for consecutive rules with the same reason.
 func printMisses(w io.Writer, missed []rules.Miss) {
 	for len(missed) > 0 {
 		n := slices.IndexFunc(missed, func(m rules.Miss) bool { return m.Why != missed[0].Why })
@@ -121,7 +122,7 @@ func printMisses(w io.Writer, missed []rules.Miss) {
 	}
 }
 
-// readMessage reads a message: a callback's XML, the JSON that "wxgate decode" prints, or else the text of a text message.
+// readMessage reads a message: a callback's XML, the JSON that "wxgate decode" prints, or the text of a text message.
 func readMessage(r io.Reader) (*wechatv1.Message, error) {
 	body, err := readBody(r)
 	if err != nil {
@@ -136,7 +137,7 @@ func readMessage(r io.Reader) (*wechatv1.Message, error) {
 	if err == nil || !bytes.HasPrefix(start, []byte("{")) {
 		return msg, err
 	}
-	msg = &wechatv1.Message{} // no callback's JSON: a message's
+	msg = &wechatv1.Message{} // the JSON is not a callback's, but a message's
 	err = protojson.Unmarshal(body, msg)
 	msg.MsgType = msg.Kind()
 	return msg, err

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +14,10 @@ import (
 // sessionKeyFile is the file of a data directory that holds the key of login sessions.
 const sessionKeyFile = "session_key"
 
-// errNoCommonKey is why replicas do not start: each would refuse the logins of the others.
-var errNoCommonKey = errors.New("--session-key (WXGATE_SESSION_KEY or WXGATE_SESSION_KEY_FILE) is missing: with --nats and --public-url all gateways need the same one; openssl rand -hex 32 makes one")
+// errNoCommonKey stops a gateway that may be one of several: each would reject the logins of the others.
+var errNoCommonKey = service.BadSetting("session key", "missing; with --nats and --public-url all gateways need the same one; openssl rand -hex 32 makes one")
 
-// checkSessionKey returns what is wrong with the session key of a gateway that has logins.
+// checkSessionKey checks the session key of a gateway that has logins.
 func checkSessionKey(public publicFlags, nats service.Secret) error {
 	if nats != "" && public.PublicURL != "" && public.SessionKey == "" {
 		return errNoCommonKey
@@ -26,8 +25,8 @@ func checkSessionKey(public publicFlags, nats service.Secret) error {
 	return nil
 }
 
-// keptSessionKey returns the keys of login sessions of a process that has a data directory for itself: those given come first,
-// and the directory's own is accepted beside them, so that giving one logs nobody out. If none is given, the directory's is made.
+// keptSessionKey returns the keys of login sessions of a process that has a data directory: the given keys, and after them the
+// directory's own, so that a key that is set later logs nobody out. If none is given and the directory has none, it makes one.
 func keptSessionKey(given service.Secret, dir string) (service.Secret, error) {
 	path := filepath.Join(dir, sessionKeyFile)
 	data, err := os.ReadFile(path)
@@ -37,11 +36,11 @@ func keptSessionKey(given service.Secret, dir string) (service.Secret, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return makeSessionKey(path)
 	case err != nil:
-		return "", fmt.Errorf("--data-dir: the session key cannot be read: %w", err)
+		return "", service.BadSetting("data dir", "the session key cannot be read: %w", err)
 	}
 	kept := strings.TrimSpace(string(data))
 	if len(kept) < minKeptKey || strings.Contains(kept, ",") {
-		return "", fmt.Errorf("--data-dir: %s holds no session key; expected at least %d characters without a comma; remove the file for a new key, which ends all sessions", path, minKeptKey)
+		return "", service.BadSetting("data dir", "%s does not hold a session key; expected at least %d characters without a comma; remove the file for a new key, which ends all sessions", path, minKeptKey)
 	}
 	if given == "" {
 		return service.Secret(kept), nil
@@ -49,22 +48,22 @@ func keptSessionKey(given service.Secret, dir string) (service.Secret, error) {
 	return service.Secret(given.Reveal() + "," + kept), nil
 }
 
-// minKeptKey is the shortest session key, as the gateway wants it.
+// minKeptKey is the shortest session key that a gateway accepts, in characters.
 const minKeptKey = 32
 
-// makeSessionKey makes a key in a file that was not there. The file appears with all of it: a process that dies leaves none.
+// makeSessionKey writes a new key to a file that does not exist. A process that dies meanwhile leaves no file.
 func makeSessionKey(path string) (service.Secret, error) {
 	random := make([]byte, minKeptKey)
 	_, _ = rand.Read(random) // never fails
 	key := hex.EncodeToString(random)
-	if err := writeWhole(path, key+"\n"); err != nil {
-		return "", fmt.Errorf("--data-dir: the session key cannot be kept: %w", err)
+	if err := writeAtomically(path, key+"\n"); err != nil {
+		return "", service.BadSetting("data dir", "the session key cannot be kept: %w", err)
 	}
 	return service.Secret(key), nil
 }
 
-// writeWhole writes a file that only this user can read, and has it on disk when it returns.
-func writeWhole(path, text string) (err error) {
+// writeAtomically writes a file that only this user can read, all of it or nothing. When it returns, the file is on disk.
+func writeAtomically(path, text string) (err error) {
 	next := path + ".new"
 	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) { // of a process that died
 		return err

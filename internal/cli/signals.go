@@ -14,10 +14,10 @@ import (
 	"wxgate/internal/service"
 )
 
-// begin begins a process that serves: it returns its Env, a context that ends when the process is to stop, and what is to
-// be called at its end.
-func begin(ctx context.Context, flags service.LogFlags) (context.Context, service.Env, func()) {
-	signal.Ignore(syscall.SIGPIPE) // who reads the log may go away: no answer depends on it
+// beginProcess prepares a process that serves. It returns a context that ends when the process is to stop, the Env, and a
+// function to call at the end.
+func beginProcess(ctx context.Context, flags service.LogFlags) (_ context.Context, _ service.Env, end func()) {
+	signal.Ignore(syscall.SIGPIPE) // the reader of the log may end: no answer depends on it
 	ignoreFileSize()
 	env, flush := flags.NewEnv(os.Stderr)
 	env.Registerer.MustRegister(newVersionMetric())
@@ -25,8 +25,8 @@ func begin(ctx context.Context, flags service.LogFlags) (context.Context, servic
 	return ctx, env, func() { stop(); flush() }
 }
 
-// endTime is how long a process takes to its end once it is to stop: its servers have service.StopTime, and the rest is for
-// the store and the last of the log. "docker stop" waits 10 s.
+// endTime is how long a process may take to end after the signal: its servers have service.StopTime, and the rest is for the
+// store and the last log lines. "docker stop" waits 10 s.
 const endTime = service.StopTime + 2*time.Second
 
 // runInTime runs a command. If it does not end within endTime after ctx, that is an error: a disk that hangs, for example,
@@ -43,8 +43,8 @@ func runInTime(ctx context.Context, command func() error) error {
 	}
 }
 
-// handleHangups says what SIGHUP does. On a terminal, which was closed, it stops the process in order. Elsewhere it asks
-// for files to be loaded again, which happens by itself.
+// handleHangups handles SIGHUP. On a terminal it means that the terminal was closed, and stops the process in order.
+// Elsewhere it asks for files to be reloaded, which happens without it, so it is only logged.
 func handleHangups(ctx context.Context, log *slog.Logger, onTerminal bool) (context.Context, func()) {
 	switch {
 	case signal.Ignored(syscall.SIGHUP): // nohup
@@ -56,7 +56,7 @@ func handleHangups(ctx context.Context, log *slog.Logger, onTerminal bool) (cont
 	signal.Notify(hangups, syscall.SIGHUP)
 	go func() {
 		for range hangups {
-			log.Info("SIGHUP is ignored: files are loaded again by themselves when they change; SIGTERM stops the process")
+			log.Info("SIGHUP is ignored: files are reloaded automatically when they change; SIGTERM stops the process")
 		}
 	}()
 	return ctx, func() { signal.Stop(hangups); close(hangups) }

@@ -49,20 +49,22 @@ type Version[T any] struct {
 
 // Open loads a value for the first time. name is its name in log, metrics and /readyz, such as "rules". load gets the value in
 // use (at first the zero value) and returns the next one. It adds errors to the problems of the load; at the first load they
-// are the error of Open.
-func Open[T any](env service.Env, name string, load func(l *Load, before T) T) (*Live[T], error) {
-	l := &Live[T]{name: name, log: env.Log, load: load}
-	if err := l.loadFiles(); err != nil {
+// are the error of Open. The first load reads its files through cache, which may be nil.
+func Open[T any](name string, cache *Cache, load func(l *Load, before T) T) (*Live[T], error) {
+	l := &Live[T]{name: name, log: slog.New(slog.DiscardHandler), load: load}
+	if err := l.loadFiles(cache.NewLoad()); err != nil {
 		return nil, err
 	}
-	for _, w := range l.Version().Warnings {
-		l.log.Warn(name, "warning", w.String())
-	}
-	l.registerMetrics(env)
 	return l, nil
 }
 
-func (l *Live[T]) registerMetrics(env service.Env) {
+// Register logs the warnings of the first load, and reports later loads in log, metrics and /readyz of env. Call it before
+// Watch.
+func (l *Live[T]) Register(env service.Env) {
+	l.log = env.Log
+	for _, w := range l.Version().Warnings {
+		l.log.Warn(l.name, "warning", w.String())
+	}
 	l.loads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "wxgate_config_loads_total", Help: "Loads of changed files, by outcome: loaded or refused.",
 	}, []string{"outcome"})
@@ -135,7 +137,7 @@ func (l *Live[T]) OnChange(f func(T)) { l.changed = f }
 
 // loadAgain loads the value after its files have changed, and logs the result.
 func (l *Live[T]) loadAgain() {
-	if err := l.loadFiles(); err != nil {
+	if err := l.loadFiles(&Load{}); err != nil {
 		l.loads.WithLabelValues("refused").Inc()
 		l.log.Error(l.name+" rejected; keeping the previous version", "version", l.Version().Number, "error", err.Error(), slog.Group("", l.changes...))
 		return
@@ -149,12 +151,11 @@ func (l *Live[T]) loadAgain() {
 }
 
 // loadFiles loads the value. If a part is rejected and its previous version stays, that is an error too and not a new version.
-func (l *Live[T]) loadFiles() error {
+func (l *Live[T]) loadFiles(load *Load) error {
 	before := l.good.Load()
 	if before == nil {
 		before = &Version[T]{}
 	}
-	load := &Load{}
 	value := l.load(load, before.Value)
 	l.tried, l.changes = load.files, load.changes
 	if load.Err() != nil {

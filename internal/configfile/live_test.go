@@ -46,9 +46,10 @@ func open(t *testing.T, load func(*Load, []string) []string) *live {
 	f := &live{t: t, log: &bytes.Buffer{}}
 	f.env = service.NewEnv(slog.New(slog.NewTextHandler(f.log, nil)))
 	var err error
-	if f.Live, err = Open(f.env, "names", load); err != nil {
+	if f.Live, err = Open("names", nil, load); err != nil {
 		t.Fatal(err)
 	}
+	f.Register(f.env)
 	ctx, stop := context.WithCancel(t.Context())
 	var watch sync.WaitGroup
 	watch.Go(func() { f.Watch(ctx) })
@@ -314,7 +315,7 @@ func TestKeptPart(t *testing.T) {
 
 func TestOpenRefuses(t *testing.T) {
 	path := put(t, t.TempDir(), "f.yaml", "things: [{nam: a}]\nx: 1")
-	l, err := Open(service.NewEnv(slog.New(slog.DiscardHandler)), "names", fromFile(path))
+	l, err := Open("names", nil, fromFile(path))
 	var problems Problems
 	if l != nil || !errors.As(err, &problems) || len(problems) != 2 {
 		t.Errorf("got %v, %v; want both problems", l, err)

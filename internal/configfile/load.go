@@ -32,7 +32,11 @@ type Load struct {
 	changes  []any // log attributes of the line that reports the result
 	size     int
 	files    []fileState
+	cache    *Cache // nil: each file is read from disk
 }
+
+// NewPart returns a load for a part of this one, which AddPart or RequirePart joins to it.
+func (l *Load) NewPart() *Load { return &Load{cache: l.cache} }
 
 // AddPart adds a part that was loaded separately: its files are watched too. Its problems are reported, but do not reject this
 // load: the caller is expected to keep the part's previous version.
@@ -129,19 +133,23 @@ func (l *Load) ReadFile(path string) ([]byte, error) {
 }
 
 func (l *Load) readLimited(path string) (data []byte, f fileState, err error) {
-	in, info, err := service.OpenRegular(path)
-	f.info = info // also of a file that cannot be read; else it would seem to change all the time
-	if err != nil {
-		return nil, f, err
-	}
-	defer in.Close()
-	if data, err = io.ReadAll(io.LimitReader(in, int64(MaxSize-l.size)+1)); err != nil {
-		return nil, f, err
+	data, f, cached := l.cache.find(path)
+	if !cached {
+		in, info, err := service.OpenRegular(path)
+		f.info = info // also of a file that cannot be read; else it would seem to change all the time
+		if err != nil {
+			return nil, f, err
+		}
+		defer in.Close()
+		if data, err = io.ReadAll(io.LimitReader(in, int64(MaxSize-l.size)+1)); err != nil {
+			return nil, f, err
+		}
+		f.hash = sha256.Sum256(data)
 	}
 	if l.size += len(data); l.size > MaxSize {
-		return nil, f, fmt.Errorf("larger than %d MiB, which is the most for a file and all that it includes", MaxSize>>20)
+		return nil, fileState{info: f.info}, fmt.Errorf("larger than %d MiB, which is the most for a file and all that it includes", MaxSize>>20)
 	}
-	f.hash = sha256.Sum256(data)
+	l.cache.add(path, data, f)
 	return data, f, nil
 }
 

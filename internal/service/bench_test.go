@@ -36,7 +36,7 @@ func BenchmarkInProcess(b *testing.B) {
 	}
 	defer g.Close()
 	g.RegisterService(testService(func(context.Context) error { return nil }), nil)
-	conn, err := Connect(env, "replier", "", g)
+	conn, err := Connect(env, "replier", Target{Local: g})
 	if err != nil {
 		b.Fatal(err)
 	}

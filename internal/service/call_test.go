@@ -314,7 +314,7 @@ func TestGRPCRequestID(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ours.Close()
-	near, err := Connect(env, "near", "", g)
+	near, err := Connect(env, "near", Target{Local: g})
 	if err != nil {
 		t.Fatal(err)
 	}

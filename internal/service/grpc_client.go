@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"strconv"
 	"strings"
@@ -72,7 +71,7 @@ func Dial(env Env, name, target string) (*grpc.ClientConn, error) {
 
 func dialTarget(env Env, name, target string, own ...grpc.DialOption) (*grpc.ClientConn, error) {
 	if err := CheckTarget(target); err != nil {
-		return nil, fmt.Errorf("--%s: %w", name, err)
+		return nil, BadSetting(name, "%w", err)
 	}
 	conn, err := grpc.NewClient(target, append([]grpc.DialOption{
 		grpc.WithChainUnaryInterceptor(countCalls(env, name), sendAlong),
@@ -83,7 +82,7 @@ func dialTarget(env Env, name, target string, own ...grpc.DialOption) (*grpc.Cli
 		}}),
 	}, own...)...)
 	if err != nil {
-		return nil, fmt.Errorf("--%s: %q is not a gRPC target such as dns:///%s:9001: %w", name, target, name, err)
+		return nil, BadSetting(name, "%q is not a gRPC target such as dns:///%s:9001: %w", target, name, err)
 	}
 	conn.Connect()
 	env.Ready.AddNeighbour(name, func() error {

@@ -70,7 +70,7 @@ func overBoth(t *testing.T, test func(t *testing.T, env Env, log *logBuffer, sta
 				if over == "wire" {
 					here = nil
 				}
-				conn, err := Connect(env, "replier", "passthrough:///"+g.Addr().String(), here)
+				conn, err := Connect(env, "replier", Target{Addr: "passthrough:///" + g.Addr().String(), Local: here})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -67,9 +66,9 @@ func (f GuardFlags) parseKeys() (keys []guardKey, err error) {
 		key = strings.TrimSpace(key)
 		switch {
 		case len(key) < minInternalKey:
-			errs = append(errs, fmt.Errorf("--internal-key: key %d has %d characters; expected at least %d; openssl rand -hex 32 makes one", i+1, len(key), minInternalKey))
+			errs = append(errs, BadSetting("internal key", "key %d has %d characters; expected at least %d; openssl rand -hex 32 makes one", i+1, len(key), minInternalKey))
 		case strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
-			errs = append(errs, fmt.Errorf("--internal-key: key %d has a character that an HTTP header cannot carry; expected printable ASCII without spaces", i+1))
+			errs = append(errs, BadSetting("internal key", "key %d has a character that an HTTP header cannot carry; expected printable ASCII without spaces", i+1))
 		}
 		keys = append(keys, guardKey{Secret(key), sha256.Sum256([]byte(key))})
 	}

@@ -49,11 +49,11 @@ func TestInternalKey(t *testing.T) {
 		{"one", keyA, []string{keyA}, ""},
 		{"two", keyB + "," + keyA, []string{keyB, keyA}, ""},
 		{"spaces around", " " + keyA + " , " + keyB + "\n", []string{keyA, keyB}, ""},
-		{"short", keyA[1:], nil, "--internal-key: key 1 has 31 characters" + long},
-		{"empty between", keyA + ",," + keyB, nil, "--internal-key: key 2 has 0 characters" + long},
-		{"space within", keyA + " " + keyB, nil, "--internal-key: key 1" + odd},
-		{"no ASCII", keyA + ",ключ" + keyB, nil, "--internal-key: key 2" + odd},
-		{"all wrong", "a," + keyA + ",b", nil, "--internal-key: key 1 has 1 characters" + long + "\n--internal-key: key 3 has 1 characters" + long},
+		{"short", keyA[1:], nil, "internal key: key 1 has 31 characters" + long},
+		{"empty between", keyA + ",," + keyB, nil, "internal key: key 2 has 0 characters" + long},
+		{"space within", keyA + " " + keyB, nil, "internal key: key 1" + odd},
+		{"no ASCII", keyA + ",ключ" + keyB, nil, "internal key: key 2" + odd},
+		{"all wrong", "a," + keyA + ",b", nil, "internal key: key 1 has 1 characters" + long + "\ninternal key: key 3 has 1 characters" + long},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env, _ := testEnv()
@@ -146,7 +146,7 @@ func TestGuardInProcess(t *testing.T) {
 	}
 	defer g.Close()
 	g.RegisterService(testService(func(context.Context) error { return nil }), nil)
-	conn, err := Connect(env, "replier", "", g)
+	conn, err := Connect(env, "replier", Target{Local: g})
 	if err != nil {
 		t.Fatal(err)
 	}

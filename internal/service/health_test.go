@@ -130,7 +130,7 @@ func TestDialAway(t *testing.T) {
 func TestDialBadTarget(t *testing.T) {
 	env, _ := testEnv()
 	conn, err := Dial(env, "replier", "dns://%zz/replier:9001")
-	want := `--replier: "dns://%zz/replier:9001" is not a gRPC target; expected one such as dns:///bot:9001`
+	want := `replier: "dns://%zz/replier:9001" is not a gRPC target; expected one such as dns:///bot:9001`
 	if conn != nil || err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v, %v; want %s…", conn, err, want)
 	}

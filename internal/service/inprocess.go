@@ -40,16 +40,15 @@ type Conn interface {
 	Close() error
 }
 
-// Connect returns a connection to target as DialOwn does or, if here is not nil, to that server in this process. A call within
-// the process is a function call through the interceptors of both sides. Messages are not copied: neither side may change a
+// Connect returns a connection to a Local server or, as DialOwn does, to the Addr of target. A call within the process is a function call through the interceptors of both sides. Messages are not copied: neither side may change a
 // message that it sent or received. There are no streams.
-func Connect(env Env, name, target string, here *GRPC) (Conn, error) {
-	if here != nil {
-		p := &inProcess{server: here, count: countCalls(env, name)}
+func Connect(env Env, name string, target Target) (Conn, error) {
+	if target.Local != nil {
+		p := &inProcess{server: target.Local, count: countCalls(env, name)}
 		p.call = p.callMethod
 		return p, nil
 	}
-	return DialOwn(env, name, target)
+	return DialOwn(env, name, target.Addr)
 }
 
 type inProcess struct {

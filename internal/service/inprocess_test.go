@@ -45,7 +45,7 @@ func TestLineJoins(t *testing.T) {
 		LineOf(ctx).Add(slog.String("account", "shop"), slog.String("rule", "hours"))
 		return fails
 	}), nil)
-	conn, err := Connect(env, "replier", "", g)
+	conn, err := Connect(env, "replier", Target{Local: g})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestNoStreamInProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	conn, err := Connect(env, "replier", "", g)
+	conn, err := Connect(env, "replier", Target{Local: g})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -117,14 +118,15 @@ func logListening(log *slog.Logger, flag string, addr net.Addr, guarded bool) {
 	}
 }
 
-// Listen binds a TCP address; port 0 means any free port. flag is the name of the setting, for the error.
+// Listen binds a TCP address; port 0 means any free port. flag is the name of the setting's flag, such as "internal-listen".
 func Listen(flag, addr string) (net.Listener, error) {
+	setting := strings.ReplaceAll(flag, "-", " ")
 	lis, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("--%s: %s is in use by another process; choose another address", flag, addr)
+		return nil, BadSetting(setting, "%s is in use by another process; choose another address", addr)
 	case err != nil:
-		return nil, fmt.Errorf("--%s: cannot listen on %q: %w", flag, addr, err)
+		return nil, BadSetting(setting, "cannot listen on %q: %w", addr, err)
 	}
 	return lis, nil
 }

@@ -217,9 +217,9 @@ func TestListen(t *testing.T) {
 		t.Errorf("bound %s, want a port", addr)
 	}
 	for _, tt := range []struct{ addr, want string }{
-		{addr, "--listen: " + addr + " is in use by another process; choose another address"},
-		{"8000", `--listen: cannot listen on "8000": listen tcp: address 8000: missing port in address`},
-		{"127.0.0.1:http-x", `--listen: cannot listen on "127.0.0.1:http-x": `},
+		{addr, "listen: " + addr + " is in use by another process; choose another address"},
+		{"8000", `listen: cannot listen on "8000": listen tcp: address 8000: missing port in address`},
+		{"127.0.0.1:http-x", `listen: cannot listen on "127.0.0.1:http-x": `},
 	} {
 		if other, err := Listen("listen", tt.addr); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("Listen(%q) = %v, %v; want error %s", tt.addr, other, err, tt.want)

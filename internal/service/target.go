@@ -9,6 +9,15 @@ import (
 	"google.golang.org/grpc/resolver"
 )
 
+// Target is where a service of ours is reached. At most one field is set; none means that there is no such service.
+type Target struct {
+	Addr  string // gRPC target, such as dns:///replier:9001
+	Local *GRPC  // its server, if it runs in this process
+}
+
+// IsSet reports whether there is such a service.
+func (t Target) IsSet() bool { return t != Target{} }
+
 // CheckTarget returns an error if target can never be reached as a gRPC target. gRPC itself would take an HTTP address, or a
 // scheme that it does not know, for a host name.
 func CheckTarget(target string) error {

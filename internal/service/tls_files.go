@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 )
@@ -22,9 +21,9 @@ func (f TLSFlags) openIdentity(log *slog.Logger) (*tlsIdentity, error) {
 		return nil, nil
 	}
 	var errs []error
-	for _, file := range []struct{ flag, path string }{{"tls-cert", f.TLSCert}, {"tls-key", f.TLSKey}, {"tls-ca", f.TLSCA}} {
+	for _, file := range []struct{ setting, path string }{{"tls cert", f.TLSCert}, {"tls key", f.TLSKey}, {"tls ca", f.TLSCA}} {
 		if file.path == "" {
-			errs = append(errs, fmt.Errorf("--%s is missing; set --tls-cert, --tls-key and --tls-ca, or none of them", file.flag))
+			errs = append(errs, BadSetting(file.setting, "missing; set certificate, key and authority, or none of them"))
 		}
 	}
 	if len(errs) > 0 {
@@ -47,12 +46,12 @@ type pemFiles struct{ cert, key, ca string }
 func (f TLSFlags) readFiles() (files pemFiles, err error) {
 	var errs []error
 	for _, file := range []struct {
-		flag, path string
-		to         *string
-	}{{"tls-cert", f.TLSCert, &files.cert}, {"tls-key", f.TLSKey, &files.key}, {"tls-ca", f.TLSCA, &files.ca}} {
+		setting, path string
+		to            *string
+	}{{"tls cert", f.TLSCert, &files.cert}, {"tls key", f.TLSKey, &files.key}, {"tls ca", f.TLSCA, &files.ca}} {
 		content, err := ReadRegular(file.path)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--%s: %w", file.flag, err))
+			errs = append(errs, BadSetting(file.setting, "%w", err))
 		}
 		*file.to = string(content)
 	}
@@ -71,13 +70,13 @@ func (f TLSFlags) parseFiles(files pemFiles) (*tlsMaterial, error) {
 	m := &tlsMaterial{files: files, issuers: x509.NewCertPool()}
 	var err error
 	if m.certificate, err = tls.X509KeyPair([]byte(files.cert), []byte(files.key)); err != nil {
-		return nil, fmt.Errorf("--tls-cert %s, --tls-key %s: %w", f.TLSCert, f.TLSKey, err)
+		return nil, BadSetting("tls cert", "%s with the key %s: %w", f.TLSCert, f.TLSKey, err)
 	}
 	if !m.issuers.AppendCertsFromPEM([]byte(files.ca)) {
-		return nil, fmt.Errorf("--tls-ca %s: the file has no certificate; expected PEM", f.TLSCA)
+		return nil, BadSetting("tls ca", "%s: the file has no certificate; expected PEM", f.TLSCA)
 	}
 	if err := m.verifyChain(m.certificateChain(), x509.ExtKeyUsageAny); err != nil {
-		return nil, fmt.Errorf("--tls-cert %s, --tls-ca %s: %w", f.TLSCert, f.TLSCA, err)
+		return nil, BadSetting("tls cert", "%s with the authority %s: %w", f.TLSCert, f.TLSCA, err)
 	}
 	return m, nil
 }

@@ -62,16 +62,16 @@ func TestTLSReload(t *testing.T) {
 
 	second := ca.IssueNamed(t, "second")
 	write(files.TLSCert, second.Cert)
-	mismatch := fmt.Sprintf("%s--tls-cert %s, --tls-key %s: tls: private key does not match public key", refused, files.TLSCert, files.TLSKey)
+	mismatch := fmt.Sprintf("%stls cert: %s with the key %s: tls: private key does not match public key", refused, files.TLSCert, files.TLSKey)
 	expect("certificate without its key", "first", mismatch)
 	if err := os.Remove(files.TLSKey); err != nil {
 		t.Fatal(err)
 	}
-	expect("key removed", "first", refused+"--tls-key: open "+files.TLSKey+": no such file or directory")
+	expect("key removed", "first", refused+"tls key: open "+files.TLSKey+": no such file or directory")
 	write(files.TLSKey, second.Key)
 	expect("both", "second", "")
 	write(files.TLSCA, []byte("no PEM"))
-	expect("no authority", "second", refused+"--tls-ca "+files.TLSCA+": the file has no certificate; expected PEM")
+	expect("no authority", "second", refused+"tls ca: "+files.TLSCA+": the file has no certificate; expected PEM")
 	write(files.TLSCA, ca.PEM)
 	expect("as before", "second", "")
 
@@ -84,8 +84,8 @@ func TestTLSReload(t *testing.T) {
 	}
 	want := []string{
 		"ERROR " + strings.TrimPrefix(mismatch, refused) + "<nil>",
-		"ERROR --tls-key: open " + files.TLSKey + ": no such file or directory<nil>",
-		"ERROR --tls-ca " + files.TLSCA + ": the file has no certificate; expected PEM<nil>",
+		"ERROR tls key: open " + files.TLSKey + ": no such file or directory<nil>",
+		"ERROR tls ca: " + files.TLSCA + ": the file has no certificate; expected PEM<nil>",
 		"INFO <nil>second",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -140,7 +140,7 @@ func TestTLSFiles(t *testing.T) {
 	empty, missing := file("empty", nil), filepath.Join(dir, "missing")
 	anotherKey, otherCA := file("another.key", another.Key), file("other.ca", other.PEM)
 	oldCert, oldKey := file("old.cert", expired.Cert), file("old.key", expired.Key)
-	const all = " is missing; set --tls-cert, --tls-key and --tls-ca, or none of them"
+	const all = ": missing; set certificate, key and authority, or none of them"
 	for _, tt := range []struct {
 		name           string
 		cert, key, ca  string
@@ -149,19 +149,19 @@ func TestTLSFiles(t *testing.T) {
 	}{
 		{name: "good", cert: cert, key: key, ca: issuers, guarded: true, whole: true},
 		{name: "none", whole: true},
-		{name: "certificate alone", cert: cert, want: "--tls-key" + all + "\n--tls-ca" + all, whole: true},
-		{name: "authority alone", ca: issuers, want: "--tls-cert" + all + "\n--tls-key" + all, whole: true},
+		{name: "certificate alone", cert: cert, want: "tls key" + all + "\ntls ca" + all, whole: true},
+		{name: "authority alone", ca: issuers, want: "tls cert" + all + "\ntls key" + all, whole: true},
 		{
 			name: "missing", cert: missing, key: missing, ca: issuers, whole: true,
-			want: "--tls-cert: open " + missing + ": no such file or directory\n--tls-key: open " + missing + ": no such file or directory",
+			want: "tls cert: open " + missing + ": no such file or directory\ntls key: open " + missing + ": no such file or directory",
 		},
-		{name: "a directory", cert: cert, key: key, ca: dir, want: "--tls-ca: open " + dir + ": is a directory; expected a regular file", whole: true},
-		{name: "empty certificate", cert: empty, key: key, ca: issuers, want: "--tls-cert " + empty + ", --tls-key " + key + ": tls: failed to find any PEM data in certificate input"},
-		{name: "another's key", cert: cert, key: anotherKey, ca: issuers, want: "--tls-cert " + cert + ", --tls-key " + anotherKey + ": tls: private key does not match public key"},
-		{name: "swapped", cert: key, key: cert, ca: issuers, want: "--tls-cert " + key + ", --tls-key " + cert + ": tls: failed to find certificate PEM data in certificate input"},
-		{name: "empty authority", cert: cert, key: key, ca: empty, want: "--tls-ca " + empty + ": the file has no certificate; expected PEM"},
-		{name: "another authority", cert: cert, key: key, ca: otherCA, want: "--tls-cert " + cert + ", --tls-ca " + otherCA + ": x509: certificate signed by unknown authority"},
-		{name: "expired", cert: oldCert, key: oldKey, ca: issuers, want: "--tls-cert " + oldCert + ", --tls-ca " + issuers + ": x509: certificate has expired or is not yet valid: "},
+		{name: "a directory", cert: cert, key: key, ca: dir, want: "tls ca: open " + dir + ": is a directory; expected a regular file", whole: true},
+		{name: "empty certificate", cert: empty, key: key, ca: issuers, want: "tls cert: " + empty + " with the key " + key + ": tls: failed to find any PEM data in certificate input"},
+		{name: "another's key", cert: cert, key: anotherKey, ca: issuers, want: "tls cert: " + cert + " with the key " + anotherKey + ": tls: private key does not match public key"},
+		{name: "swapped", cert: key, key: cert, ca: issuers, want: "tls cert: " + key + " with the key " + cert + ": tls: failed to find certificate PEM data in certificate input"},
+		{name: "empty authority", cert: cert, key: key, ca: empty, want: "tls ca: " + empty + ": the file has no certificate; expected PEM"},
+		{name: "another authority", cert: cert, key: key, ca: otherCA, want: "tls cert: " + cert + " with the authority " + otherCA + ": x509: certificate signed by unknown authority"},
+		{name: "expired", cert: oldCert, key: oldKey, ca: issuers, want: "tls cert: " + oldCert + " with the authority " + issuers + ": x509: certificate has expired or is not yet valid: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			env, _ := testEnv()

@@ -337,7 +337,7 @@ func TestCheckHealthTLS(t *testing.T) {
 			}
 		}
 	}
-	if err := CheckHealth(t.Context(), h.Addr().String(), TLSFlags{TLSCert: "x"}); err == nil || !strings.HasPrefix(err.Error(), "--tls-key is missing") {
+	if err := CheckHealth(t.Context(), h.Addr().String(), TLSFlags{TLSCert: "x"}); err == nil || !strings.HasPrefix(err.Error(), "tls key: missing") {
 		t.Errorf("one file of three: %v", err)
 	}
 	env.Ready.setState(draining)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"wxgate/internal/service"
 
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
@@ -48,11 +49,11 @@ func (s *Store) startEmbedded(dir string) error {
 		}
 		dir = s.memory
 	} else if err := s.lockDirectory(dir); err != nil {
-		return fmt.Errorf("--data-dir: %s: %w", dir, err)
+		return service.BadSetting("data dir", "%s: %w", dir, err)
 	}
 	s.server = &embeddedServer{dir: dir, log: &serverLog{log: s.env.Log}, patience: s.patience}
 	if err := s.server.startServer(); err != nil {
-		return fmt.Errorf("--data-dir: %s: %w", dir, err)
+		return service.BadSetting("data dir", "%s: %w", dir, err)
 	}
 	if s.IsDurable() && s.beginMaking() {
 		s.server.compareInventory()

@@ -36,7 +36,7 @@ type Config struct {
 // Validate returns an error if the Config is invalid. The error does not show the URL, which may hold a password.
 func (c Config) Validate() error {
 	if c.Dir != "" && c.URL != "" {
-		return errors.New("--data-dir and --nats are both set; set only one: the store is in this process or in the cluster")
+		return service.BadSetting("data dir", "set besides --nats (WXGATE_NATS); set only one: the store is in this process or in the cluster")
 	}
 	for text := range strings.SplitSeq(c.URL, ",") {
 		if c.URL == "" {
@@ -47,7 +47,7 @@ func (c Config) Validate() error {
 			text = "nats://" + text
 		}
 		if u, err := url.Parse(text); err != nil || u.Hostname() == "" {
-			return errors.New("--nats (WXGATE_NATS): expected URLs such as nats://user:password@host:4222, with commas between them")
+			return service.BadSetting("nats", "expected URLs such as nats://user:password@host:4222, with commas between them")
 		}
 	}
 	return nil
@@ -102,7 +102,7 @@ func (s *Store) connect(cfg Config) error {
 		if s.conn, err = nats.Connect(cfg.URL, nats.Name("wxgate"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(cfg.Patient),
 			nats.ReconnectBufSize(-1), // a write that failed must not be sent later
 			nats.ReconnectWait(lookForCluster), nats.Timeout(s.patience/2)); err != nil {
-			return fmt.Errorf("--nats: %s: %w", hostsOf(cfg.URL), err)
+			return service.BadSetting("nats", "%s: %w", hostsOf(cfg.URL), err)
 		}
 	} else {
 		if err := s.startEmbedded(cfg.Dir); err != nil {

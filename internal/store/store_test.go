@@ -123,7 +123,7 @@ func TestMemoryLeavesNothing(t *testing.T) {
 func TestBadDirectory(t *testing.T) {
 	for name, tt := range map[string]struct {
 		make func(t *testing.T, dir string)
-		want string // behind "--data-dir: DIR: "
+		want string // behind "data dir: DIR: "
 	}{
 		"in use": {func(t *testing.T, dir string) { open(t, Config{Dir: dir}) },
 			"in use by another process; choose another directory"},
@@ -157,7 +157,7 @@ func TestBadDirectory(t *testing.T) {
 				s.Close()
 				t.Fatal("opened; want an error")
 			}
-			if want := "--data-dir: " + dir + ": " + tt.want; !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			if want := "data dir: " + dir + ": " + tt.want; !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %q; want one line %q", err, want)
 			}
 		})
@@ -198,20 +198,20 @@ func TestBadURL(t *testing.T) {
 	plain.Start()
 	defer plain.WaitForShutdown()
 	defer plain.Shutdown()
-	const odd = "--nats (WXGATE_NATS): expected URLs such as nats://user:password@host:4222, with commas between them"
+	const odd = "nats: expected URLs such as nats://user:password@host:4222, with commas between them"
 	for name, tt := range map[string]struct {
 		cfg  Config
 		want string // the beginning
 	}{
-		"nobody there":       {Config{URL: "nats://user:hunter2@" + away}, "--nats: nats://…@" + away + ": "},
-		"nobody at all":      {Config{URL: "nats://hunter2@" + away + ",nats://u:hunter2@" + away}, "--nats: nats://…@" + away + ",nats://…@" + away + ": "},
-		"password with an @": {Config{URL: "nats://u:p@hunter2@" + away}, "--nats: nats://…@" + away + ": "},
-		"somebody silent":    {Config{URL: "nats://u:hunter2@" + silent.Addr().String(), openTimeout: 100 * time.Millisecond}, "--nats: nats://…@" + silent.Addr().String() + ": "},
+		"nobody there":       {Config{URL: "nats://user:hunter2@" + away}, "nats: nats://…@" + away + ": "},
+		"nobody at all":      {Config{URL: "nats://hunter2@" + away + ",nats://u:hunter2@" + away}, "nats: nats://…@" + away + ",nats://…@" + away + ": "},
+		"password with an @": {Config{URL: "nats://u:p@hunter2@" + away}, "nats: nats://…@" + away + ": "},
+		"somebody silent":    {Config{URL: "nats://u:hunter2@" + silent.Addr().String(), openTimeout: 100 * time.Millisecond}, "nats: nats://…@" + silent.Addr().String() + ": "},
 		"no URL":             {Config{URL: "nats://u:hunter2%zz@" + away}, odd},
 		"no host":            {Config{URL: "nats://"}, odd},
 		"one of none":        {Config{URL: "nats://" + away + ",,"}, odd},
 		"no JetStream":       {Config{URL: plain.ClientURL()}, "store: bucket shared_locks: "},
-		"both":               {Config{URL: "nats://u:hunter2@" + away, Dir: "d"}, "--data-dir and --nats are both set; "},
+		"both":               {Config{URL: "nats://u:hunter2@" + away, Dir: "d"}, "data dir: set besides --nats (WXGATE_NATS); "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.cfg.Env = env()
