@@ -25,13 +25,13 @@ const margin = 100 * time.Millisecond
 type incoming struct {
 	openedBody
 	msg     *wechatv1.Message
-	account *account
+	account *readyAccount
 	arrived time.Time
 	signed  int64 // when WeChat signed it, by its clock, in seconds
 }
 
 // answer is the path of a callback: open the message, ask the replier, decide, seal. Its errors are refusals.
-func (c *callbackHandler) answer(w http.ResponseWriter, r *http.Request, a *account, arrived time.Time, t *callbackTrace) (response, error) {
+func (c *callbackHandler) answer(w http.ResponseWriter, r *http.Request, a *readyAccount, arrived time.Time, t *callbackTrace) (response, error) {
 	switch r.Method {
 	case http.MethodGet:
 		return c.verifyURL(r, a, arrived)
@@ -56,7 +56,7 @@ func (c *callbackHandler) answer(w http.ResponseWriter, r *http.Request, a *acco
 }
 
 // verifyURL answers the GET with which WeChat's console checks the URL; echostr is in the clear in every mode.
-func (c *callbackHandler) verifyURL(r *http.Request, a *account, now time.Time) (response, error) {
+func (c *callbackHandler) verifyURL(r *http.Request, a *readyAccount, now time.Time) (response, error) {
 	q, err := parseQuery(r.Method, r.URL.RawQuery)
 	if err != nil {
 		return response{}, err
@@ -71,7 +71,7 @@ func (c *callbackHandler) verifyURL(r *http.Request, a *account, now time.Time) 
 }
 
 // openMessage reads the message of a POST, and checks that it is from WeChat and for this account.
-func (c *callbackHandler) openMessage(w http.ResponseWriter, r *http.Request, a *account, arrived time.Time) (incoming, error) {
+func (c *callbackHandler) openMessage(w http.ResponseWriter, r *http.Request, a *readyAccount, arrived time.Time) (incoming, error) {
 	q, err := parseQuery(r.Method, r.URL.RawQuery)
 	if err != nil {
 		return incoming{}, err

@@ -16,7 +16,7 @@ import (
 
 // callbackHandler answers WeChat.
 type callbackHandler struct {
-	accounts func() *roster // those of the moment
+	accounts func() *accountSet // those of the moment
 	replier  replierv1.ReplierServiceClient
 	forgets  *userForgetter // nil without oauthsvc
 	fallback *fallback
@@ -29,7 +29,7 @@ type callbackHandler struct {
 }
 
 // addCallbackRoutes adds the routes of callbacks. forgets and kept may be nil.
-func addCallbackRoutes(mux *http.ServeMux, cfg Config, accounts func() *roster, replier replierv1.ReplierServiceClient, forgets *userForgetter, kept *traceLog) {
+func addCallbackRoutes(mux *http.ServeMux, cfg Config, accounts func() *accountSet, replier replierv1.ReplierServiceClient, forgets *userForgetter, kept *traceLog) {
 	c := &callbackHandler{
 		accounts: accounts,
 		replier:  replier,
@@ -50,15 +50,15 @@ func addCallbackRoutes(mux *http.ServeMux, cfg Config, accounts func() *roster, 
 		}),
 	}
 	cfg.Env.Registerer.MustRegister(c.total, c.seconds)
-	mux.HandleFunc("/{$}", c.handleAccount(func(*http.Request) *account { return c.accounts().main }))
-	mux.HandleFunc("/wechat/{account}", c.handleAccount(func(r *http.Request) *account { return c.accounts().byName[r.PathValue("account")] }))
+	mux.HandleFunc("/{$}", c.handleAccount(func(*http.Request) *readyAccount { return c.accounts().main }))
+	mux.HandleFunc("/wechat/{account}", c.handleAccount(func(r *http.Request) *readyAccount { return c.accounts().byName[r.PathValue("account")] }))
 }
 
 // errHold is returned for a callback that gets no response: WeChat is to send the message again.
 var errHold = errors.New("the answer is not ready")
 
 // handleAccount returns the handler of the callbacks of the account that find returns; nil: there is none.
-func (c *callbackHandler) handleAccount(find func(*http.Request) *account) http.HandlerFunc {
+func (c *callbackHandler) handleAccount(find func(*http.Request) *readyAccount) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		a := find(r)
 		if a == nil {
@@ -72,7 +72,7 @@ func (c *callbackHandler) handleAccount(find func(*http.Request) *account) http.
 }
 
 // serve answers one request, also if the gateway panics. It returns errHold if WeChat is to get no response.
-func (c *callbackHandler) serve(w http.ResponseWriter, r *http.Request, a *account) error {
+func (c *callbackHandler) serve(w http.ResponseWriter, r *http.Request, a *readyAccount) error {
 	arrived := time.Now()
 	line := service.LineOf(r.Context())
 	line.Add(slog.String("account", a.Name))

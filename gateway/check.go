@@ -34,7 +34,7 @@ func badRequest(outcome callbackOutcome, detail string) *refusal {
 
 // checkQuery checks the query of a POST before the body is read: the mode, the time and, if the callback is plain, the signature. The
 // signature of a sealed callback covers the body too, so openSealed checks it.
-func (a *account) checkQuery(q callbackQuery, now time.Time, maxSkew time.Duration) error {
+func (a *readyAccount) checkQuery(q callbackQuery, now time.Time, maxSkew time.Duration) error {
 	if !q.sealed {
 		if err := a.checkURL(q, now); err != nil {
 			return err
@@ -52,14 +52,14 @@ func (a *account) checkQuery(q callbackQuery, now time.Time, maxSkew time.Durati
 }
 
 // checkURL checks the signature of a GET or a plain POST: token, timestamp and nonce.
-func (a *account) checkURL(q callbackQuery, now time.Time) error {
+func (a *readyAccount) checkURL(q callbackQuery, now time.Time) error {
 	_, err := a.signingToken(q, q.signature, "", now)
 	return err
 }
 
 // signingToken returns the token that made a signature over timestamp, nonce and, if the callback is sealed, the Encrypt text: the
 // current token or, in its grace time, the previous one.
-func (a *account) signingToken(q callbackQuery, signature, encrypt string, now time.Time) (token string, err error) {
+func (a *readyAccount) signingToken(q callbackQuery, signature, encrypt string, now time.Time) (token string, err error) {
 	for _, t := range a.tokens {
 		// An empty part does not change a signature.
 		if t.isGood(now) && wechat.VerifySignature(signature, t.value, q.timestamp, q.nonce, encrypt) {
@@ -91,7 +91,7 @@ type openedBody struct {
 }
 
 // openBody returns the document in the body of a callback, decrypted if it is sealed. checkQuery has accepted the query.
-func (a *account) openBody(q callbackQuery, body []byte, now time.Time) (openedBody, error) {
+func (a *readyAccount) openBody(q callbackQuery, body []byte, now time.Time) (openedBody, error) {
 	if q.sealed {
 		return a.openSealed(q, body, now)
 	}
@@ -99,7 +99,7 @@ func (a *account) openBody(q callbackQuery, body []byte, now time.Time) (openedB
 	return openedBody{Document: doc}, err
 }
 
-func (a *account) openSealed(q callbackQuery, body []byte, now time.Time) (openedBody, error) {
+func (a *readyAccount) openSealed(q callbackQuery, body []byte, now time.Time) (openedBody, error) {
 	envelope, err := parseXML(body)
 	if err != nil {
 		return openedBody{}, err
@@ -122,7 +122,7 @@ func (a *account) openSealed(q callbackQuery, body []byte, now time.Time) (opene
 
 // decryptEnvelope returns the message in an Encrypt text, and the cipher that decrypted it: that of the current AES key or, in its
 // grace time, that of the previous one.
-func (a *account) decryptEnvelope(encrypt string, now time.Time) ([]byte, *wechat.Cipher, error) {
+func (a *readyAccount) decryptEnvelope(encrypt string, now time.Time) ([]byte, *wechat.Cipher, error) {
 	reason := refusedEnvelope
 	for _, c := range a.ciphers {
 		if !c.isGood(now) {
@@ -140,7 +140,7 @@ func (a *account) decryptEnvelope(encrypt string, now time.Time) ([]byte, *wecha
 }
 
 // checkReceiver checks that a message is for this account, if the account's original id is known.
-func (a *account) checkReceiver(msg *wechatv1.Message) error {
+func (a *readyAccount) checkReceiver(msg *wechatv1.Message) error {
 	if a.OriginalID != "" && msg.GetToUserName() != a.OriginalID {
 		return forbidden(refusedOriginalID)
 	}

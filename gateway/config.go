@@ -3,9 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"wxgate/gateway/login"
@@ -16,7 +14,7 @@ import (
 	"wxgate/internal/wechat"
 )
 
-// Config is what a gateway needs. Complete checks it.
+// Config configures a gateway. Complete checks it.
 type Config struct {
 	Env            service.Env
 	Listen         string           // public address: callbacks and /oauth/
@@ -28,26 +26,26 @@ type Config struct {
 	MaxText        int              // of a text reply, in bytes; longer ones are cut; 0: any
 	MaxSkew        time.Duration    // how far a callback's timestamp may be from our clock; 0: any
 	PublicURL      string           // scheme and host that browsers use; "": the request's Host
-	ReturnHosts    []string         // hosts besides our own that a login may return to
+	ReturnHosts    []string         // other hosts that a login may return to
 	Slow           accounts.Slow    // for an answer that is not ready while WeChat waits, if the account has no Slow of its own
 	Backlog        *backlog.Backlog // stores messages while no replier can be reached; nil: they are not stored
 	BusyText       string           // users read it if no answer will come; "": nothing
-	SessionKey     service.Secret   // of logins; several, separated by commas: the first makes sessions, all are accepted; "": a new one
-	Debug          bool             // the internal address shows the last callbacks, with what users write
+	SessionKey     service.Secret   // see login.Config
+	Debug          bool             // the internal address shows the last callbacks, with the users' messages
 }
 
-// Completed is a Config that Complete found right. Backlog, Replier, OAuth and SessionKey may still be set: they come from
+// Completed is a Config that Complete has checked. Backlog, Replier, OAuth and SessionKey may still be set: they come from
 // the store and from other services, which are opened after all configurations of the process were checked.
 type Completed struct {
 	Config
-	accounts func() *roster            // of this moment
-	watched  *configfile.Live[*roster] // nil without an accounts file
+	currentAccounts func() *accountSet
+	watchedFile     *configfile.Live[*accountSet] // nil without an accounts file
 }
 
 // Complete checks the configuration and reads the accounts file. The error has everything that is wrong in both.
 func (c Config) Complete() (*Completed, error) {
 	completed := &Completed{Config: c}
-	if err := errors.Join(completed.openAccounts(), c.checkLimits(), c.checkLogin()); err != nil {
+	if err := errors.Join(completed.openAccounts(), c.checkLimits(), c.loginConfig().Check()); err != nil {
 		return nil, err
 	}
 	return completed, nil
@@ -59,21 +57,21 @@ func (c *Completed) openAccounts() error {
 		if err := checkAccounts(c.Accounts.List); err != nil {
 			return err
 		}
-		fixed, err := newRoster(c.Accounts.List, nil, time.Now())
-		c.accounts = func() *roster { return fixed }
+		fixed, err := newAccountSet(c.Accounts.List, nil, time.Now())
+		c.currentAccounts = func() *accountSet { return fixed }
 		return err
 	}
 	if len(c.Accounts.List) > 0 {
 		return errors.New("a list and a file of accounts are given; expected one")
 	}
 	var err error
-	c.watched, err = configfile.Open("gateway accounts", c.Accounts.Cache, func(load *configfile.Load, before *roster) *roster {
-		return loadRoster(load, c.Accounts.File, before, time.Now())
+	c.watchedFile, err = configfile.Open("gateway accounts", c.Accounts.Cache, func(load *configfile.Load, before *accountSet) *accountSet {
+		return loadAccounts(load, c.Accounts.File, before, time.Now())
 	})
 	if err != nil {
 		return err
 	}
-	c.accounts = c.watched.Value
+	c.currentAccounts = c.watchedFile.Value
 	return nil
 }
 
@@ -140,7 +138,7 @@ func (c Config) checkLimits() error {
 	var errs []error
 	if c.ReplyTimeout <= margin || c.ReplyTimeout >= maxReplyTimeout {
 		errs = append(errs, service.BadSetting("reply timeout",
-			"%s; expected more than %s, which are kept for what follows the replier's answer, and less than %s, when WeChat hangs up",
+			"%s; expected more than %s, which is kept for the work after the replier's answer, and less than %s, when WeChat hangs up",
 			c.ReplyTimeout, margin, maxReplyTimeout))
 	}
 	if c.MaxText < 0 {
@@ -155,28 +153,7 @@ func (c Config) checkLimits() error {
 	return errors.Join(errs...)
 }
 
-// checkLogin checks the settings of the login.
-func (c Config) checkLogin() error {
-	var errs []error
-	if c.PublicURL != "" && !isOrigin(c.PublicURL) {
-		errs = append(errs, service.BadSetting("public url", "%q; expected scheme and host in lower case, such as https://wx.example.com", c.PublicURL))
-	}
-	for _, host := range c.ReturnHosts {
-		if !isHost(host) {
-			errs = append(errs, service.BadSetting("return hosts", "%q; expected a whole host in lower case, such as www.example.com", host))
-		}
-	}
-	_, err := login.ParseSessionKeys(c.SessionKey)
-	return errors.Join(append(errs, err)...)
-}
-
-// hostPattern is a host as browsers write it: a name in lower case, or an address, and a port.
-var hostPattern = regexp.MustCompile(`^([a-z0-9_]([a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?$`)
-
-func isHost(text string) bool { return hostPattern.MatchString(text) }
-
-// isOrigin reports whether text is a web origin as browsers write it; slashes at its end do not matter.
-func isOrigin(text string) bool {
-	scheme, host, _ := strings.Cut(strings.TrimRight(text, "/"), "://")
-	return (scheme == "http" || scheme == "https") && isHost(host)
+// loginConfig returns the settings of the login.
+func (c Config) loginConfig() login.Config {
+	return login.Config{Log: c.Env.Log, AccountsChange: c.Accounts.File != "", PublicURL: c.PublicURL, ReturnHosts: c.ReturnHosts, SessionKey: c.SessionKey}
 }

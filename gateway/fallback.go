@@ -98,7 +98,7 @@ func (f *fallback) answerOnce(ctx context.Context, msg *wechatv1.Message, answer
 }
 
 // policyFor returns an account's policy for answers that are not ready, as far as this process can follow it.
-func (f *fallback) policyFor(a *account) accounts.Slow {
+func (f *fallback) policyFor(a *readyAccount) accounts.Slow {
 	policy := a.Slow
 	if policy.How == "" {
 		policy = f.policy

@@ -1,5 +1,5 @@
-// Package gateway speaks HTTP and WeChat. It checks who calls, turns XML into protobuf and back, and decides nothing:
-// answers come from the replier, identities from oauthsvc.
+// Package gateway speaks HTTP and WeChat. It checks that callbacks are from WeChat, and turns XML into protobuf and back. It decides
+// nothing: answers come from the replier, identities from oauthsvc.
 package gateway
 
 import (
@@ -21,27 +21,28 @@ import (
 type Server struct {
 	public, internal *service.HTTP
 	conns            []service.Conn
-	accounts         *configfile.Live[*roster] // nil without an accounts file
-	backlog          *backlog.Backlog          // nil: there is none
+	watchedFile      *configfile.Live[*accountSet] // nil without an accounts file
+	backlog          *backlog.Backlog              // nil: messages are not stored
 }
 
-// New binds the addresses.
+// New opens connections and binds the addresses.
 func New(cfg *Completed) (*Server, error) {
-	s := &Server{accounts: cfg.watched}
-	if err := s.open(cfg); err != nil {
+	s := &Server{watchedFile: cfg.watchedFile}
+	if err := s.openListeners(cfg); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) open(cfg *Completed) error {
-	toReplier, err := s.dial(cfg.Env, "replier", cfg.Replier)
+// openListeners connects to the services, adds the routes and binds the addresses.
+func (s *Server) openListeners(cfg *Completed) error {
+	toReplier, err := s.dialService(cfg.Env, "replier", cfg.Replier)
 	if err != nil {
 		return err
 	}
-	if s.accounts != nil {
-		s.accounts.Register(cfg.Env)
+	if s.watchedFile != nil {
+		s.watchedFile.Register(cfg.Env)
 	}
 	if s.backlog = cfg.Backlog; s.backlog != nil {
 		if err := s.backlog.ListenForQuestions(); err != nil {
@@ -49,31 +50,15 @@ func (s *Server) open(cfg *Completed) error {
 		}
 	}
 	public := http.NewServeMux()
-	var toOAuth service.Conn
-	var forgets *userForgetter
-	if cfg.OAuth.IsSet() {
-		if toOAuth, err = s.dial(cfg.Env, "oauth", cfg.OAuth); err != nil {
-			return err
-		}
-		client := oauthv1.NewOAuthServiceClient(toOAuth)
-		if err := login.AddRoutes(public, login.Config{
-			Log:            cfg.Env.Log,
-			OAuth:          client,
-			Accounts:       func() *login.Accounts { return cfg.accounts().forLogin },
-			AccountsChange: cfg.Accounts.File != "",
-			PublicURL:      cfg.PublicURL,
-			ReturnHosts:    cfg.ReturnHosts,
-			SessionKey:     cfg.SessionKey,
-		}); err != nil {
-			return err
-		}
-		forgets = newUserForgetter(cfg.Env.Registerer, client)
+	toOAuth, forgets, err := s.openLogin(cfg, public)
+	if err != nil {
+		return err
 	}
 	var traces *traceLog
 	if cfg.Debug {
 		traces = newTraceLog()
 	}
-	addCallbackRoutes(public, cfg.Config, cfg.accounts, replierv1.NewReplierServiceClient(toReplier), forgets, traces)
+	addCallbackRoutes(public, cfg.Config, cfg.currentAccounts, replierv1.NewReplierServiceClient(toReplier), forgets, traces)
 	internal, err := internalHandler(toReplier, toOAuth, traces)
 	if err != nil {
 		return err
@@ -85,7 +70,25 @@ func (s *Server) open(cfg *Completed) error {
 	return err
 }
 
-func (s *Server) dial(env service.Env, name string, target service.Target) (service.Conn, error) {
+// openLogin adds the login's routes, and connects to oauthsvc for them. Without oauthsvc it returns nil.
+func (s *Server) openLogin(cfg *Completed, public *http.ServeMux) (toOAuth service.Conn, forgets *userForgetter, err error) {
+	if !cfg.OAuth.IsSet() {
+		return nil, nil, nil
+	}
+	if toOAuth, err = s.dialService(cfg.Env, "oauth", cfg.OAuth); err != nil {
+		return nil, nil, err
+	}
+	client := oauthv1.NewOAuthServiceClient(toOAuth)
+	logins := cfg.loginConfig()
+	logins.OAuth = client
+	logins.Accounts = func() *login.Accounts { return cfg.currentAccounts().forLogin }
+	if err := login.AddRoutes(public, logins); err != nil {
+		return nil, nil, err
+	}
+	return toOAuth, newUserForgetter(cfg.Env.Registerer, client), nil
+}
+
+func (s *Server) dialService(env service.Env, name string, target service.Target) (service.Conn, error) {
 	conn, err := service.Connect(env, name, target)
 	if err == nil {
 		s.conns = append(s.conns, conn)
@@ -99,7 +102,7 @@ func (s *Server) Addr() net.Addr { return s.public.Addr() }
 // InternalAddr returns the internal address.
 func (s *Server) InternalAddr() net.Addr { return s.internal.Addr() }
 
-// Close gives addresses and connections back; for a server that never served.
+// Close releases addresses and connections of a server that never served.
 func (s *Server) Close() {
 	for _, h := range []*service.HTTP{s.public, s.internal} {
 		if h != nil {
@@ -111,15 +114,15 @@ func (s *Server) Close() {
 	}
 }
 
-// Serve serves until ctx ends: the public address stops first, so that the internal one tells of it.
+// Serve serves until ctx ends. The public address stops first, so that the internal one still reports that the gateway is not ready.
 func (s *Server) Serve(ctx context.Context) error {
 	defer s.Close()
 	internalCtx, stopInternal := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopInternal()
 	group, failed := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.internal.Serve(internalCtx) })
-	if s.accounts != nil {
-		group.Go(func() error { s.accounts.Watch(failed); return nil })
+	if s.watchedFile != nil {
+		group.Go(func() error { s.watchedFile.Watch(failed); return nil })
 	}
 	group.Go(func() error {
 		defer stopInternal()

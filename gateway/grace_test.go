@@ -69,12 +69,12 @@ func TestGrace(t *testing.T) {
 	older := signer{"GatewayToken00", strings.Repeat("oldKey0", 6) + "0", testAppID}
 	oldest := signer{"GatewayToken99", strings.Repeat("oldKey9", 6) + "0", testAppID}
 	path := filepath.Join(t.TempDir(), "accounts.yaml")
-	var current *roster
+	var current *accountSet
 	load := func(after time.Duration, entries ...string) {
 		t.Helper()
 		accountsFile(t, path, entries...)
 		l := &configfile.Load{}
-		next := loadRoster(l, path, current, begin.Add(after))
+		next := loadAccounts(l, path, current, begin.Add(after))
 		if l.Err() != nil {
 			t.Fatal(l.Err())
 		}

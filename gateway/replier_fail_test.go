@@ -128,12 +128,12 @@ func TestGatewayPanics(t *testing.T) {
 	f := start(t, nil)
 	second := &fixture{env: service.NewEnv(f.env.Log)}
 	cfg := testConfig(second.env)
-	ready, err := newRoster(cfg.Accounts.List, nil, time.Now())
+	ready, err := newAccountSet(cfg.Accounts.List, nil, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	addCallbackRoutes(mux, cfg, func() *roster { return ready }, panicky{}, nil, nil)
+	addCallbackRoutes(mux, cfg, func() *accountSet { return ready }, panicky{}, nil, nil)
 	broken := httptest.NewServer(service.LogRequests(f.env.Log, false, mux))
 	defer broken.Close()
 	c := own.of(accounts.Safe, textXML(testText))

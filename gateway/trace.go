@@ -49,7 +49,7 @@ type callbackTrace struct {
 }
 
 // startTrace returns the trace of a callback that arrived at a time.
-func (ts *traceLog) startTrace(r *http.Request, a *account, came time.Time) *callbackTrace {
+func (ts *traceLog) startTrace(r *http.Request, a *readyAccount, came time.Time) *callbackTrace {
 	if ts == nil {
 		return nil
 	}

@@ -170,7 +170,7 @@ func TestDebugIsBounded(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for i := range maxTraces {
-				tr := ts.startTrace(request(fmt.Sprint(i)), &account{}, time.Now())
+				tr := ts.startTrace(request(fmt.Sprint(i)), &readyAccount{}, time.Now())
 				tr.noteOpened(textMessage("main"))
 				tr.finishTrace("replied")
 				if i%20 == 0 {
@@ -180,7 +180,7 @@ func TestDebugIsBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
-	long := ts.startTrace(request(strings.Repeat("9", maxParameter+1)), &account{}, time.Now())
+	long := ts.startTrace(request(strings.Repeat("9", maxParameter+1)), &readyAccount{}, time.Now())
 	long.noteOpened(&wechatv1.Message{Content: &wechatv1.Message_Text{Text: &wechatv1.Text{Content: strings.Repeat("信", maxShown)}}})
 	long.finishTrace("replied")
 	long.finishTrace("panic") // it is kept, and stays so

@@ -6,25 +6,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
-	"wxgate/internal/service"
 	oauthv1 "wxgate/proto/oauth/v1"
 )
-
-// Config configures the login.
-type Config struct {
-	Log            *slog.Logger
-	OAuth          oauthv1.OAuthServiceClient
-	Accounts       func() *Accounts // returns the current accounts
-	AccountsChange bool             // another account may become the main one: addresses name their account
-	PublicURL      string           // scheme and host that browsers use; "": the request's Host
-	ReturnHosts    []string         // other hosts that a login may return to
-	SessionKey     service.Secret   // see ParseSessionKeys; "": a random one
-}
 
 // Accounts are the accounts that users can log in to. They do not change; a reload of the accounts file makes new ones.
 type Accounts struct {
@@ -65,7 +52,7 @@ const oauthTimeout = 10 * time.Second
 
 // AddRoutes adds the login's routes.
 func AddRoutes(mux *http.ServeMux, cfg Config) error {
-	keys, err := ParseSessionKeys(cfg.SessionKey)
+	keys, err := parseSessionKeys(cfg.SessionKey)
 	if err != nil {
 		return err
 	}

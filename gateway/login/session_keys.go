@@ -12,9 +12,9 @@ import (
 // minSessionKey is the shortest session key, in characters.
 const minSessionKey = 32
 
-// ParseSessionKeys splits a session key at its commas: the first part seals sessions and states, all parts open them. It returns no
+// parseSessionKeys splits a session key at its commas: the first part seals sessions and states, all parts open them. It returns no
 // keys for "". The error names every part that is too short, by its number.
-func ParseSessionKeys(given service.Secret) (keys [][]byte, err error) {
+func parseSessionKeys(given service.Secret) (keys [][]byte, err error) {
 	if given == "" {
 		return nil, nil
 	}

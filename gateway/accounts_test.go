@@ -57,7 +57,7 @@ func withFile(path string) func(*Config) {
 // loads waits until the gateway has looked at a changed file: it has loaded so many versions, or refuses the file.
 func (f *fixture) loads(t testing.TB, number int, refused bool) {
 	t.Helper()
-	live := f.server.accounts
+	live := f.server.watchedFile
 	for end := time.Now().Add(patience); live.Version().Number != number || (live.ReloadError() != nil) != refused; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("version %d, problem %v; want version %d, refused %v", live.Version().Number, live.ReloadError(), number, refused)
