@@ -126,7 +126,7 @@ func (c *callbackHandler) askReplier(ctx context.Context, msg *wechatv1.Message,
 	return replyResult{kindOf(resp.GetCoordination().GetState()), reply}
 }
 
-// kindOf returns what a replier that answered did with the message.
+// kindOf returns the kind of a replier's answer.
 func kindOf(state replierv1.ReplyState) replyKind {
 	switch state {
 	case replierv1.ReplyState_REPLY_STATE_UNSURE:

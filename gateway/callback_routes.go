@@ -116,7 +116,7 @@ func waitForHangUp(ctx context.Context, arrived time.Time) {
 	<-ctx.Done()
 }
 
-// response is what WeChat gets.
+// response is the HTTP response to a callback.
 type response struct {
 	outcome callbackOutcome
 	xml     bool

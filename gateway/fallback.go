@@ -34,7 +34,7 @@ const (
 	// lastAfter is the least age of a message at WeChat's last attempt, in seconds: two attempts were left without an answer for
 	// 5 s each. A message that is older than lastBefore is late for another reason.
 	lastAfter, lastBefore = 9, 30
-	// maxCounted is the number of messages whose attempts are counted.
+	// maxCounted is the number of messages with a count of attempts.
 	maxCounted = 10_000
 )
 
@@ -44,7 +44,7 @@ func newFallback(cfg Config) *fallback {
 	})}
 }
 
-// handleUnanswered decides what to do with a message that no replier had answered by a deadline. ctx is the callback's.
+// handleUnanswered stores, drops or holds a message that no replier had answered by a deadline. ctx is the callback's.
 func (f *fallback) handleUnanswered(ctx context.Context, in *incoming, deadline time.Time) decision {
 	if f.backlog != nil && f.backlog.AnsweredLocally(in.msg) {
 		return alreadyAnswered

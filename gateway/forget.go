@@ -14,14 +14,14 @@ import (
 	wechatv1 "wxgate/proto/wechat/v1"
 )
 
-// userForgetter makes oauthsvc erase the data of users who withdrew their authorization. WeChat reports them by an event
+// userForgetter makes oauthsvc erase the data of users after they withdrew their authorization. WeChat reports them by an event
 // ("授权用户信息变更", internal/wechat/platform.md). It is nil without oauthsvc.
 type userForgetter struct {
 	client oauthv1.OAuthServiceClient
 	total  *prometheus.CounterVec
 }
 
-// forgetOutcome is the result for a user who withdrew, for log and metric.
+// forgetOutcome is the result of a withdrawal, for log and metric.
 type forgetOutcome string
 
 const (
@@ -40,7 +40,7 @@ func newUserForgetter(registerer prometheus.Registerer, client oauthv1.OAuthServ
 	return f
 }
 
-// startForgetting starts to erase the data of the user who withdrew, if the message says so. The function that it returns waits for
+// startForgetting starts to erase the user's data if the message is a withdrawal. The function that it returns waits for
 // the result, at most until ctx ends, and writes it to log and metric.
 func (f *userForgetter) startForgetting(ctx context.Context, msg *wechatv1.Message) (wait func()) {
 	openid, withdrew := withdrawnUser(msg.GetEvent())
@@ -68,7 +68,7 @@ func (f *userForgetter) startForgetting(ctx context.Context, msg *wechatv1.Messa
 	}
 }
 
-// withdrawnUser returns the user who withdrew: the OpenID of the event. Its FromUserName may be another user's.
+// withdrawnUser returns the user of a withdrawal: the OpenID of the event. Its FromUserName may be another user's.
 func withdrawnUser(e *wechatv1.Event) (openid string, ok bool) {
 	switch kind := e.GetKind().(type) {
 	case *wechatv1.Event_UserAuthorizationRevoke:
