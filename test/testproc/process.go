@@ -112,12 +112,12 @@ func (p *Process) read(stderr io.Reader) {
 }
 
 // Addr waits for the address of a listener, named by its flag.
-func (p *Process) Addr(flag string) string {
+func (p *Process) Addr(listener string) string {
 	p.t.Helper()
 	timeout := time.After(Patience)
 	for {
 		p.mu.Lock()
-		addr := p.addrs[flag]
+		addr := p.addrs[listener]
 		p.mu.Unlock()
 		if addr != "" {
 			return addr
@@ -125,9 +125,9 @@ func (p *Process) Addr(flag string) string {
 		select {
 		case <-p.news:
 		case <-p.Done:
-			p.t.Fatalf("ended before --%s was bound:\n%s", flag, p.Logged())
+			p.t.Fatalf("ended before --%s was bound:\n%s", listener, p.Logged())
 		case <-timeout:
-			p.t.Fatalf("--%s is not bound:\n%s", flag, p.Logged())
+			p.t.Fatalf("--%s is not bound:\n%s", listener, p.Logged())
 		}
 	}
 }
@@ -230,10 +230,10 @@ func File(t *testing.T, name, text string) string {
 }
 
 // Bound returns the address of a listener, named by its flag, if there is one by now.
-func (p *Process) Bound(flag string) (addr string, ok bool) {
+func (p *Process) Bound(listener string) (addr string, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	addr, ok = p.addrs[flag]
+	addr, ok = p.addrs[listener]
 	return addr, ok
 }
 
