@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // Secret is a setting that is never printed: not by fmt, slog or encoders.
@@ -28,3 +29,25 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 // MarshalText hides the secret from encoders: slog's JSON handler uses them for nested structs.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// SettingError says why a setting cannot be used.
+type SettingError struct {
+	Setting string // its name in words, such as "reply timeout"; the flag is made of the same words: --reply-timeout
+	Err     error  // one line for each problem
+}
+
+// BadSetting returns a SettingError.
+func BadSetting(setting, format string, args ...any) error {
+	return &SettingError{setting, fmt.Errorf(format, args...)}
+}
+
+// Error returns a line for each problem.
+func (e *SettingError) Error() string { return e.Describe(e.Setting) }
+
+// Describe returns the error under another name of the setting, such as that of its flag.
+func (e *SettingError) Describe(name string) string {
+	return name + ": " + strings.ReplaceAll(e.Err.Error(), "\n", "\n"+name+": ")
+}
+
+// Unwrap returns Err.
+func (e *SettingError) Unwrap() error { return e.Err }
