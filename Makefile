@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-# buf and golangci-lint live in a module of their own: buf needs another protobuf.
+# buf, golangci-lint and govulncheck live in a module of their own: buf needs another protobuf.
 tool = go tool -modfile=tools/go.mod
 against ?= $(shell git rev-parse --verify --quiet origin/main >/dev/null && echo origin/main || echo main)
 
@@ -24,7 +24,7 @@ test: ## Run the tests.
 	go test ./...
 
 .PHONY: check
-check: format vet lint proto-check tidy-check race test ## Run all that CI runs, except bench-short and the containers.
+check: format vet lint vulnerabilities proto-check tidy-check race test ## Run all that CI runs, except bench-short and the containers.
 
 .PHONY: format
 format: ## Fail if gofmt would change a file.
@@ -38,6 +38,11 @@ vet: ## Run go vet.
 lint: ## Run golangci-lint and buf lint.
 	$(tool) golangci-lint run
 	$(tool) buf lint
+
+.PHONY: vulnerabilities
+vulnerabilities: ## Fail if the code calls a function with a known vulnerability. Without https://vuln.go.dev nothing is checked.
+	@if curl -sfo /dev/null --max-time 10 https://vuln.go.dev/index/db.json; then $(tool) govulncheck ./...; \
+	else echo 'govulncheck: https://vuln.go.dev is unreachable: vulnerabilities are not checked' >&2; fi
 
 .PHONY: generate
 generate: ## Regenerate Go and OpenAPI from the .proto files.
