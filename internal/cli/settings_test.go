@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,7 +118,7 @@ func TestHelp(t *testing.T) {
 			if !strings.HasSuffix(flag.Help, ".") {
 				t.Errorf("%s --%s: help %q; expected a sentence", command.Name, flag.Name, flag.Help)
 			}
-			if _, isSize := flag.Target.Interface().(mebibytes); isSize && !strings.Contains(flag.Help, "MiB") {
+			if _, isSize := reflect.TypeAssert[mebibytes](flag.Target); isSize && !strings.Contains(flag.Help, "MiB") {
 				t.Errorf("%s --%s: help %q does not say the unit", command.Name, flag.Name, flag.Help)
 			}
 		}
