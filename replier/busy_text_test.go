@@ -84,6 +84,26 @@ func TestFindingsHeldFailureIsHeard(t *testing.T) {
 	}
 }
 
+// TestFindingsFailureAfterAnotherProcessHeld: an attempt that no replier answered is known by the age of the message at WeChat's
+// next one.
+func TestFindingsFailureAfterAnotherProcessHeld(t *testing.T) {
+	for age, want := range map[time.Duration]*replierv1.ReplyResponse{
+		0:                  {},
+		6 * time.Second:    newResponse(stateGivenUp, nil),
+		2 * repeatedBefore: {}, // late for another reason
+		-repeatedBefore:    {}, // WeChat's clock is ahead
+	} {
+		t.Run(age.String(), func(t *testing.T) {
+			t.Parallel()
+			s := startSlow(t, atOnce, store.Config{}, nil)
+			close(s.gate("fail"))
+			msg := text("fail")
+			msg.CreateTime = time.Now().Add(-age).Unix()
+			s.expect(t, msg, want)
+		})
+	}
+}
+
 // TestFindingsLaterHearsOfFailure: who was told to write again reads the busy text then.
 func TestFindingsLaterHearsOfFailure(t *testing.T) {
 	s := startSlow(t, "rules:\n  - {name: bot, forward: {to: \"handler:bot\", wait: 0s}}\n", store.Config{}, func(c *Config) {

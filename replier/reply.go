@@ -87,10 +87,23 @@ func (c *call) answerStored(ctx context.Context) *replierv1.ReplyResponse {
 func (c *call) joinJob(ctx context.Context, limits *waitLimits) {
 	s, msg := c.server, c.msg // the job must not keep the call
 	c.job, c.attempt = s.jobs.joinJob(ctx, msg, s.decideFor(ctx, limits, msg, c.trace), func(j *job) { s.jobEnded(msg, j, service.RequestID(ctx)) })
+	if isRepeated(msg) {
+		c.job.wasHeld.Store(true)
+	}
 	c.trace.noteJob(c.job, c.attempt)
 	if c.attempt > 1 {
 		c.line.Add(slog.Int("attempt", c.attempt))
 	}
+}
+
+// A message that WeChat repeats is at least repeatedAfter old: an attempt was left without an answer for 5 s, less the clocks'
+// difference (platform.md A.6). One that is older than repeatedBefore is late for another reason.
+const repeatedAfter, repeatedBefore = 4 * time.Second, 30 * time.Second
+
+// isRepeated reports whether another process left an attempt of a message without an answer, by the message's age.
+func isRepeated(msg *wechatv1.Message) bool {
+	age := time.Since(time.Unix(msg.GetCreateTime(), 0))
+	return age >= repeatedAfter && age <= repeatedBefore
 }
 
 // awaitJob waits for the job, and reports whether it has ended. The rules that failed are logged once for each message: in the
