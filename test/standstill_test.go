@@ -32,5 +32,9 @@ func TestFindingsStandstillLosesNoAnswer(t *testing.T) {
 	close(b.release)
 	<-overdue
 	_ = p.Cmd.Process.Signal(syscall.SIGCONT)
+	// A replier that stood still may ask the gateways first whether they answered, for up to 20 s.
+	for end := time.Now().Add(3 * testproc.Patience); len(testproc.Pushed(wechat)) == 0 && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+	}
 	once(t, wechat, "bot: slow")
 }
