@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// good tells whether an access_token is taken.
+// good reports whether an access_token is accepted.
 func (s *site) good(t *testing.T, token string) bool {
 	t.Helper()
 	return s.api(t, "/cgi-bin/getcallbackip?access_token="+token, "")["ip_list"] != nil

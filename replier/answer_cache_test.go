@@ -16,7 +16,7 @@ import (
 // count returns how many answers there are.
 func (p *generation) count() int { return len(p.texts) + len(p.others) }
 
-// has tells whether an answer is kept.
+// has reports whether an answer is kept.
 func has(k *answerCache, key fingerprint, at time.Time) bool {
 	r, _ := k.addAttempts(key, at, 0)
 	return r != nil

@@ -119,7 +119,7 @@ func TestFindingsRulesAreCompiledOnce(t *testing.T) {
 	r.checkSays(t, "hi", "another")
 }
 
-// TestLive: an edit is loaded, a bad one is refused and told, and what was loaded goes on until it is mended.
+// TestLive: an edit is loaded; an invalid one is rejected and reported, and the previous rules stay active until it is fixed.
 func TestLive(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "rules.yaml", saying("one"))

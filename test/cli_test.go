@@ -76,6 +76,7 @@ func TestWrongStart(t *testing.T) {
 		{"send to no URL", nil, "send --url nonsense --fake 127.0.0.1:8010 text hello", []string{`--url (WXGATE_URL): "nonsense" is not a URL`, `--fake (WXGATE_FAKE): "127.0.0.1:8010" is not a URL`}},
 		{"fakewechat's URLs", testproc.Env("WECHAT_TOKEN=t", "WECHAT_AES_KEY=short", "WECHAT_APP_ID=wx1"), "fakewechat --gateway nonsense --gateway-internal 127.0.0.1:8001 --faults loose=1",
 			[]string{`--gateway (WXGATE_GATEWAY): "nonsense" is not a URL; expected one such as http://127.0.0.1:8000/`, `--gateway-internal (WXGATE_GATEWAY_INTERNAL): "127.0.0.1:8001" is not a URL`, "43 characters, this one has 5", "--faults (WXGATE_FAULTS): unknown"}},
+		{"fakewechat's account", testproc.Env(), "fakewechat --mode safe --token t --aes-key short --app-id wx1", []string{"--mode, --aes-key, --app-id: safe mode: an EncodingAESKey has 43 characters"}},
 		{"negative number", nil, "send location -33.86 151.21", []string{"after --"}},
 		{"no gateway", nil, "send --url http://" + testaddr.Unused(t) + "/ text hello", []string{"refused"}},
 		{"load: all errors at once", nil, "load --rate 0 --duration -1s --mix telegram=1 --in-flight 0 --json /nonexistent/a.json --html " + dir + " http://wx.example.com/",

@@ -129,7 +129,7 @@ func TestCallback(t *testing.T) {
 	}
 }
 
-// shows tells whether text stands in s, or in what s is the base64 of.
+// shows reports whether s contains text, in the clear or in base64.
 func shows(s, text string) bool {
 	if strings.Contains(s, text) {
 		return true

@@ -62,7 +62,7 @@ func checkURL(setting, value string) error {
 // checkFakeAccount reports an account with which nothing can be sealed.
 func checkFakeAccount(a sender.Account) error {
 	if _, err := a.Validate(); err != nil {
-		return service.BadSetting("mode", "%w", err)
+		return fmt.Errorf("--mode, --aes-key, --app-id: %w", err) // these three together
 	}
 	return nil
 }

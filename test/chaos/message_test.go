@@ -148,7 +148,7 @@ func (m *message) tell(what string) {
 	m.story = append(m.story, fmt.Sprintf("%s after %.3fs", what, time.Since(m.sent).Seconds()))
 }
 
-// done tells whether the user has an answer.
+// done reports whether the user has an answer.
 func (m *message) done() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

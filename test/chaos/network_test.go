@@ -10,7 +10,7 @@ import (
 	"wxgate/test/testproc"
 )
 
-// TestChaosWire: what is said while the wire is cut arrives when it is mended, and not before; a reset breaks.
+// TestChaosWire: bytes that are sent while the wire is cut arrive after it is repaired, and not before; a reset closes the connection.
 func TestChaosWire(t *testing.T) {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -36,7 +36,7 @@ func (w *wire) cut() {
 	}
 }
 
-// mend lets through again, and what was held back first, as TCP's retransmission would.
+// mend lets bytes through again, first those that were held back, as TCP retransmits them.
 func (w *wire) mend() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

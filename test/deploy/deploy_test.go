@@ -87,7 +87,7 @@ func variables(t *testing.T) map[string][]string {
 	return known
 }
 
-// isSetting tells whether a variable is meant for wxgate, and what it is called without _FILE behind it.
+// isSetting reports whether a variable is meant for wxgate, and returns its name without the suffix _FILE.
 func isSetting(name string) (base string, ours bool) {
 	return strings.TrimSuffix(name, "_FILE"), strings.HasPrefix(name, "WXGATE_") || strings.HasPrefix(name, "WECHAT_")
 }

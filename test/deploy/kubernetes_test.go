@@ -14,7 +14,7 @@ import (
 // labels are those of a pod, or what somebody looks for.
 type labels map[string]string
 
-// in tells whether others have all of them.
+// in reports whether others have all of them.
 func (l labels) in(others labels) bool {
 	for key, value := range l {
 		if others[key] != value {
